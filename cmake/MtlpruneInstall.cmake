@@ -1,0 +1,1 @@
+# Empty until the package configuration below is complete.

@@ -1,0 +1,28 @@
+# One room = one library with the name of its folder. `#include "<room>/..."` works for it and all rooms to its left.
+add_library(mtlprune_warnings INTERFACE)
+target_compile_options(mtlprune_warnings INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers)
+if(MTLPRUNE_SANITIZE)
+  target_compile_options(mtlprune_warnings INTERFACE -fsanitize=${MTLPRUNE_SANITIZE} -fno-omit-frame-pointer
+                         -fno-sanitize-recover=undefined -fno-sanitize=vptr)
+  target_link_options(mtlprune_warnings INTERFACE -fsanitize=${MTLPRUNE_SANITIZE})
+endif()
+
+# LibTorch's headers take half a minute; every target reuses this precompiled copy.
+add_library(mtlprune_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cpp)
+target_link_libraries(mtlprune_pch PRIVATE mtlprune_torch mtlprune_warnings)
+target_precompile_headers(mtlprune_pch PRIVATE <torch/torch.h> <functional> <map> <memory> <optional> <string>
+                          <unordered_map> <vector>)
+
+function(mtlprune_target name)
+  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
+                             $<INSTALL_INTERFACE:include/mtlprune>)
+  target_link_libraries(${name} PUBLIC mtlprune_torch PRIVATE $<BUILD_INTERFACE:mtlprune_warnings>)
+  target_precompile_headers(${name} REUSE_FROM mtlprune_pch)
+endfunction()
+
+function(mtlprune_room name)
+  file(GLOB_RECURSE _sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${name}/*.cpp)
+  add_library(${name} STATIC ${_sources})
+  mtlprune_target(${name})
+  target_link_libraries(${name} PUBLIC ${ARGN})
+endfunction()

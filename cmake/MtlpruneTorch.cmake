@@ -1,0 +1,36 @@
+# Finds LibTorch and wraps it in the target mtlprune_torch, whose headers are system headers.
+if(MTLPRUNE_TORCH STREQUAL "wheel")
+  file(GLOB _torch_root ${PROJECT_SOURCE_DIR}/.deps/torch-wheel/lib/python3*/site-packages/torch)
+  if(NOT _torch_root)
+    message(FATAL_ERROR "MTLPRUNE_TORCH=wheel: no wheel in .deps/torch-wheel; run ./setup.sh --torch wheel")
+  endif()
+elseif(NOT MTLPRUNE_TORCH STREQUAL "system")
+  set(_torch_root ${MTLPRUNE_TORCH})
+endif()
+
+add_library(mtlprune_torch INTERFACE)
+if(_torch_root)
+  # The wheel's own CMake package asks for the CUDA toolkit; its libraries are all we need.
+  find_library(MTLPRUNE_LIBTORCH torch PATHS ${_torch_root}/lib NO_DEFAULT_PATH REQUIRED)
+  find_library(MTLPRUNE_LIBTORCH_CPU torch_cpu PATHS ${_torch_root}/lib NO_DEFAULT_PATH REQUIRED)
+  find_library(MTLPRUNE_LIBC10 c10 PATHS ${_torch_root}/lib NO_DEFAULT_PATH REQUIRED)
+  find_library(MTLPRUNE_LIBTORCH_CUDA torch_cuda PATHS ${_torch_root}/lib NO_DEFAULT_PATH)
+  target_include_directories(mtlprune_torch SYSTEM INTERFACE
+    ${_torch_root}/include ${_torch_root}/include/torch/csrc/api/include)
+  set(_torch_libraries ${MTLPRUNE_LIBTORCH} ${MTLPRUNE_LIBTORCH_CPU} ${MTLPRUNE_LIBC10})
+  if(MTLPRUNE_LIBTORCH_CUDA)
+    # Registers the CUDA kernels although no symbol of the library is named in our code.
+    target_link_options(mtlprune_torch INTERFACE "LINKER:--no-as-needed,${MTLPRUNE_LIBTORCH_CUDA},--as-needed"
+                        "LINKER:--allow-shlib-undefined")
+  endif()
+  target_link_libraries(mtlprune_torch INTERFACE ${_torch_libraries})
+  target_link_options(mtlprune_torch INTERFACE "LINKER:-rpath,${_torch_root}/lib")
+else()
+  find_package(Torch REQUIRED)
+  separate_arguments(_torch_flags UNIX_COMMAND "${TORCH_CXX_FLAGS}")
+  target_compile_options(mtlprune_torch INTERFACE ${_torch_flags})
+  target_include_directories(mtlprune_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
+  target_link_libraries(mtlprune_torch INTERFACE ${TORCH_LIBRARIES})
+endif()
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+target_link_libraries(mtlprune_torch INTERFACE OpenMP::OpenMP_CXX)

@@ -1,0 +1,28 @@
+#include "datasets/sample.h"
+
+namespace mtlprune {
+
+std::string to_string(TaskKind kind) {
+    switch (kind) {
+        case TaskKind::segmentation: return "segmentation";
+        case TaskKind::normals: return "normals";
+        case TaskKind::depth: return "depth";
+        case TaskKind::keypoints: return "keypoints";
+        case TaskKind::edges: return "edges";
+    }
+    return "unknown";
+}
+
+std::vector<TaskSpec> nyuv2_tasks(int64_t classes) {
+    return {{"segmentation", TaskKind::segmentation, classes},
+            {"normals", TaskKind::normals, 3},
+            {"depth", TaskKind::depth, 1}};
+}
+
+Batch Batch::to(torch::Device device) const {
+    Batch moved{image.to(device), {}, indices};
+    for (const auto& target : targets) moved.targets.push_back({target.value.to(device), target.mask.to(device)});
+    return moved;
+}
+
+}  // namespace mtlprune

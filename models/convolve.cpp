@@ -1,0 +1,11 @@
+#include "models/convolve.h"
+
+namespace mtlprune {
+
+torch::Tensor convolve(const torch::Tensor& x, const torch::nn::Conv2d& layer) {
+    const int64_t dilation = layer->options.dilation()->at(0);
+    const int64_t padding = dilation * (layer->weight.size(2) - 1) / 2;
+    return at::conv2d(x, layer->weight, layer->bias, /*stride=*/1, padding, dilation);
+}
+
+}  // namespace mtlprune

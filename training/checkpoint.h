@@ -1,0 +1,23 @@
+// Named tensors in a file that Python's torch.load reads too, complete or absent, with a checksum.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <filesystem>
+#include <map>
+#include <string>
+
+namespace mtlprune {
+
+using TensorMap = std::map<std::string, torch::Tensor>;
+
+/// Reads a file written by torch.save(dict[str, Tensor]) or save_tensors. Throws Error naming file and reason.
+TensorMap load_pickle(const std::filesystem::path& path);
+
+/// Writes the tensors (and a SHA-256 over names, types, shapes and bytes as entry "sha256") atomically.
+void save_tensors(const std::filesystem::path& path, const TensorMap& tensors);
+
+/// Reads what save_tensors wrote; throws Error when the file is truncated, not of this form or fails its checksum.
+TensorMap load_tensors(const std::filesystem::path& path);
+
+}  // namespace mtlprune
