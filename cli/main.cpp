@@ -1,1 +1,58 @@
-int main(){return 0;}
+// mtlprune: the door to all rooms.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "cli/commands.h"
+#include "datasets/config.h"
+
+namespace {
+
+constexpr const char* kUsage = R"(mtlprune: structured pruning of multi-task networks, benchmarked and reproduced
+
+usage: mtlprune COMMAND [OPTIONS]      (mtlprune COMMAND --help says more)
+
+  reproduce   train, prune, re-train, evaluate; draw the main paper's figures and test its claims
+  train       train one dense network of a scale
+  prune       prune a trained network iteratively with one criterion
+  eval        metrics of a checkpoint on the test split
+  data        look at a data set (show) or write the synthetic rooms to disk (render)
+  list        criteria, data sets, models and scales that exist
+
+Exit codes: 0 success, 1 internal error, 2 bad input or environment.
+)";
+
+int run(const std::string& command, const mtlprune::cli::Arguments& rest, const std::string& command_line) {
+    using namespace mtlprune::cli;
+    if (command == "list") return list_command(rest);
+    if (command == "data") return data_command(rest);
+    if (command == "train") return train_command(rest);
+    if (command == "prune") return prune_command(rest);
+    if (command == "eval") return eval_command(rest);
+    if (command == "reproduce") return reproduce_command(rest, command_line);
+    throw mtlprune::Error(fmt::format(
+        "unknown command '{}'{}; mtlprune --help lists all", command,
+        mtlprune::did_you_mean(command, {"list", "data", "train", "prune", "eval", "reproduce"})));
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
+        (arguments.empty() ? std::cerr : std::cout) << kUsage;
+        return arguments.empty() ? 2 : 0;
+    }
+    std::string command_line = "mtlprune";
+    for (const auto& argument : arguments) command_line += " " + argument;
+    try {
+        return run(arguments[0], {arguments.begin() + 1, arguments.end()}, command_line);
+    } catch (const mtlprune::Error& error) {
+        std::cerr << "mtlprune: " << error.what() << "\n";
+        return 2;
+    } catch (const std::exception& error) {
+        std::cerr << "mtlprune: internal error: " << error.what() << "\n";
+        return 1;
+    }
+}

@@ -88,7 +88,15 @@ int64_t ConfigReader::integer(const std::string& key, int64_t fallback, int64_t 
 ConfigReader ConfigReader::child(const std::string& key) {
     known_.push_back(key);
     const auto it = object_.find(key);
-    return {it == object_.end() ? nlohmann::json::object() : *it, place_ + ": " + key};
+    ConfigReader reader(it == object_.end() ? nlohmann::json::object() : *it, place_ + ": " + key);
+    children_.emplace_back(key, reader.resolved_);
+    return reader;
+}
+
+nlohmann::json ConfigReader::resolved() const {
+    nlohmann::json all = *resolved_;
+    for (const auto& [key, value] : children_) all[key] = *value;
+    return all;
 }
 
 void ConfigReader::finish() const {

@@ -1,8 +1,10 @@
 // Strict reading of JSON descriptions: typed values with defaults, unknown keys are errors that name the nearest key.
 #pragma once
 
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "datasets/error.h"
@@ -29,7 +31,9 @@ class ConfigReader {
     T get(const std::string& key, const T& fallback) {
         known_.push_back(key);
         const auto it = object_.find(key);
-        return it == object_.end() ? fallback : convert<T>(key, *it);
+        const T value = it == object_.end() ? fallback : convert<T>(key, *it);
+        (*resolved_)[key] = value;
+        return value;
     }
 
     /// The value of `key`; throws Error when absent.
@@ -38,7 +42,9 @@ class ConfigReader {
         known_.push_back(key);
         const auto it = object_.find(key);
         if (it == object_.end()) throw Error("configuration", place_, "key '" + key + "'", "nothing");
-        return convert<T>(key, *it);
+        const T value = convert<T>(key, *it);
+        (*resolved_)[key] = value;
+        return value;
     }
 
     /// One of `allowed`; an unknown word is an error that names the nearest.
@@ -53,6 +59,9 @@ class ConfigReader {
     bool has(const std::string& key) const { return object_.contains(key); }
     const std::string& place() const { return place_; }
     void finish() const;
+
+    /// Every key asked for so far with the value it got, defaults included, children nested.
+    nlohmann::json resolved() const;
 
   private:
     template <typename T>
@@ -80,6 +89,8 @@ class ConfigReader {
     nlohmann::json object_;
     std::string place_;
     std::vector<std::string> known_;
+    std::shared_ptr<nlohmann::json> resolved_ = std::make_shared<nlohmann::json>(nlohmann::json::object());
+    std::vector<std::pair<std::string, std::shared_ptr<nlohmann::json>>> children_;
 };
 
 }  // namespace mtlprune

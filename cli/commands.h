@@ -1,0 +1,19 @@
+// The sub-commands of mtlprune. Each returns the program's exit code and throws Error on bad input.
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace mtlprune::cli {
+
+using Arguments = std::vector<std::string>;
+
+int list_command(const Arguments& arguments);
+int data_command(const Arguments& arguments);
+int train_command(const Arguments& arguments);
+int prune_command(const Arguments& arguments);
+int eval_command(const Arguments& arguments);
+/// `command_line` is stated in the report as the way to repeat the run.
+int reproduce_command(const Arguments& arguments, const std::string& command_line);
+
+}  // namespace mtlprune::cli

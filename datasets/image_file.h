@@ -1,0 +1,19 @@
+// Reads image and label files whole or not at all.
+#pragma once
+
+#include <filesystem>
+#include <opencv2/core.hpp>
+
+namespace mtlprune {
+
+/// An 8-bit colour image, PNG or JPEG (recognised by content), as CV_8UC3 in BGR order.
+/// Throws Error naming the file for anything else: missing, truncated or damaged files (image libraries may
+/// return garbage for those), grey images, images with alpha, 16-bit images.
+cv::Mat read_colour_image(const std::filesystem::path& path);
+
+/// An 8-bit single-channel PNG of class indices as CV_8UC1, values unchanged. Throws Error naming the file
+/// for anything else, in particular colour, palette, alpha, JPEG and 1-, 2-, 4- or 16-bit images, whose
+/// values decoding would alter.
+cv::Mat read_label_image(const std::filesystem::path& path);
+
+}  // namespace mtlprune

@@ -1,0 +1,59 @@
+#include "datasets/input_file.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "datasets/error.h"
+
+namespace mtlprune {
+
+InputFile::InputFile(std::filesystem::path path, std::string subject)
+    : path_(std::move(path)),
+      subject_(std::move(subject)),
+      file_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC)) {
+    if (file_ < 0) fail(errno);
+    struct stat status = {};
+    int code = ::fstat(file_, &status) == 0 ? 0 : errno;
+    if (code == 0 && S_ISDIR(status.st_mode)) code = EISDIR;
+    if (code != 0) {
+        ::close(file_);
+        fail(code);
+    }
+    size_ = status.st_size;
+}
+
+InputFile::~InputFile() {
+    ::close(file_);
+}
+
+void InputFile::fail(int code) const {
+    throw Error(fmt::format("{}: {}: cannot read: {}", subject_, path_.string(), std::strerror(code)));
+}
+
+size_t InputFile::read_up_to(void* destination, size_t length, int64_t offset) const {
+    size_t done = 0;
+    while (done < length) {
+        const auto n = ::pread(file_, static_cast<char*>(destination) + done, length - done,
+                               offset + static_cast<int64_t>(done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) fail(errno);
+        if (n == 0) break;
+        done += static_cast<size_t>(n);
+    }
+    return done;
+}
+
+void InputFile::read(void* destination, size_t length, int64_t offset) const {
+    const size_t done = read_up_to(destination, length, offset);
+    if (done != length)
+        throw Error(subject_, path_.string(), fmt::format("{} bytes at {}", length, offset),
+                    fmt::format("{}", done));
+}
+
+}  // namespace mtlprune

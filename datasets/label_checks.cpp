@@ -1,0 +1,44 @@
+#include "datasets/label_checks.h"
+
+#include <fmt/format.h>
+
+#include <limits>
+
+#include "datasets/error.h"
+
+namespace mtlprune {
+namespace {
+
+/// Runs through whole rows without leaving them early, so that the compiler can use vector instructions; the
+/// exact position is searched only in a row that fails.
+template <typename T, typename IsWrong>
+void check_values(const cv::Mat& values, const std::string& place, const std::string& expected,
+                  const IsWrong& is_wrong) {
+    for (int y = 0; y < values.rows; ++y) {
+        const T* row = values.ptr<T>(y);
+        unsigned wrong = 0;
+        for (int x = 0; x < values.cols; ++x) wrong |= is_wrong(row[x]);
+        if (wrong == 0) continue;
+        int x = 0;
+        while (!is_wrong(row[x])) ++x;
+        throw Error("labels", place, expected, fmt::format("{} at row {}, column {}", row[x], y, x));
+    }
+}
+
+}  // namespace
+
+void check_classes(const cv::Mat& labels, int64_t classes, const std::string& place) {
+    const auto limit = static_cast<uint8_t>(classes);
+    check_values<uint8_t>(
+        labels, place, fmt::format("classes 0..{} or 255", classes - 1),
+        [=](uint8_t label) { return static_cast<uint8_t>((label >= limit) & (label != 255)); });
+}
+
+void check_depth(const cv::Mat& depth, const std::string& place) {
+    check_values<float>(depth, place, "finite metres, not negative", [](float metres) {
+        return static_cast<unsigned>(!(metres >= 0.0f)) |
+               static_cast<unsigned>(metres > std::numeric_limits<float>::max());
+    });
+}
+
+}  // namespace mtlprune

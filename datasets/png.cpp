@@ -1,0 +1,158 @@
+#include "datasets/png.h"
+
+#include <fmt/format.h>
+
+#ifdef MTLPRUNE_HAVE_LIBDEFLATE
+#include <libdeflate.h>
+#endif
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "datasets/error.h"
+#include "datasets/png_filter.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr uint8_t kSignature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
+constexpr int64_t kLargestSide = 1 << 15;
+constexpr int64_t kLargestRatio = 1032;  // of deflate: a coded bit pair can stand for 258 bytes
+
+[[noreturn]] void reject(const std::string& place, const std::string& expected, const std::string& found) {
+    throw Error("PNG image", place, expected, found);
+}
+
+uint32_t big_endian(const uint8_t* p) {
+    return static_cast<uint32_t>(p[0]) << 24 | static_cast<uint32_t>(p[1]) << 16 |
+           static_cast<uint32_t>(p[2]) << 8 | p[3];
+}
+
+struct Chunk {
+    std::string type;
+    const uint8_t* data;
+    int64_t length;
+};
+
+/// Hands every chunk up to IEND to `visit`.
+template <typename Visit>
+void for_each_chunk(const std::vector<uint8_t>& bytes, const std::string& place, const Visit& visit) {
+    const auto size = static_cast<int64_t>(bytes.size());
+    if (size < 8 || std::memcmp(bytes.data(), kSignature, 8) != 0)
+        reject(place, "a PNG signature", fmt::format("{} bytes of something else", size));
+    int64_t at = 8;
+    while (true) {
+        if (at + 12 > size)
+            reject(place, "an IEND chunk", fmt::format("the end of the file at byte {} (truncated)", size));
+        const int64_t length = big_endian(&bytes[at]);
+        const Chunk chunk{{bytes.begin() + at + 4, bytes.begin() + at + 8}, &bytes[at + 8], length};
+        if (at + 12 + length > size)
+            reject(place, fmt::format("{} bytes in chunk {} at byte {}", length, chunk.type, at),
+                   fmt::format("{} (truncated)", size - at - 12));
+        visit(chunk);
+        if (chunk.type == "IEND") return;
+        at += 12 + length;
+    }
+}
+
+void check_sum([[maybe_unused]] const Chunk& chunk, [[maybe_unused]] const std::string& place) {
+#ifdef MTLPRUNE_HAVE_LIBDEFLATE
+    const uint32_t stored = big_endian(chunk.data + chunk.length);
+    const uint32_t computed = libdeflate_crc32(0, chunk.data - 4, chunk.length + 4);
+    if (stored != computed)
+        reject(place, fmt::format("check sum {:08x} of chunk {}", stored, chunk.type),
+               fmt::format("{:08x}", computed));
+#endif
+}
+
+void read_header(const Chunk& chunk, PngHeader& header, const std::string& place) {
+    if (chunk.type != "IHDR" || chunk.length != 13)
+        reject(place, "chunk IHDR of 13 bytes first",
+               fmt::format("{} of {} bytes", chunk.type, chunk.length));
+    header.width = big_endian(chunk.data);
+    header.height = big_endian(chunk.data + 4);
+    header.bit_depth = chunk.data[8];
+    header.colour_type = chunk.data[9];
+    header.interlaced = chunk.data[12] != 0;
+    if (header.width < 1 || header.height < 1 || header.width > kLargestSide || header.height > kLargestSide)
+        reject(place, fmt::format("sides in 1..{}", kLargestSide),
+               fmt::format("{}x{}", header.width, header.height));
+}
+
+#ifdef MTLPRUNE_HAVE_LIBDEFLATE
+struct FreeDecompressor {
+    void operator()(libdeflate_decompressor* d) const { libdeflate_free_decompressor(d); }
+};
+
+/// All image data of the file in one piece.
+void join_data(const std::vector<uint8_t>& bytes, const std::string& place, std::vector<uint8_t>& joined) {
+    joined.clear();
+    for_each_chunk(bytes, place, [&](const Chunk& chunk) {
+        if (chunk.type == "IDAT") joined.insert(joined.end(), chunk.data, chunk.data + chunk.length);
+    });
+}
+
+void inflate(const std::vector<uint8_t>& compressed, std::vector<uint8_t>& raw, const std::string& place) {
+    thread_local const std::unique_ptr<libdeflate_decompressor, FreeDecompressor> decompressor(
+        libdeflate_alloc_decompressor());
+    size_t got = 0;
+    const auto result = libdeflate_zlib_decompress(decompressor.get(), compressed.data(), compressed.size(),
+                                                   raw.data(), raw.size(), &got);
+    if (result != LIBDEFLATE_SUCCESS)
+        reject(place, "valid compressed image data",
+               fmt::format("damaged data (code {})", static_cast<int>(result)));
+    if (got != raw.size())
+        reject(place, fmt::format("{} bytes of image data", raw.size()), fmt::format("{}", got));
+}
+#endif
+
+}  // namespace
+
+PngHeader check_png(const std::vector<uint8_t>& bytes, const std::string& place) {
+    PngHeader header;
+    int64_t data_bytes = 0;
+    bool first = true;
+    for_each_chunk(bytes, place, [&](const Chunk& chunk) {
+        check_sum(chunk, place);
+        if (first) read_header(chunk, header, place);
+        first = false;
+        if (chunk.type == "IDAT") data_bytes += chunk.length;
+        if (chunk.type == "tRNS") header.transparency = true;
+    });
+    const int64_t pixel_bytes = header.width * header.height * header.bit_depth / 8;
+    if (pixel_bytes > data_bytes * kLargestRatio)
+        reject(place, fmt::format("image data for {}x{} pixels", header.width, header.height),
+               fmt::format("{} bytes", data_bytes));
+    return header;
+}
+
+std::optional<cv::Mat> decode_plain_png([[maybe_unused]] const std::vector<uint8_t>& bytes,
+                                        [[maybe_unused]] const PngHeader& header,
+                                        [[maybe_unused]] const std::string& place) {
+#ifdef MTLPRUNE_HAVE_LIBDEFLATE
+    const bool plain = header.bit_depth == 8 && (header.colour_type == 0 || header.colour_type == 2) &&
+                       !header.interlaced && !header.transparency;
+    if (!plain) return std::nullopt;
+    const int channels = header.colour_type == 0 ? 1 : 3;
+    thread_local std::vector<uint8_t> compressed, raw;
+    join_data(bytes, place, compressed);
+    raw.resize(header.height * (header.width * channels + 1));
+    inflate(compressed, raw, place);
+    raw.push_back(0);  // the filters may read one byte beyond a row
+    cv::Mat pixels(static_cast<int>(header.height), static_cast<int>(header.width),
+                   CV_MAKETYPE(CV_8U, channels));
+    const int64_t stride = header.width * channels + 1;
+    for (int y = 0; y < pixels.rows; ++y) {
+        const uint8_t* row = raw.data() + y * stride;
+        if (row[0] > 4) reject(place, "row filters 0..4", fmt::format("{} in row {}", row[0], y));
+        undo_png_filter(static_cast<PngFilter>(row[0]), channels, header.width, row + 1,
+                        y > 0 ? pixels.ptr(y - 1) : nullptr, pixels.ptr(y));
+    }
+    return pixels;
+#else
+    return std::nullopt;
+#endif
+}
+
+}  // namespace mtlprune

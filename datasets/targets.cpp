@@ -1,0 +1,188 @@
+#include "datasets/targets.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "datasets/error.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr uint8_t kIgnore = 255;
+constexpr float kMissingDepth = 3e-5f;
+
+const cv::Mat& labels_of(const Sample& sample, TaskKind kind) {
+    switch (kind) {
+        case TaskKind::segmentation:
+            return sample.segmentation;
+        case TaskKind::normals:
+            return sample.normals;
+        case TaskKind::depth:
+            return sample.depth;
+        case TaskKind::keypoints:
+            return sample.keypoints;
+        case TaskKind::edges:
+            break;
+    }
+    return sample.edges;
+}
+
+const cv::Mat& checked_labels(const Sample& sample, const TaskSpec& task) {
+    const cv::Mat& labels = labels_of(sample, task.kind);
+    if (labels.empty()) throw Error("sample", sample.id, "labels of task " + task.name, "none");
+    const int expected = task.kind == TaskKind::segmentation ? CV_8UC1
+                         : task.kind == TaskKind::normals    ? CV_8UC3
+                                                             : CV_32FC1;
+    if (labels.type() != expected || labels.size() != sample.image.size())
+        throw Error("sample", sample.id,
+                    "labels of task " + task.name + " in their documented type and the image's size",
+                    "another type or size");
+    return labels;
+}
+
+/// Copies the window's pixels of one source row; `row` keeps what it holds in the padding columns.
+template <typename Pixel>
+void gather(const Pixel* source, const AxisMap& columns, Pixel* row) {
+    for (int64_t x = columns.begin; x < columns.end; ++x) row[x] = source[columns.nearest[x]];
+}
+
+/// Calls write(y, row) for every window row with the labels of that row, `padding` outside the image.
+template <typename Pixel, typename Write>
+void for_each_row(const cv::Mat& labels, const Window& window, Pixel padding, const Write& write) {
+    const std::vector<Pixel> outside(window.columns.nearest.size(), padding);
+    std::vector<Pixel> row = outside;
+    const auto height = static_cast<int64_t>(window.rows.nearest.size());
+    int32_t gathered = -1;
+    for (int64_t y = 0; y < height; ++y) {
+        if (y < window.rows.begin || y >= window.rows.end) {
+            write(y, outside.data());
+            continue;
+        }
+        const int32_t source = window.rows.nearest[y];
+        if (source != gathered) gather(labels.ptr<Pixel>(source), window.columns, row.data());
+        gathered = source;
+        write(y, row.data());
+    }
+}
+
+void write_segmentation(const cv::Mat& labels, const Window& window, int64_t* value, bool* mask) {
+    const auto width = static_cast<int64_t>(window.columns.nearest.size());
+    for_each_row<uint8_t>(labels, window, kIgnore, [&](int64_t y, const uint8_t* row) {
+        int64_t* const values = value + y * width;
+        bool* const valid = mask + y * width;
+        for (int64_t x = 0; x < width; ++x) {
+            valid[x] = row[x] != kIgnore;
+            values[x] = row[x] == kIgnore ? 0 : row[x];
+        }
+    });
+}
+
+using Code = cv::Vec3b;  // BGR: B = up, G = forward, R = right
+
+/// One row of normals, channel by channel so that the compiler can use vector instructions.
+struct NormalsRow {
+    explicit NormalsRow(int64_t width) : blue(width), green(width), red(width) {}
+    void split(const Code* row) {
+        for (size_t x = 0; x < blue.size(); ++x) {
+            blue[x] = row[x][0];
+            green[x] = row[x][1];
+            red[x] = row[x][2];
+        }
+    }
+    std::vector<uint8_t> blue, green, red;
+};
+
+/// Codes to components: n = code / 127.5 - 1; the length is that of the decoded vector, never 0 as no code
+/// gives 0.
+void write_unit_vectors(const NormalsRow& row, float x_sign, int64_t plane, float* value, bool* mask) {
+    const auto width = static_cast<int64_t>(row.blue.size());
+    for (int64_t i = 0; i < width; ++i) {
+        const int b = row.blue[i], g = row.green[i], r = row.red[i];
+        const int largest = std::max(std::max(b, g), r), smallest = std::min(std::min(b, g), r);
+        const bool valid = (largest != kIgnore) & !((smallest >= 127) & (largest <= 128));
+        const float nx = static_cast<float>(2 * r - 255), ny = static_cast<float>(255 - 2 * b),
+                    nz = static_cast<float>(2 * g - 255);
+        const float scale = (valid ? 1.0f : 0.0f) / std::sqrt(nx * nx + ny * ny + nz * nz);
+        value[i] = x_sign * nx * scale;
+        value[plane + i] = ny * scale;
+        value[2 * plane + i] = nz * scale;
+        mask[i] = valid;
+    }
+}
+
+/// Negating n in codes is 255 - code; where a code is masked all stay as they are.
+void write_codes(const NormalsRow& row, bool mirror, int64_t plane, float* value, bool* mask) {
+    const auto width = static_cast<int64_t>(row.blue.size());
+    for (int64_t i = 0; i < width; ++i) {
+        const int b = row.blue[i], g = row.green[i], r = row.red[i];
+        const bool valid = std::max(std::max(b, g), r) != kIgnore;
+        value[i] = static_cast<float>(b);
+        value[plane + i] = static_cast<float>(g);
+        value[2 * plane + i] = static_cast<float>(mirror & valid ? 255 - r : r);
+        mask[i] = valid;
+    }
+}
+
+void write_normals(const cv::Mat& labels, const TargetGeometry& geometry, NormalsTarget form, float* value,
+                   bool* mask) {
+    const auto width = static_cast<int64_t>(geometry.window.columns.nearest.size());
+    const auto plane = width * static_cast<int64_t>(geometry.window.rows.nearest.size());
+    NormalsRow channels(width);
+    for_each_row<Code>(labels, geometry.window, Code::all(kIgnore), [&](int64_t y, const Code* row) {
+        channels.split(row);
+        if (form == NormalsTarget::paper_codes)
+            write_codes(channels, geometry.mirror_normals, plane, value + y * width, mask + y * width);
+        else
+            write_unit_vectors(channels, geometry.mirror_normals ? -1.0f : 1.0f, plane, value + y * width,
+                               mask + y * width);
+    });
+}
+
+void write_depth(const cv::Mat& labels, const TargetGeometry& geometry, float* value, bool* mask) {
+    const auto width = static_cast<int64_t>(geometry.window.columns.nearest.size());
+    const auto factor = static_cast<float>(geometry.depth_factor);
+    for_each_row<float>(labels, geometry.window, 0.0f, [&](int64_t y, const float* row) {
+        float* const values = value + y * width;
+        bool* const valid = mask + y * width;
+        for (int64_t x = 0; x < width; ++x) {
+            values[x] = row[x] * factor;
+            valid[x] = row[x] > kMissingDepth;
+        }
+    });
+}
+
+/// Keypoints and edges: every pixel of the image counts, padding does not.
+void write_map(const cv::Mat& labels, const Window& window, float* value, bool* mask) {
+    const auto width = static_cast<int64_t>(window.columns.nearest.size());
+    for_each_row<float>(labels, window, 0.0f, [&](int64_t y, const float* row) {
+        std::copy_n(row, width, value + y * width);
+        const bool inside = y >= window.rows.begin && y < window.rows.end;
+        for (int64_t x = 0; x < width; ++x)
+            mask[y * width + x] = inside && x >= window.columns.begin && x < window.columns.end;
+    });
+}
+
+}  // namespace
+
+void write_target(const Sample& sample, const TaskSpec& task, const TargetGeometry& geometry,
+                  NormalsTarget normals, Target& target, int64_t position) {
+    const cv::Mat& labels = checked_labels(sample, task);
+    const int64_t pixels = target.mask.size(2) * target.mask.size(3);
+    bool* const mask = target.mask.data_ptr<bool>() + position * pixels;
+    if (task.kind == TaskKind::segmentation) {
+        write_segmentation(labels, geometry.window, target.value.data_ptr<int64_t>() + position * pixels,
+                           mask);
+        return;
+    }
+    float* const value = target.value.data_ptr<float>() + position * pixels * target.value.size(1);
+    switch (task.kind) {
+        case TaskKind::normals:
+            return write_normals(labels, geometry, normals, value, mask);
+        case TaskKind::depth:
+            return write_depth(labels, geometry, value, mask);
+        default:
+            return write_map(labels, geometry.window, value, mask);
+    }
+}
+
+}  // namespace mtlprune

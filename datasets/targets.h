@@ -1,0 +1,24 @@
+// From decoded labels to the targets of a batch.
+#pragma once
+
+#include "datasets/resample.h"
+#include "datasets/sample.h"
+
+namespace mtlprune {
+
+/// How labels are moved: by the window, and what that does to their values.
+struct TargetGeometry {
+    const Window& window;
+    bool mirror_normals = false;  ///< negate x
+    double depth_factor = 1.0;
+};
+
+/// Fills place `position` of a task's target, nearest neighbour (cv::INTER_NEAREST).
+/// Valid are: segmentation labels other than 255; normals without a channel of 255, for true_angles also with
+/// a length (codes 127 and 128 in all channels have none); depth > 3e-5; keypoints and edges inside the
+/// image. Values that are not valid are finite: 0, for paper_codes the code itself, 255 in padding. Throws
+/// Error naming the sample when the task's labels are missing or have another type or size than expected.
+void write_target(const Sample& sample, const TaskSpec& task, const TargetGeometry& geometry,
+                  NormalsTarget normals, Target& target, int64_t position);
+
+}  // namespace mtlprune

@@ -1,0 +1,61 @@
+#include "pruning/coupling/groups.h"
+
+#include <fmt/format.h>
+
+#include <regex>
+
+#include "datasets/error.h"
+#include "pruning/coupling/group_builder.h"
+#include "pruning/coupling/label_propagation.h"
+
+namespace mtlprune {
+
+int64_t AxisSize::at(const std::vector<int64_t>& kept) const {
+    int64_t size = fixed;
+    for (const auto& term : terms) size += kept[term.group] * term.count / term.channels;
+    return size;
+}
+
+Coupling couple(TracedGraph graph, const CouplingOptions& options) {
+    for (const size_t output : options.shrinkable_outputs)
+        if (output >= graph.outputs.size())
+            throw Error("coupling", "shrinkable outputs",
+                        fmt::format("numbers below {}", graph.outputs.size()), std::to_string(output));
+    Labelling labelling(graph);
+    propagate(labelling, options.shrinkable_outputs);
+    const GroupBuilder builder(labelling);
+    Coupling coupling{{}, builder.groups(), builder.sizes()};
+    coupling.graph = std::move(graph);
+    return coupling;
+}
+
+Coupling couple(torch::nn::Module& module, const TracedFunction& forward, std::vector<torch::Tensor> inputs,
+                const CouplingOptions& options) {
+    return couple(trace(module, forward, std::move(inputs)), options);
+}
+
+std::vector<int64_t> channel_counts(const std::vector<Group>& groups) {
+    std::vector<int64_t> counts;
+    for (const auto& group : groups) counts.push_back(group.channels);
+    return counts;
+}
+
+std::vector<size_t> select_groups(const std::vector<Group>& groups, const std::string& pattern) {
+    std::vector<size_t> selected;
+    try {
+        const std::regex expression(pattern);
+        for (size_t g = 0; g < groups.size(); ++g)
+            if (!groups[g].frozen && std::regex_match(groups[g].name, expression)) selected.push_back(g);
+    } catch (const std::regex_error& error) {
+        throw Error("groups", "pattern '" + pattern + "'", "a regular expression", error.what());
+    }
+    if (!selected.empty()) return selected;
+    std::string names;
+    for (const auto& group : groups)
+        names +=
+            fmt::format("{}{}{}", names.empty() ? "" : ", ", group.name, group.frozen ? " (frozen)" : "");
+    throw Error("groups", "pattern '" + pattern + "'", "a match among the groups that may shrink",
+                "only " + names);
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,84 @@
+// Channels that must leave a network together.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pruning/coupling/traced_graph.h"
+
+namespace mtlprune {
+
+/// What a tensor's dimension is for the channels of a group.
+enum class Role {
+    output,      ///< produces them: dim 0 of a convolution's or linear layer's weight, and its bias
+    input,       ///< reads them: dim 1 of a consumer's weight
+    channelwise  ///< transforms each of them alone: BatchNorm, depthwise convolution, scale
+};
+
+/// The slices of one dimension of one stored tensor that belong to a group.
+struct Member {
+    std::string tensor;  ///< name as in named_parameters() or named_buffers()
+    int64_t dim;
+    Role role;
+    bool is_buffer;
+    int64_t per_channel;           ///< indices of each channel; more than one after a flatten, say
+    std::vector<int64_t> indices;  ///< per_channel indices of channel 0, then of channel 1, ...
+
+    std::span<const int64_t> channel(int64_t c) const {
+        return {indices.data() + c * per_channel, static_cast<size_t>(per_channel)};
+    }
+};
+
+struct Group {
+    std::string name;  ///< module of the first producer, e.g. "backbone.conv3"; "#2" ... make it unique
+    int64_t channels;  ///< how many there are now
+    std::vector<Member> members;  ///< producers first, then in order of execution
+    std::vector<size_t> outputs;  ///< numbers of the network's outputs that depend on it, ascending
+    bool frozen;                  ///< no channel may leave
+    std::string reason;           ///< why, when frozen
+};
+
+/// Size of one axis as a function of how many channels each group keeps: fixed + sum of kept[group] * count /
+/// channels.
+struct AxisSize {
+    struct Term {
+        size_t group;
+        int64_t count;     ///< indices of the axis that belonged to the group when it was traced
+        int64_t channels;  ///< channels of the group then
+    };
+    int64_t fixed = 0;
+    std::vector<Term> terms;
+    int64_t at(const std::vector<int64_t>& kept) const;
+};
+
+struct Coupling {
+    TracedGraph graph;
+    std::vector<Group> groups;  ///< in order of execution of their first producers; frozen ones too
+    std::vector<std::vector<AxisSize>>
+        sizes;  ///< per value of the graph, per axis; empty for what is no tensor
+};
+
+struct CouplingOptions {
+    /// Outputs whose channels may leave; all others are frozen.
+    std::vector<size_t> shrinkable_outputs;
+};
+
+/// Traces `forward` on `inputs` and finds all groups. Deterministic. Time is near-linear in operators and
+/// channels.
+Coupling couple(torch::nn::Module& module, const TracedFunction& forward, std::vector<torch::Tensor> inputs,
+                const CouplingOptions& options = {});
+Coupling couple(TracedGraph graph, const CouplingOptions& options = {});
+
+/// Channels of every group, in order.
+std::vector<int64_t> channel_counts(const std::vector<Group>& groups);
+
+/// Numbers of the groups that are not frozen and whose whole name matches the regular expression
+/// (ECMAScript). Throws Error when the expression is wrong or nothing matches.
+std::vector<size_t> select_groups(const std::vector<Group>& groups, const std::string& pattern);
+
+}  // namespace mtlprune

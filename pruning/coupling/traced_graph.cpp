@@ -1,0 +1,184 @@
+#include "pruning/coupling/traced_graph.h"
+
+#include <torch/csrc/jit/frontend/tracer.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/ir/ir.h>
+
+#include <unordered_set>
+
+#include "datasets/error.h"
+
+namespace mtlprune {
+namespace {
+
+struct NamedTensor {
+    std::string name;
+    torch::Tensor tensor;
+    bool is_buffer;
+};
+
+std::vector<NamedTensor> stored_tensors(const torch::nn::Module& module) {
+    std::vector<NamedTensor> stored;
+    std::unordered_set<const c10::TensorImpl*> seen;
+    const auto add = [&](const auto& items, bool is_buffer) {
+        for (const auto& item : items)
+            if (seen.insert(item.value().unsafeGetTensorImpl()).second)
+                stored.push_back({item.key(), item.value(), is_buffer});
+    };
+    add(module.named_parameters(), false);
+    add(module.named_buffers(), true);
+    return stored;
+}
+
+/// Eval mode for a module and all below it; the destructor gives each its own mode back.
+class EvalMode {
+  public:
+    explicit EvalMode(torch::nn::Module& module) : module_(module), training_(module.is_training()) {
+        for (auto& child : module.modules(/*include_self=*/false))
+            children_.emplace_back(child, child->is_training());
+        module.eval();
+    }
+    EvalMode(const EvalMode&) = delete;
+    EvalMode& operator=(const EvalMode&) = delete;
+    ~EvalMode() {
+        module_.train(training_);
+        for (auto& [child, training] : children_) child->train(training);
+    }
+
+  private:
+    torch::nn::Module& module_;
+    bool training_;
+    std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> children_;
+};
+
+/// Copies the tracer's graph: constants and lists become properties of values, all other nodes stay.
+class GraphReader {
+  public:
+    explicit GraphReader(const torch::jit::Graph& graph) : graph_(graph) {}
+
+    TracedGraph read(size_t input_count, const std::vector<NamedTensor>& stored) {
+        for (size_t i = 0; i < graph_.inputs().size(); ++i) {
+            const size_t value = number(graph_.inputs()[i]);
+            if (i < input_count)
+                result_.inputs.push_back(value);
+            else
+                result_.stored.push_back(
+                    {stored[i - input_count].name, value, stored[i - input_count].is_buffer});
+        }
+        for (const auto* node : graph_.nodes()) read_node(*node);
+        for (const auto* value : graph_.outputs()) result_.outputs.push_back(number(value));
+        return std::move(result_);
+    }
+
+  private:
+    void read_node(const torch::jit::Node& node) {
+        const std::string kind = node.kind().toQualString();
+        if (kind == "prim::Constant") {
+            set_constant(result_.values[number(node.output())], torch::jit::toIValue(node.output()).value());
+        } else if (kind == "prim::ListConstruct" || kind == "prim::TupleConstruct") {
+            auto elements = numbers(node.inputs());
+            result_.values[number(node.output())].elements = std::move(elements);
+        } else {
+            auto inputs = numbers(node.inputs());
+            result_.nodes.push_back({kind, std::move(inputs), numbers(node.outputs())});
+        }
+    }
+
+    static void set_constant(TracedValue& value, c10::IValue constant) {
+        if (constant.isTensor())
+            set_tensor(value, constant.toTensor().sizes().vec(), constant.toTensor().scalar_type());
+        value.constant = std::move(constant);
+    }
+
+    static void set_tensor(TracedValue& value, std::vector<int64_t> shape, c10::ScalarType type) {
+        value.is_tensor = true;
+        value.shape = std::move(shape);
+        value.type = type;
+    }
+
+    size_t number(const torch::jit::Value* value) {
+        const auto [it, is_new] = numbers_.emplace(value, result_.values.size());
+        if (!is_new) return it->second;
+        auto& traced = result_.values.emplace_back();
+        if (const auto type = value->type()->cast<c10::TensorType>()) {
+            const auto sizes = type->sizes().concrete_sizes();
+            if (sizes && type->scalarType()) set_tensor(traced, *sizes, *type->scalarType());
+        }
+        return it->second;
+    }
+
+    std::vector<size_t> numbers(at::ArrayRef<const torch::jit::Value*> values) {
+        std::vector<size_t> result;
+        for (const auto* value : values) result.push_back(number(value));
+        return result;
+    }
+
+    const torch::jit::Graph& graph_;
+    TracedGraph result_;
+    std::unordered_map<const torch::jit::Value*, size_t> numbers_;
+};
+
+}  // namespace
+
+std::vector<size_t> TracedGraph::tensor_inputs(const TracedNode& node) const {
+    std::vector<size_t> tensors;
+    for (const size_t input : node.inputs) {
+        if (values[input].is_tensor) tensors.push_back(input);
+        for (const size_t element : values[input].elements)
+            if (values[element].is_tensor) tensors.push_back(element);
+    }
+    return tensors;
+}
+
+int64_t TracedGraph::integer(size_t value, int64_t fallback) const {
+    const auto& constant = values[value].constant;
+    if (constant && constant->isInt()) return constant->toInt();
+    if (constant && constant->isBool()) return constant->toBool() ? 1 : 0;
+    return fallback;
+}
+
+std::optional<std::vector<int64_t>> TracedGraph::integers(size_t value) const {
+    const auto& traced = values[value];
+    if (traced.constant && traced.constant->isIntList()) return traced.constant->toIntVector();
+    if (traced.constant && traced.constant->isInt()) return std::vector<int64_t>{traced.constant->toInt()};
+    if (traced.constant || traced.is_tensor) return std::nullopt;
+    std::vector<int64_t> result;
+    for (const size_t element : traced.elements) {
+        const auto& constant = values[element].constant;
+        if (!constant || !constant->isInt()) return std::nullopt;
+        result.push_back(constant->toInt());
+    }
+    return result;
+}
+
+TracedGraph trace(torch::nn::Module& module, const TracedFunction& forward,
+                  std::vector<torch::Tensor> inputs) {
+    const auto stored = stored_tensors(module);
+    const torch::NoGradGuard no_grad;
+    const EvalMode eval_mode(module);
+    torch::jit::Stack stack;
+    for (auto& input : inputs) {
+        // A tensor of its own, so that the caller may pass one tensor twice.
+        stack.emplace_back(stored.empty() ? input.alias() : input.to(stored.front().tensor.device()).alias());
+    }
+    // The tracer recognises tensors by identity: listed as inputs, the module's own tensors become named
+    // values.
+    for (const auto& item : stored) stack.emplace_back(item.tensor);
+    const auto call = [&](torch::jit::Stack traced) {
+        std::vector<torch::Tensor> arguments;
+        for (size_t i = 0; i < inputs.size(); ++i) arguments.push_back(traced[i].toTensor());
+        const auto outputs = forward(arguments);
+        return torch::jit::Stack(outputs.begin(), outputs.end());
+    };
+    try {
+        const auto state = torch::jit::tracer::trace(std::move(stack), call, [](const auto&) {
+                               return std::string();
+                           }).first;
+        return GraphReader(*state->graph).read(inputs.size(), stored);
+    } catch (const c10::Error& error) {
+        throw Error("trace", "forward pass of " + module.name(), "operators that the tracer can record",
+                    error.what_without_backtrace());
+    }
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,61 @@
+// What a network computes: the operators one forward pass ran, with shapes and constants.
+#pragma once
+
+#include <torch/torch.h>
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mtlprune {
+
+/// A value of the trace: a tensor, a constant, a list of other values, or something else (none of the three).
+struct TracedValue {
+    bool is_tensor = false;
+    std::vector<int64_t> shape;  ///< of a tensor
+    c10::ScalarType type = c10::ScalarType::Undefined;
+    std::optional<c10::IValue> constant;
+    std::vector<size_t> elements;  ///< values of a list
+};
+
+/// One operator, e.g. kind "aten::relu", with the numbers of the values it reads and writes.
+struct TracedNode {
+    std::string kind;
+    std::vector<size_t> inputs;
+    std::vector<size_t> outputs;
+};
+
+/// A parameter or buffer. One tensor registered under several names (tied weights) appears once, with its
+/// first name.
+struct StoredTensor {
+    std::string name;
+    size_t value;
+    bool is_buffer;
+};
+
+struct TracedGraph {
+    std::vector<TracedValue> values;
+    std::vector<TracedNode> nodes;  ///< in order of execution
+    std::vector<size_t> inputs;     ///< values of the example inputs
+    std::vector<size_t> outputs;
+    std::vector<StoredTensor> stored;
+
+    /// The tensors among a node's inputs, those inside lists included.
+    std::vector<size_t> tensor_inputs(const TracedNode& node) const;
+    /// An argument that is a constant integer (or bool), else `fallback`.
+    int64_t integer(size_t value, int64_t fallback) const;
+    /// An argument that is a constant integer or list of integers, else nothing.
+    std::optional<std::vector<int64_t>> integers(size_t value) const;
+};
+
+using TracedFunction = std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>&)>;
+
+/// Runs `forward` (which calls `module`) once on `inputs`, in eval mode and without gradients, and records
+/// it. Inputs are moved to the device of the module's first parameter. Modes of the module and its children
+/// are restored. Throws Error when the forward pass cannot be traced.
+TracedGraph trace(torch::nn::Module& module, const TracedFunction& forward,
+                  std::vector<torch::Tensor> inputs);
+
+}  // namespace mtlprune

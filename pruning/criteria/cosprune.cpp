@@ -1,0 +1,90 @@
+#include "pruning/criteria/cosprune.h"
+
+#include <ATen/Parallel.h>
+
+#include "datasets/error.h"
+
+namespace mtlprune {
+namespace {
+
+/// [C, K] with every filter's elements dense in memory, whatever the layout (the order inside a filter is irrelevant as
+/// long as all tasks share it).
+torch::Tensor filter_rows(const torch::Tensor& gradient) {
+    const bool channels_last = gradient.dim() == 4 && gradient.is_contiguous(torch::MemoryFormat::ChannelsLast);
+    return (channels_last ? gradient.permute({0, 2, 3, 1}) : gradient).flatten(1).contiguous();
+}
+
+template <typename T>
+void gram_rows(const std::vector<const T*>& rows, int64_t channels, int64_t length, double* out) {
+    const auto tasks = static_cast<int64_t>(rows.size());
+    at::parallel_for(0, channels, std::max<int64_t>(1, 16384 / (length + 1)), [&](int64_t begin, int64_t end) {
+        for (int64_t c = begin; c < end; ++c)
+            for (int64_t i = 0; i < tasks; ++i)
+                for (int64_t j = i; j < tasks; ++j) {
+                    const T* a = rows[i] + c * length;
+                    const T* b = rows[j] + c * length;
+                    // Eight partial sums let the compiler vectorise a sum whose order must stay fixed.
+                    double partial[8] = {};
+                    int64_t k = 0;
+                    for (; k + 8 <= length; k += 8)
+                        for (int64_t p = 0; p < 8; ++p) partial[p] += static_cast<double>(a[k + p]) * b[k + p];
+                    for (; k < length; ++k) partial[0] += static_cast<double>(a[k]) * b[k];
+                    double sum = 0;
+                    for (const double value : partial) sum += value;
+                    out[(c * tasks + i) * tasks + j] = out[(c * tasks + j) * tasks + i] = sum;
+                }
+    });
+}
+
+}  // namespace
+
+torch::Tensor task_gram(const std::vector<torch::Tensor>& gradients) {
+    torch::NoGradGuard no_grad;
+    std::vector<torch::Tensor> rows;
+    for (const auto& gradient : gradients) rows.push_back(filter_rows(gradient));
+    const auto tasks = static_cast<int64_t>(rows.size());
+    if (!rows[0].device().is_cpu()) {
+        const auto stacked = torch::stack(rows, 1).to(torch::kDouble);  // [C, T, K]
+        return torch::bmm(stacked, stacked.transpose(1, 2));
+    }
+    auto gram = torch::empty({rows[0].size(0), tasks, tasks}, torch::kDouble);
+    AT_DISPATCH_FLOATING_TYPES(rows[0].scalar_type(), "task_gram", [&] {
+        std::vector<const scalar_t*> data;
+        for (const auto& row : rows) data.push_back(row.data_ptr<scalar_t>());
+        gram_rows(data, rows[0].size(0), rows[0].size(1), gram.data_ptr<double>());
+    });
+    return gram;
+}
+
+torch::Tensor mean_pairwise_cosine(const torch::Tensor& gram) {
+    const int64_t tasks = gram.size(1);
+    const auto norms = gram.diagonal(0, 1, 2).sqrt() + 1e-30;  // [C, T]
+    const auto cosines = gram / (norms.unsqueeze(2) * norms.unsqueeze(1)).clamp_min(1e-300);
+    const auto upper = torch::ones({tasks, tasks}, gram.options()).triu(1);
+    return (cosines * upper).sum({1, 2}) / (static_cast<double>(tasks * (tasks - 1)) / 2.0);
+}
+
+void CosPruneCriterion::observe(const std::vector<GroupObservation>& groups) {
+    torch::NoGradGuard no_grad;
+    std::vector<torch::Tensor> contributions;
+    for (const auto& group : groups) {
+        torch::Tensor gram;
+        for (const auto& producer : group.producers) {
+            if (producer.weight_gradients.size() < 2)
+                throw Error("criterion cosprune", group.group, "gradients of at least 2 tasks",
+                            std::to_string(producer.weight_gradients.size()));
+            const auto term = task_gram(producer.weight_gradients);
+            gram = gram.defined() ? gram + term : term;
+        }
+        contributions.push_back(mean_pairwise_cosine(gram));
+    }
+    mean_.add(contributions);
+}
+
+std::map<std::string, torch::Tensor> CosPruneCriterion::state() const {
+    std::map<std::string, torch::Tensor> state;
+    mean_.save(state);
+    return state;
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,116 @@
+#include "reproduce/claim_setting.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "datasets/error.h"
+
+namespace mtlprune {
+namespace {
+
+double margin_of(const ClaimSetting& setting, const std::string& metric) {
+    if (metric == "pixel_accuracy") return setting.margins.pixel_accuracy;
+    const double relative = metric == "angle_mean" ? setting.margins.angle_mean : setting.margins.rel_err;
+    return relative * setting.tables.dense_mean(metric);
+}
+
+template <typename Condition>
+std::string tasks_where(const Claim& claim, Condition condition) {
+    std::string names;
+    for (const TaskFinding& finding : claim.findings)
+        if (condition(finding)) names += (names.empty() ? "" : ", ") + finding.metric.task;
+    return names;
+}
+
+std::string undecided_reading(const Claim& claim, double alpha) {
+    if (claim.n < 2) return "One seed gives no measure of chance; at least two are needed.";
+    const std::string open =
+        tasks_where(claim, [&](const TaskFinding& finding) { return !(finding.p_holm < alpha); });
+    return fmt::format(
+        "{} seeds do not settle it; open: {}. That is evidence neither for nor against the claim.", claim.n,
+        open);
+}
+
+}  // namespace
+
+MeasurementIndex::MeasurementIndex(const std::vector<Measurement>& rows, int64_t Measurement::*key) {
+    for (const Measurement& row : rows) rows_[{row.criterion, row.seed, row.*key}] = &row;
+}
+
+const Measurement* MeasurementIndex::find(const std::string& criterion, int64_t seed, int64_t key) const {
+    const auto found = rows_.find({criterion, seed, key});
+    return found == rows_.end() ? nullptr : found->second;
+}
+
+double finite_value(const Measurement& row, const std::string& metric) {
+    const double value = row.value(metric);
+    if (!std::isfinite(value))
+        throw Error("claims",
+                    fmt::format("{}, seed {}, event {}: {}", row.criterion, row.seed, row.event, metric),
+                    "a finite number", fmt::format("{}", value));
+    return value;
+}
+
+std::set<int64_t> seeds_of(const std::vector<Measurement>& rows) {
+    std::set<int64_t> seeds;
+    for (const Measurement& row : rows) seeds.insert(row.seed);
+    return seeds;
+}
+
+std::set<int64_t> retrained_configurations(const ClaimSetting& setting) {
+    std::set<int64_t> configurations;
+    for (const Measurement& row : setting.tables.retrained)
+        if (row.criterion == setting.first || row.criterion == setting.second)
+            configurations.insert(row.configuration);
+    return configurations;
+}
+
+std::vector<TaskFinding> find_over_seeds(const ClaimSetting& setting, const std::set<int64_t>& seeds,
+                                         Assertion assertion, const SeedDifference& difference) {
+    std::vector<TaskFinding> findings;
+    for (const ReportedMetric& metric : primary_metrics()) {
+        TaskDifferences task{metric, {}, margin_of(setting, metric.name)};
+        for (const int64_t seed : seeds)
+            if (const auto value = difference(seed, metric.name)) task.values.push_back(*value);
+        if (!task.values.empty()) findings.push_back(find_for_task(task, assertion, setting.alpha));
+    }
+    return findings;
+}
+
+void judge(Claim& claim, const ClaimSetting& setting, const std::set<int64_t>& seeds, Assertion assertion,
+           const SeedDifference& difference, const Readings& readings) {
+    claim.alpha = setting.alpha;
+    claim.findings = find_over_seeds(setting, seeds, assertion, difference);
+    for (const int64_t seed : seeds)
+        if (!difference(seed, primary_metrics().front().name))
+            claim.notes.push_back(
+                fmt::format("Seed {} lacks rows that this claim needs and was left out.", seed));
+    if (claim.findings.empty()) {
+        claim.reading = "No seed has all the rows this claim needs.";
+        return;
+    }
+    claim.n = claim.findings.front().n;
+    adjust_over_tasks(claim.findings);
+    claim.verdict = decide(claim.findings, setting.alpha);
+    const auto against = [&](const TaskFinding& finding) { return finding.p_against_holm < setting.alpha; };
+    switch (claim.verdict) {
+        case Verdict::supported:
+            claim.reading = readings.when_supported;
+            break;
+        case Verdict::refuted:
+            claim.reading = fmt::format("{} {}.", readings.when_refuted, tasks_where(claim, against));
+            break;
+        case Verdict::not_decided:
+            claim.reading = undecided_reading(claim, setting.alpha);
+            break;
+    }
+}
+
+std::string show_count(double count) {
+    if (count >= 1e9) return fmt::format("{:.3g} G", count / 1e9);
+    if (count >= 999500) return fmt::format("{:.3g} M", count / 1e6);
+    return count >= 999.5 ? fmt::format("{:.3g} k", count / 1e3) : fmt::format("{:.0f}", count);
+}
+
+}  // namespace mtlprune

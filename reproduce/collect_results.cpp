@@ -1,0 +1,97 @@
+#include <fmt/format.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "datasets/atomic_file.h"
+#include "datasets/config.h"
+#include "reproduce/jobs.h"
+#include "reproduce/pruned_architecture.h"
+#include "reproduce/runner.h"
+
+namespace mtlprune {
+namespace {
+
+/// The data lines of a small CSV file.
+std::vector<std::string> csv_lines(const std::filesystem::path& file) {
+    std::istringstream text(read_file(file, "job result"));
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(text, line);) lines.push_back(line);
+    if (lines.empty()) throw Error("job result", file.string(), "a header line", "nothing");
+    lines.erase(lines.begin());
+    return lines;
+}
+
+/// "event,lr,parameters,macs,iteration,values..." without its first columns up to and including number `count`.
+std::string after_columns(const std::string& line, int count) {
+    size_t position = 0;
+    for (int i = 0; i < count; ++i) position = line.find(',', position) + 1;
+    return line.substr(position);
+}
+
+struct Tables {
+    std::string iterative, retrained, cosine, widths, constant, dense;
+};
+
+void add_prune(const Job& job, const std::filesystem::path& folder, Tables& tables) {
+    for (const auto& line : csv_lines(folder / "metrics.csv"))
+        tables.iterative += fmt::format("{},{},{}\n", job.criterion, job.seed, line);
+    for (const auto& architecture : pruned_architectures(folder))
+        for (size_t layer = 0; layer < architecture.widths.size(); ++layer)
+            tables.widths += fmt::format("{},{},{},{},{}\n", job.criterion, job.seed, architecture.event, layer + 1,
+                                         architecture.widths[layer]);
+    if (job.criterion != "cosprune") return;
+    const auto plan = parse_json(read_file(folder / "plan.json"), (folder / "plan.json").string());
+    for (const auto& event : plan.at("events"))
+        for (size_t layer = 0; layer < event.at("mean_scores").size(); ++layer)
+            tables.cosine += fmt::format("{},{},{},{},{}\n", job.criterion, job.seed, event.at("event").get<int64_t>(),
+                                         layer + 1, event.at("mean_scores")[layer].get<double>());
+}
+
+void add_retrained(const Job& job, const std::filesystem::path& folder, Tables& tables) {
+    // result.csv: event,lr,parameters,macs,iteration,losses...,metrics...
+    const auto line = csv_lines(folder / "result.csv").at(0);
+    const std::string head = line.substr(0, line.size() - after_columns(line, 4).size());
+    tables.retrained += fmt::format("{},{},{},{}{}\n", job.criterion, job.seed, job.target, head, after_columns(line, 5));
+}
+
+void add_job(const Job& job, const std::filesystem::path& folder, Tables& tables) {
+    switch (job.kind) {
+        case JobKind::constant: {
+            const auto file = folder / "constant.json";
+            const auto constants = parse_json(read_file(file), file.string());
+            for (const auto& [name, value] : constants.items())
+                tables.constant += fmt::format("{},{}\n", name, value.get<double>());
+            break;
+        }
+        case JobKind::dense:
+            tables.dense += fmt::format("{},{}\n", job.seed, after_columns(csv_lines(folder / "result.csv").at(0), 5));
+            break;
+        case JobKind::prune: add_prune(job, folder, tables); break;
+        case JobKind::retrain: add_retrained(job, folder, tables); break;
+    }
+}
+
+}  // namespace
+
+void collect_results(const Experiment& experiment, const std::filesystem::path& runs, const std::filesystem::path& results,
+                     const nlohmann::json& run_facts) {
+    const std::string columns = evaluation_header(experiment.model.tasks) + "\n";
+    Tables tables{"criterion,seed,event,iteration,filters,parameters,macs" + columns,
+                  "criterion,seed,configuration,event,lr,parameters,macs" + columns,
+                  "criterion,seed,event,layer,average_cosine\n",
+                  "criterion,seed,event,layer,width\n",
+                  "metric,value\n",
+                  "seed" + columns};
+    for (const auto& job : plan_jobs(experiment)) add_job(job, job.folder(runs), tables);
+    make_folder(results);
+    write_file_atomically(results / "iterative.csv", tables.iterative);
+    write_file_atomically(results / "retrained.csv", tables.retrained);
+    write_file_atomically(results / "cosine.csv", tables.cosine);
+    write_file_atomically(results / "widths.csv", tables.widths);
+    write_file_atomically(results / "constant_predictor.csv", tables.constant);
+    write_file_atomically(results / "dense.csv", tables.dense);
+    write_file_atomically(results / "run.json", run_facts.dump(2) + "\n");
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,54 @@
+#include "reproduce/figure_drawing.h"
+
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+#include <array>
+#include <cstdio>
+#include <utility>
+
+#include "datasets/error.h"
+
+namespace mtlprune {
+namespace {
+
+std::string shell_quoted(const std::string& word) {
+    std::string quoted = "'";
+    for (const char c : word) {
+        if (c == '\'')
+            quoted += "'\\''";
+        else
+            quoted += c;
+    }
+    return quoted + "'";
+}
+
+/// Exit status and everything the command printed.
+std::pair<int, std::string> run_command(const std::string& command) {
+    FILE* pipe = ::popen((command + " 2>&1").c_str(), "r");
+    if (!pipe) throw Error("figures", command, "a process", "none could be started");
+    std::string output;
+    std::array<char, 4096> buffer;
+    while (const size_t n = std::fread(buffer.data(), 1, buffer.size(), pipe))
+        output.append(buffer.data(), n);
+    const int status = ::pclose(pipe);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, output};
+}
+
+}  // namespace
+
+std::optional<std::string> python_with_matplotlib() {
+    for (const std::string python : {"python3", "/usr/bin/python3"})
+        if (run_command(python + " -c 'import matplotlib, numpy'").first == 0) return python;
+    return std::nullopt;
+}
+
+void draw_figures(const std::string& python, const std::filesystem::path& figures_folder,
+                  const std::filesystem::path& results_folder) {
+    const std::string script = (figures_folder / "draw.py").string();
+    const auto [status, output] = run_command(shell_quoted(python) + " " + shell_quoted(script) + " " +
+                                              shell_quoted(results_folder.string()));
+    if (status != 0) throw Error(fmt::format("figures: {} exited with {}: {}", script, status, output));
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,102 @@
+"""Figure 1 and its appendix: metrics against size during iterative pruning."""
+import math
+
+import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from style import (CONSTANT_COLOUR, DENSE_COLOUR, METRIC_LABELS, PRIMARY, criterion_label, finish, fit_height, look_of, save, scaled,
+                   title_panel)
+from tables import LineLog, mean_sd, over_seeds
+
+AVERAGING = "Lines join the pruning events: x = mean parameters and y = mean metric over seeds at that event"
+
+
+def curve(results, criterion, metric):
+    """[(event, millions, mean, sd, n)] in the axis' unit."""
+    rows = [row for row in results.iterative if row["criterion"] == criterion]
+    return [(event, x / 1e6, scaled(metric, mean), scaled(metric, sd), n)
+            for event, x, mean, sd, n in over_seeds(rows, "event", "parameters", metric)]
+
+
+def draw_curves(axes, results, size_axis, metric, log):
+    """Mean lines and bands; returns the y values drawn."""
+    values = []
+    for criterion in results.criteria:
+        colour, _ = look_of(results.criteria, criterion)
+        points = curve(results, criterion, metric)
+        x = [size_axis.place(point[1]) for point in points]
+        y = [point[2] for point in points]
+        sd = [0 if math.isnan(point[3]) else point[3] for point in points]
+        low, high = [a - b for a, b in zip(y, sd)], [a + b for a, b in zip(y, sd)]
+        axes.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
+        axes.plot(x, y, color=colour)
+        log.add(metric, criterion, [point[1:] for point in points])
+        values += low + high
+    return [value for value in values if math.isfinite(value)]
+
+
+def draw_references(axes, results, metric, values, log, sizes):
+    """Dense and constant-predictor levels; returns a note when the latter is off the scale."""
+    mean, sd = mean_sd([row[metric] for row in results.dense])
+    dense = scaled(metric, mean)
+    axes.axhline(dense, color=DENSE_COLOUR, ls=":", lw=1.3)
+    log.add(metric, "dense", [(x, dense, scaled(metric, sd), len(results.dense)) for x in (max(sizes), min(sizes))])
+    constant = scaled(metric, results.constant.get(metric, math.nan))
+    if math.isnan(constant):
+        return None
+    low, high = min(values + [dense]), max(values + [dense])
+    room = 0.6 * (high - low)
+    log.add(metric, "constant", [(x, constant, math.nan, 1) for x in (max(sizes), min(sizes))])
+    if low - room <= constant <= high + room:
+        axes.axhline(constant, color=CONSTANT_COLOUR, ls="-.", lw=1.3)
+        return None
+    return f"{METRIC_LABELS[metric][0].split(' (')[0].lower()} {constant:.3g}"
+
+
+def legend_handles(results):
+    handles = [Line2D([], [], color=look_of(results.criteria, name)[0], label=criterion_label(name))
+               for name in results.criteria]
+    return handles + [Line2D([], [], color=DENSE_COLOUR, ls=":", label="dense"),
+                      Line2D([], [], color=CONSTANT_COLOUR, ls="-.", label="constant predictor"),
+                      Patch(color="#999999", alpha=0.35, lw=0, label="± 1 sd")]
+
+
+def sizes_of(results):
+    return [point[1] for criterion in results.criteria for point in curve(results, criterion, "pixel_accuracy")]
+
+
+def draw(results, size_axis, paper, folder, name, metrics, grid, inches):
+    log = LineLog(name)
+    sizes = sizes_of(results)
+    figure, panels = plt.subplots(*grid, figsize=inches, squeeze=False)
+    off_scale = []
+    for axes, metric in zip(panels.flat, metrics):
+        if name == "figure1":
+            paper.draw(axes, "paper_fig1_dense", metric, size_axis, results.criteria)
+        values = draw_curves(axes, results, size_axis, metric, log)
+        off_scale.append(draw_references(axes, results, metric, values, log, sizes))
+        size_axis.dress(axes, sizes)
+        fit_height(axes)
+        title_panel(axes, metric)
+    for axes in panels[:-1].flat:
+        axes.set_xlabel("")
+    finish(figure, legend_handles(results), footnote(results, size_axis, paper if name == "figure1" else None, off_scale))
+    save(figure, log, folder, name + size_axis.suffix)
+
+
+def footnote(results, size_axis, paper, off_scale):
+    seeds = len({row["seed"] for row in results.iterative})
+    text = f"{AVERAGING} (n = {seeds}); sd with divisor n − 1."
+    outside = [note for note in off_scale if note]
+    if outside:
+        text += "\nConstant predictor off the scale: " + ", ".join(outside) + "."
+    if size_axis.note:
+        text += "\n" + size_axis.note
+    return text + (paper.note() if paper else "")
+
+
+def draw_figure1(results, size_axis, paper, folder):
+    draw(results, size_axis, paper, folder, "figure1", PRIMARY, (1, 3), (10.2, 3.7))
+    others = [metric for metric in METRIC_LABELS if metric not in PRIMARY]
+    draw(results, size_axis, paper, folder, "figure1_appendix", others, (3, 3), (10.2, 8.4))

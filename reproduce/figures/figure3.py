@@ -1,0 +1,76 @@
+"""Figure 3: architectures trained from scratch against iterative pruning."""
+import math
+
+import matplotlib.pyplot as plt
+from matplotlib.lines import Line2D
+
+from style import DENSE_COLOUR, PRIMARY, criterion_label, finish, fit_height, look_of, save, scaled, title_panel
+from tables import LineLog, mean_sd, over_seeds
+
+
+def retrained_curve(results, criterion, metric):
+    """[(millions, mean, sd, n)] over configurations."""
+    rows = [row for row in results.retrained if row["criterion"] == criterion]
+    return [(x / 1e6, scaled(metric, mean), scaled(metric, sd), n)
+            for _, x, mean, sd, n in over_seeds(rows, "configuration", "parameters", metric)]
+
+
+def iterative_curve(results, criterion, metric):
+    """The iteratively pruned networks of the same seeds and events."""
+    pruned = {(row["seed"], row["event"]): row for row in results.iterative if row["criterion"] == criterion}
+    rows = [{**pruned[row["seed"], row["event"]], "configuration": row["configuration"]}
+            for row in results.retrained
+            if row["criterion"] == criterion and (row["seed"], row["event"]) in pruned]
+    return [(x / 1e6, scaled(metric, mean), scaled(metric, sd), n)
+            for _, x, mean, sd, n in over_seeds(rows, "configuration", "parameters", metric)]
+
+
+def draw_panel(axes, results, size_axis, metric, log):
+    for criterion in dict.fromkeys(row["criterion"] for row in results.retrained):
+        colour, marker = look_of(results.criteria, criterion)
+        points = retrained_curve(results, criterion, metric)
+        x = [size_axis.place(point[0]) for point in points]
+        y = [point[1] for point in points]
+        sd = [0 if math.isnan(point[2]) else point[2] for point in points]
+        axes.errorbar(x, y, yerr=sd if any(sd) else None, color=colour, marker=marker, ms=4.5, capsize=2.5, elinewidth=0.9)
+        log.add(metric, f"{criterion} re-trained", points)
+        points = iterative_curve(results, criterion, metric)
+        axes.plot([size_axis.place(point[0]) for point in points], [point[1] for point in points], "--", color=colour,
+                  lw=1.3)
+        log.add(metric, f"{criterion} iterative", points)
+    dense = scaled(metric, mean_sd([row[metric] for row in results.dense])[0])
+    axes.axhline(dense, color=DENSE_COLOUR, ls=":", lw=1.3)
+
+
+def legend_handles(results):
+    handles = []
+    for criterion in dict.fromkeys(row["criterion"] for row in results.retrained):
+        colour, marker = look_of(results.criteria, criterion)
+        label = criterion_label(criterion)
+        handles.append(Line2D([], [], color=colour, marker=marker, ms=4.5, label=f"{label}, re-trained"))
+        handles.append(Line2D([], [], color=colour, ls="--", lw=1.3, label=f"{label}, iterative"))
+    return handles + [Line2D([], [], color=DENSE_COLOUR, ls=":", label="dense")]
+
+
+def sizes_of(results):
+    return [point[0] for criterion in dict.fromkeys(row["criterion"] for row in results.retrained)
+            for curve in (retrained_curve, iterative_curve)
+            for point in curve(results, criterion, "pixel_accuracy")]
+
+
+def draw_figure3(results, size_axis, paper, folder):
+    log = LineLog("figure3")
+    figure, panels = plt.subplots(1, 3, figsize=(10.2, 3.7))
+    for axes, metric in zip(panels, PRIMARY):
+        paper.draw(axes, "paper_fig3", metric, size_axis, results.criteria)
+        paper.draw(axes, "paper_fig3", metric, size_axis, results.criteria, " iter. pruning", (0, (3, 2)))
+        draw_panel(axes, results, size_axis, metric, log)
+        size_axis.dress(axes, sizes_of(results))
+        fit_height(axes)
+        title_panel(axes, metric)
+    seeds = len({row["seed"] for row in results.retrained})
+    note = (f"\n{size_axis.note}" if size_axis.note else "") + paper.note()
+    finish(figure, legend_handles(results),
+           f"Mean over seeds (n = {seeds}) per configuration, bars: ± 1 sd (divisor n − 1). Dashed: iteratively pruned "
+           "networks of the same seeds and events." + note)
+    save(figure, log, folder, "figure3" + size_axis.suffix)

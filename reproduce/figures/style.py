@@ -1,0 +1,91 @@
+"""Looks and labels shared by all figures."""
+import math
+import os
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402  (the backend comes first)
+
+PLOT_SETTINGS = {
+    "font.family": "DejaVu Sans", "font.size": 9, "axes.titlesize": 9.5, "axes.labelsize": 9,
+    "xtick.labelsize": 8.5, "ytick.labelsize": 8.5, "legend.fontsize": 9, "axes.linewidth": 0.7,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": "#e3e6ea",
+    "grid.linewidth": 0.6, "axes.axisbelow": True, "lines.linewidth": 1.6, "figure.dpi": 100, "savefig.dpi": 200,
+    "pdf.fonttype": 42, "svg.hashsalt": "fixed", "legend.frameon": False,
+}
+
+# Okabe and Ito's palette: told apart under the common forms of colour blindness and in grey.
+COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00"]
+MARKERS = ["o", "s", "^", "D", "v"]
+DENSE_COLOUR, CONSTANT_COLOUR = "#222222", "#777777"
+
+# column -> (axis label, factor, higher is better)
+METRIC_LABELS = {
+    "pixel_accuracy": ("Pixel accuracy (%)", 100, True),
+    "miou": ("Mean IoU (%)", 100, True),
+    "angle_mean": ("Mean angle (°)", 1, False),
+    "angle_median": ("Median angle (°)", 1, False),
+    "within_11_25": ("Within 11.25° (%)", 1, True),
+    "within_22_5": ("Within 22.5° (%)", 1, True),
+    "within_30": ("Within 30° (%)", 1, True),
+    "abs_err": ("Absolute error (m)", 1, False),
+    "rel_err": ("Relative error", 1, False),
+    "delta1": ("δ < 1.25 (%)", 1, True),
+    "delta2": ("δ < 1.25² (%)", 1, True),
+    "delta3": ("δ < 1.25³ (%)", 1, True),
+}
+PRIMARY = ["pixel_accuracy", "rel_err", "angle_mean"]
+
+
+def scaled(metric, value):
+    """A stored value in the unit of its axis."""
+    return METRIC_LABELS[metric][1] * value
+
+
+def title_panel(axes, metric):
+    """The metric's name and which way is better."""
+    label, _, higher = METRIC_LABELS[metric]
+    axes.set_title(label, loc="left", fontweight="bold")
+    axes.set_title("better ↑" if higher else "better ↓", loc="right", fontsize=8, color="#555555")
+
+
+def fit_height(axes):
+    """Room for every line, reference levels included."""
+    values = [float(y) for line in axes.lines for y in line.get_ydata() if math.isfinite(float(y))]
+    values += [float(y) for band in axes.collections for path in band.get_paths() for y in path.vertices[:, 1]]
+    if values:
+        room = 0.06 * (max(values) - min(values)) or 0.05 * abs(values[0]) or 1.0
+        axes.set_ylim(min(values) - room, max(values) + room)
+
+
+def criterion_label(criterion):
+    return {"taylor": "Taylor", "cosprune": "CosPrune"}.get(criterion, criterion)
+
+
+def look_of(criteria, criterion):
+    """Colour and marker; Taylor and CosPrune keep theirs whatever else is drawn."""
+    order = ["taylor", "cosprune"] + [name for name in criteria if name not in ("taylor", "cosprune")]
+    index = order.index(criterion) % len(COLOURS)
+    return COLOURS[index], MARKERS[index]
+
+
+def finish(figure, handles, footnote):
+    """One legend above and one footnote below all panels, both outside them at any figure height."""
+    height = figure.get_size_inches()[1]
+    lines = footnote.count("\n") + 1
+    figure.tight_layout(rect=(0, (0.06 + 0.155 * lines) / height, 1, 1 - 0.24 / height), w_pad=1.6)
+    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 1 - 0.02 / height), ncol=len(handles),
+                  handlelength=2.6, columnspacing=1.8, borderaxespad=0)
+    figure.text(0.008, 0.05 / height, footnote, fontsize=7.5, color="#555555", ha="left", va="bottom", linespacing=1.35)
+
+
+def save(figure, log, folder, name):
+    """<name>.png, <name>.pdf and <name>.csv, each complete or absent."""
+    for extension in ("png", "pdf"):
+        part = os.path.join(folder, f"{name}.part.{extension}")
+        metadata = {"CreationDate": None} if extension == "pdf" else None
+        figure.savefig(part, metadata=metadata)
+        os.replace(part, os.path.join(folder, f"{name}.{extension}"))
+    plt.close(figure)
+    log.save(os.path.join(folder, f"{name}.csv"))

@@ -1,0 +1,106 @@
+#include "reproduce/job.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <cstdlib>
+
+#include "datasets/error.h"
+#include "reproduce/experiment_data.h"
+#include "reproduce/jobs.h"
+#include "reproduce/machine.h"
+
+namespace mtlprune {
+namespace {
+
+torch::Device open_device(const std::string& name) {
+    if (name == "cuda" && !torch::cuda::is_available())
+        throw Error("device", "--device cuda", "a CUDA GPU and a LibTorch with CUDA",
+                    "none (build with MTLPRUNE_TORCH=wheel on a machine with a GPU, or use --device cpu)");
+    return torch::Device(name);
+}
+
+}  // namespace
+
+void run_job(const Experiment& experiment, const std::vector<Job>& plan, size_t index,
+             const std::filesystem::path& runs, const JobProgress& progress) {
+    const Job& job = plan.at(index);
+    const auto path = job.folder(runs);
+    if (JobFolder::done(path)) return;
+    at::set_num_threads(static_cast<int>(experiment.threads_per_job));
+    const auto device = open_device(experiment.device);
+    JobFolder folder(path, job.config);
+    if (JobFolder::done(path)) return;
+    std::vector<std::filesystem::path> needs;
+    for (const size_t need : job.needs) needs.push_back(plan.at(need).folder(runs));
+    JobContext context{experiment, job, needs, folder, device, progress};
+    folder.write("env.json", machine_description().dump(2) + "\n");
+    switch (job.kind) {
+        case JobKind::constant:
+            run_constant_job(context);
+            break;
+        case JobKind::dense:
+        case JobKind::retrain:
+            run_training_job(context);
+            break;
+        case JobKind::prune:
+            run_prune_job(context);
+            break;
+    }
+    folder.finish();
+    progress(1.0);
+}
+
+void run_constant_job(JobContext& context) {
+    const auto& data = context.experiment.data;
+    const auto evaluation = evaluate_constant(context.experiment.model.tasks, collect_split(data, "train"),
+                                              collect_split(data, "test"), context.experiment.fidelity);
+    nlohmann::json result;
+    for (const auto& metric : evaluation.metrics) result[metric.name] = metric.value;
+    context.folder.write("constant.json", result.dump(2) + "\n");
+}
+
+std::string evaluation_header(const std::vector<TaskSpec>& tasks) {
+    std::string header;
+    for (const auto& task : tasks) header += ",loss_" + task.name;
+    for (const auto& metric : metric_definitions(tasks)) header += "," + metric.name;
+    return header;
+}
+
+std::string evaluation_row(const Evaluation& evaluation) {
+    std::string row;
+    for (const double loss : evaluation.losses) row += fmt::format(",{}", loss);
+    for (const auto& metric : evaluation.metrics) row += fmt::format(",{}", metric.value);
+    return row;
+}
+
+bool checkpoint_due(const JobFolder& folder) {
+    const char* text = std::getenv("MTLPRUNE_CHECKPOINT_SECONDS");
+    return folder.seconds_since_checkpoint() > (text != nullptr ? std::strtod(text, nullptr) : 30.0);
+}
+
+TensorMap model_state(const MultiTaskModel& model) {
+    TensorMap state;
+    state["widths"] = torch::tensor(model->config().widths);
+    for (const auto& item : model->named_parameters()) state["model." + item.key()] = item.value().detach();
+    return state;
+}
+
+MultiTaskModel load_model(const ModelConfig& base, const TensorMap& state) {
+    ModelConfig config = base;
+    const auto widths = state.at("widths");
+    config.widths.assign(widths.data_ptr<int64_t>(), widths.data_ptr<int64_t>() + widths.numel());
+    MultiTaskModel model(config);
+    const torch::NoGradGuard no_grad;
+    for (auto& item : model->named_parameters()) {
+        const auto it = state.find("model." + item.key());
+        if (it == state.end() || it->second.sizes() != item.value().sizes())
+            throw Error("checkpoint", item.key(),
+                        fmt::format("a tensor of shape {}", c10::str(item.value().sizes())),
+                        it == state.end() ? "nothing" : c10::str(it->second.sizes()));
+        item.value().copy_(it->second);
+    }
+    return model;
+}
+
+}  // namespace mtlprune

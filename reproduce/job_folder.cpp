@@ -1,0 +1,93 @@
+#include "reproduce/job_folder.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <chrono>
+
+#include "datasets/atomic_file.h"
+#include "datasets/config.h"
+
+namespace mtlprune {
+namespace {
+
+double now_seconds() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+}  // namespace
+
+JobFolder::JobFolder(std::filesystem::path path, const nlohmann::json& config)
+    : path_(std::move(path)), last_checkpoint_(now_seconds()) {
+    make_folder(path_);
+    lock_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (lock_ < 0 || ::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
+        if (lock_ >= 0) ::close(lock_);
+        throw Error(
+            fmt::format("{}: another process is running this job; wait for it or stop it", path_.string()));
+    }
+    const auto file = path_ / "config.json";
+    if (std::filesystem::exists(file) && parse_json(read_file(file), file.string()) != config) {
+        ::close(lock_);
+        throw Error(
+            fmt::format("{}: belongs to another configuration than the one that is run; remove the folder",
+                        file.string()));
+    }
+    write("config.json", config.dump(2) + "\n");
+}
+
+JobFolder::~JobFolder() {
+    if (lock_ >= 0) ::close(lock_);
+}
+
+std::optional<TensorMap> JobFolder::load_checkpoint() const {
+    const auto file = path_ / "checkpoint.pt";
+    if (!std::filesystem::exists(file)) return std::nullopt;
+    return load_tensors(file);
+}
+
+void JobFolder::save_checkpoint(const TensorMap& tensors) {
+    save_tensors(path_ / "checkpoint.pt", tensors);
+    last_checkpoint_ = now_seconds();
+}
+
+void JobFolder::write(const std::string& name, const std::string& content) {
+    write_file_atomically(path_ / name, content);
+}
+
+void JobFolder::finish() {
+    write("DONE", "");
+}
+
+double JobFolder::seconds_since_checkpoint() const {
+    return now_seconds() - last_checkpoint_;
+}
+
+torch::Tensor text_tensor(const std::string& text) {
+    auto tensor = torch::empty({static_cast<int64_t>(text.size())}, torch::kByte);
+    std::copy(text.begin(), text.end(), tensor.data_ptr<uint8_t>());
+    return tensor;
+}
+
+std::string tensor_text(const torch::Tensor& tensor) {
+    const auto bytes = tensor.contiguous();
+    const auto* data = bytes.data_ptr<uint8_t>();
+    return {data, data + bytes.numel()};
+}
+
+TensorMap with_prefix(const std::string& prefix, const TensorMap& tensors) {
+    TensorMap result;
+    for (const auto& [name, tensor] : tensors) result[prefix + name] = tensor;
+    return result;
+}
+
+TensorMap entries_of(const std::string& prefix, const TensorMap& tensors) {
+    TensorMap result;
+    for (auto it = tensors.lower_bound(prefix); it != tensors.end() && it->first.rfind(prefix, 0) == 0; ++it)
+        result[it->first.substr(prefix.size())] = it->second;
+    return result;
+}
+
+}  // namespace mtlprune

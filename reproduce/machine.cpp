@@ -1,0 +1,39 @@
+#include "reproduce/machine.h"
+
+#include <sys/utsname.h>
+#include <torch/torch.h>
+#include <torch/version.h>
+#include <unistd.h>
+
+#include <fstream>
+#include <string>
+#include <thread>
+
+namespace mtlprune {
+namespace {
+
+std::string cpu_model() {
+    std::ifstream file("/proc/cpuinfo");
+    for (std::string line; std::getline(file, line);)
+        if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
+    return "unknown";
+}
+
+}  // namespace
+
+nlohmann::json machine_description() {
+    utsname kernel{};
+    ::uname(&kernel);
+    const double bytes =
+        static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+    return {{"cpu", cpu_model()},
+            {"cores", std::thread::hardware_concurrency()},
+            {"memory_gib", static_cast<int64_t>(bytes / (1 << 30) + 0.5)},
+            {"kernel", std::string(kernel.sysname) + " " + kernel.release},
+            {"compiler", "g++ " __VERSION__},
+            {"torch", TORCH_VERSION},
+            {"cuda_devices",
+             torch::cuda::is_available() ? static_cast<int64_t>(torch::cuda::device_count()) : 0}};
+}
+
+}  // namespace mtlprune

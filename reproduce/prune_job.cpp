@@ -1,0 +1,179 @@
+#include <fmt/format.h>
+
+#include <numeric>
+
+#include "datasets/random.h"
+#include "models/parameter_count.h"
+#include "pruning/schedules/iterative_pruner.h"
+#include "reproduce/experiment_data.h"
+#include "reproduce/jobs.h"
+#include "training/optimizer.h"
+
+namespace mtlprune {
+namespace {
+
+/// Iterative pruning in progress. Window k (after k events) is `frequency` iterations long; its metrics are
+/// taken at its end, just before the next event, and reported as those of event k.
+class PruneJob {
+  public:
+    explicit PruneJob(JobContext& context)
+        : context_(context),
+          recipe_(context.experiment.prune),
+          test_(collect_split(context.experiment.data, "test")) {
+        const auto checkpoint = context_.folder.load_checkpoint();
+        const auto start = checkpoint ? *checkpoint : load_tensors(context_.needs.at(0) / "checkpoint.pt");
+        model_ = load_model(context_.experiment.model, start);
+        model_->to(context_.device);
+        pruner_ = std::make_unique<IterativePruner>(
+            model_, example(), make_criterion(context_.job.criterion, context_.experiment.fidelity),
+            options());
+        for (const auto& item : model_->named_parameters()) names_.push_back(item.key());
+        optimizer_ = make_optimizer(model_->parameters(), recipe_.training.optimizer);
+        loader_ = training_loader(context_.experiment.data, recipe_.training.batch_size, context_.job.seed);
+        if (checkpoint) load(*checkpoint);
+    }
+
+    void run() {
+        model_->train();
+        const int64_t epoch = loader_->batches_per_epoch();
+        loader_->seek(pruner_->iteration() / epoch, pruner_->iteration() % epoch);
+        const double windows = static_cast<double>(event_count() + 1);
+        while (true) {
+            const bool due = pruner_->due();
+            const int64_t every = recipe_.training.evaluate_every;
+            if (due || (every > 0 && pruner_->iteration() > 0 && pruner_->iteration() % every == 0))
+                evaluate_now(due);
+            if (due && pruner_->finished()) break;
+            step();
+            if (due && recipe_.reset_optimizer)
+                optimizer_ = make_optimizer(model_->parameters(), recipe_.training.optimizer);
+            if (checkpoint_due(context_.folder)) context_.folder.save_checkpoint(state());
+            context_.progress(static_cast<double>(pruner_->iteration()) /
+                              (windows * static_cast<double>(recipe_.frequency)));
+        }
+        finish();
+    }
+
+  private:
+    torch::Tensor example() const {
+        const auto& transform = context_.experiment.data.transform;
+        return torch::zeros({1, 3, transform.height, transform.width}, context_.device);
+    }
+
+    IterativePrunerOptions options() const {
+        return {recipe_.frequency, recipe_.filters_per_event, recipe_.floor, context_.experiment.fidelity,
+                recipe_.removal == "mask"};
+    }
+
+    int64_t event_count() const {
+        int64_t removable = 0;
+        for (const int64_t width : context_.experiment.model.widths)
+            removable += std::max<int64_t>(0, width - recipe_.floor);
+        return (removable + recipe_.filters_per_event - 1) / recipe_.filters_per_event;
+    }
+
+    void step() {
+        const int64_t iteration = pruner_->iteration();
+        set_learning_rate(*optimizer_, learning_rate(recipe_.training.schedule, recipe_.training.optimizer.lr,
+                                                     iteration / recipe_.training.schedule_every));
+        // Offset: the dense training before drew the keys from 0 on.
+        model_->set_dropout_key(
+            mix_key(context_.job.seed, Stream::method, static_cast<uint64_t>(iteration), 1));
+        pruner_->step(loader_->next().to(context_.device), optimizer_.get());
+        optimizer_->step();
+    }
+
+    void evaluate_now(bool window_ends) {
+        const auto evaluation = evaluate(model_, test_, context_.experiment.fidelity, pruner_->gates());
+        const double loss = evaluation.total_loss();
+        const bool best = recipe_.training.selection != "last";
+        if (!best || window_row_.empty() || loss < window_loss_) {
+            window_loss_ = loss;
+            window_row_ = row(evaluation);
+        }
+        if (!window_ends) return;
+        rows_ += window_row_ + "\n";
+        window_row_.clear();
+    }
+
+    std::string row(const Evaluation& evaluation) const {
+        const auto config = pruned_config();
+        const auto macs = conv_macs(config, context_.experiment.data.transform.height,
+                                    context_.experiment.data.transform.width);
+        return fmt::format("{},{},{},{},{}{}", pruner_->events().size(), pruner_->iteration(),
+                           std::accumulate(config.widths.begin(), config.widths.end(), int64_t{0}),
+                           parameter_count(config), macs.backbone + macs.heads, evaluation_row(evaluation));
+    }
+
+    ModelConfig pruned_config() const {
+        auto config = model_->config();
+        config.widths = pruner_->widths();
+        return config;
+    }
+
+    TensorMap state() const {
+        auto state = model_state(model_);
+        state.merge(with_prefix("optimizer.", optimizer_state(*optimizer_, names_)));
+        state.merge(with_prefix("pruner.", pruner_->state()));
+        state["rows"] = text_tensor(rows_);
+        state["window_row"] = text_tensor(window_row_);
+        state["window_loss"] = torch::tensor(window_loss_, torch::kDouble);
+        return state;
+    }
+
+    void load(const TensorMap& state) {
+        pruner_->load_state(entries_of("pruner.", state));
+        load_optimizer_state(*optimizer_, names_, entries_of("optimizer.", state));
+        rows_ = tensor_text(state.at("rows"));
+        window_row_ = tensor_text(state.at("window_row"));
+        window_loss_ = state.at("window_loss").item<double>();
+    }
+
+    void finish() {
+        const auto& tasks = context_.experiment.model.tasks;
+        context_.folder.write("metrics.csv", "event,iteration,filters,parameters,macs" +
+                                                 evaluation_header(tasks) + "\n" + rows_);
+        context_.folder.write("plan.json", plan().dump(1) + "\n");
+        context_.folder.save_checkpoint(model_state(model_));
+    }
+
+    nlohmann::json plan() const {
+        auto config = context_.experiment.model;
+        nlohmann::json architectures = {
+            {{"event", 0}, {"widths", config.widths}, {"parameters", parameter_count(config)}}};
+        nlohmann::json events = nlohmann::json::array();
+        std::vector<std::string> groups;
+        for (const auto& group : pruner_->groups()) groups.push_back(group.name);
+        for (size_t e = 0; e < pruner_->events().size(); ++e) {
+            const auto& event = pruner_->events()[e];
+            config.widths = event.widths;
+            architectures.push_back(
+                {{"event", e + 1}, {"widths", event.widths}, {"parameters", parameter_count(config)}});
+            events.push_back(
+                {{"event", e + 1}, {"removed", event.removed}, {"mean_scores", event.mean_scores}});
+        }
+        return {{"criterion", context_.job.criterion},
+                {"groups", groups},
+                {"architectures", architectures},
+                {"events", events}};
+    }
+
+    JobContext& context_;
+    const PruneRecipe& recipe_;
+    std::vector<Batch> test_;
+    MultiTaskModel model_{nullptr};
+    std::unique_ptr<IterativePruner> pruner_;
+    std::vector<std::string> names_;
+    std::unique_ptr<torch::optim::Optimizer> optimizer_;
+    std::unique_ptr<Loader> loader_;
+    std::string rows_, window_row_;
+    double window_loss_ = 0.0;
+};
+
+}  // namespace
+
+void run_prune_job(JobContext& context) {
+    PruneJob(context).run();
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,52 @@
+// The tables a reproduction run leaves in its results folder.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace mtlprune {
+
+/// One evaluated network.
+struct Measurement {
+    std::string criterion;  ///< empty for the dense networks
+    int64_t seed = 0;
+    int64_t event = 0;           ///< pruning events so far; 0 = dense
+    int64_t configuration = -1;  ///< position on the axis of re-trained sizes; -1 where there is none
+    double parameters = 0;
+    double macs = 0;
+    std::map<std::string, double> values;  ///< three losses and twelve metrics by column name
+
+    double value(const std::string& column) const { return values.at(column); }
+};
+
+struct ResultTables {
+    std::vector<Measurement> iterative;  ///< during iterative pruning, without events that left a layer empty
+    std::vector<Measurement> retrained;  ///< trained from scratch; one per (criterion, seed, configuration)
+    std::vector<Measurement> dense;      ///< one per seed
+    std::map<std::string, double>
+        constant_predictor;               ///< metrics of the best constant prediction on the test split
+    nlohmann::json run;                   ///< run.json
+    int64_t events_with_empty_layer = 0;  ///< rows of iterative.csv left out
+
+    /// Mean of a metric over the dense networks.
+    double dense_mean(const std::string& metric) const;
+};
+
+/// Reads iterative.csv, retrained.csv, widths.csv, constant_predictor.csv, dense.csv and run.json. Throws
+/// Error naming file, line and column on a malformed table, on a repeated (criterion, seed, event or
+/// configuration) and on a parameter count that is not positive. Rows of retrained.csv with criterion "dense"
+/// are ignored.
+ResultTables read_result_tables(const std::filesystem::path& results_folder);
+
+/// The criteria of some measurements in order of first appearance.
+std::vector<std::string> criteria_of(const std::vector<Measurement>& measurements);
+
+/// "taylor" -> "Taylor", "cosprune" -> "CosPrune"; other names unchanged.
+std::string criterion_label(const std::string& criterion);
+
+}  // namespace mtlprune

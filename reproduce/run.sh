@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# Sets up, builds and reproduces the main paper's figures; ends by printing the path of report.html.
+#   reproduce/run.sh                                       scale quick on the embedded synthetic rooms
+#   reproduce/run.sh --data nyuv2=DIR --scale small        real NYUv2 in the AdaShare layout
+# Interrupt it at any moment; the same command resumes. All arguments go to `mtlprune reproduce` (see --help).
+#   MTLPRUNE_PRESET=wheel   build against the CUDA wheel, e.g. for --device cuda
+set -euo pipefail
+root="$(cd "$(dirname "$0")/.." && pwd)"
+cd "$root"
+preset="${MTLPRUNE_PRESET:-default}"
+if [ "$preset" = wheel ]; then ./setup.sh --torch wheel; else ./setup.sh; fi
+. cmake/build_environment.sh
+cmake --preset "$preset" -DMTLPRUNE_TESTS=OFF -DMTLPRUNE_BENCH=OFF -B build-run >/dev/null
+cmake --build build-run --target mtlprune
+exec build-run/bin/mtlprune reproduce "$@"

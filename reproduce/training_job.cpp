@@ -1,0 +1,146 @@
+#include <fmt/format.h>
+
+#include <optional>
+
+#include "datasets/atomic_file.h"
+#include "datasets/config.h"
+#include "datasets/random.h"
+#include "models/parameter_count.h"
+#include "reproduce/experiment_data.h"
+#include "reproduce/jobs.h"
+#include "reproduce/pruned_architecture.h"
+#include "training/task_gradients.h"
+
+namespace mtlprune {
+namespace {
+
+/// A dense or retrain job in progress; all that a checkpoint must hold.
+class TrainingJob {
+  public:
+    explicit TrainingJob(JobContext& context)
+        : context_(context),
+          recipe_(context.job.kind == JobKind::dense ? context.experiment.dense
+                                                     : context.experiment.retrain.training),
+          model_(configure()),
+          test_(collect_split(context.experiment.data, "test")) {
+        model_->initialise(context_.job.seed);
+        model_->to(context_.device);
+        for (const auto& item : model_->named_parameters()) names_.push_back(item.key());
+        optimizer_ = make_optimizer(model_->parameters(), recipe_.optimizer);
+        loader_ = training_loader(context_.experiment.data, recipe_.batch_size, context_.job.seed);
+        if (const auto checkpoint = context_.folder.load_checkpoint()) load(*checkpoint);
+    }
+
+    void run() {
+        model_->train();
+        loader_->seek(iteration_ / loader_->batches_per_epoch(), iteration_ % loader_->batches_per_epoch());
+        while (iteration_ < recipe_.iterations) {
+            step();
+            const bool last = iteration_ == recipe_.iterations;
+            if (last || (recipe_.evaluate_every > 0 && iteration_ % recipe_.evaluate_every == 0))
+                evaluate_now(last);
+            if (!last && checkpoint_due(context_.folder)) context_.folder.save_checkpoint(state());
+            context_.progress(static_cast<double>(iteration_) / static_cast<double>(recipe_.iterations));
+        }
+        finish();
+    }
+
+  private:
+    ModelConfig configure() {
+        auto config = context_.experiment.model;
+        if (context_.job.kind == JobKind::retrain) {
+            const auto& target = context_.experiment.retrain.targets.at(context_.job.target);
+            const auto architecture =
+                pruned_architecture(context_.needs.at(0), target, context_.job.criterion);
+            config.widths = architecture.widths;
+            event_ = architecture.event;
+            for (const auto& [criterion, lr] : target.lr)
+                if (criterion == context_.job.criterion) recipe_.optimizer.lr = lr;
+        }
+        return config;
+    }
+
+    void step() {
+        set_learning_rate(*optimizer_, learning_rate(recipe_.schedule, recipe_.optimizer.lr,
+                                                     iteration_ / recipe_.schedule_every));
+        model_->set_dropout_key(
+            mix_key(context_.job.seed, Stream::method, static_cast<uint64_t>(iteration_)));
+        TaskGradients gradients(model_, loader_->next().to(context_.device), context_.experiment.fidelity);
+        gradients.store(gradients.backbone_total());
+        optimizer_->step();
+        ++iteration_;
+    }
+
+    void evaluate_now(bool last) {
+        const auto evaluation = evaluate(model_, test_, context_.experiment.fidelity);
+        rows_ += fmt::format("{}{}\n", iteration_, evaluation_row(evaluation));
+        const double score = recipe_.selection == "best_loss" ? -evaluation.total_loss()
+                             : recipe_.selection == "best_pixel_accuracy"
+                                 ? evaluation.metric("pixel_accuracy")
+                                 : static_cast<double>(last);
+        if (!best_row_.empty() && score <= best_score_) return;
+        if (recipe_.selection == "last" && !last) return;
+        best_score_ = score;
+        best_row_ = fmt::format("{}{}", iteration_, evaluation_row(evaluation));
+        best_weights_.clear();
+        for (const auto& [name, tensor] : model_state(model_)) best_weights_[name] = tensor.clone();
+    }
+
+    TensorMap state() const {
+        auto state = model_state(model_);
+        state.merge(with_prefix("optimizer.", optimizer_state(*optimizer_, names_)));
+        state.merge(with_prefix("best.", best_weights_));
+        state["iteration"] = torch::tensor(iteration_);
+        state["rows"] = text_tensor(rows_);
+        state["best_row"] = text_tensor(best_row_);
+        state["best_score"] = torch::tensor(best_score_, torch::kDouble);
+        return state;
+    }
+
+    void load(const TensorMap& state) {
+        const torch::NoGradGuard no_grad;
+        for (auto& item : model_->named_parameters()) item.value().copy_(state.at("model." + item.key()));
+        load_optimizer_state(*optimizer_, names_, entries_of("optimizer.", state));
+        best_weights_ = entries_of("best.", state);
+        iteration_ = state.at("iteration").item<int64_t>();
+        rows_ = tensor_text(state.at("rows"));
+        best_row_ = tensor_text(state.at("best_row"));
+        best_score_ = state.at("best_score").item<double>();
+    }
+
+    void finish() {
+        const auto& tasks = context_.experiment.model.tasks;
+        const auto config = model_->config();
+        const auto macs = conv_macs(config, context_.experiment.data.transform.height,
+                                    context_.experiment.data.transform.width);
+        context_.folder.write("metrics.csv", "iteration" + evaluation_header(tasks) + "\n" + rows_);
+        context_.folder.write("result.csv",
+                              fmt::format("event,lr,parameters,macs,iteration{}\n{},{},{},{},{}\n",
+                                          evaluation_header(tasks), event_, recipe_.optimizer.lr,
+                                          parameter_count(config), macs.backbone + macs.heads, best_row_));
+        const nlohmann::json plan = {{"event", event_}, {"widths", config.widths}};
+        context_.folder.write("plan.json", plan.dump(2) + "\n");
+        context_.folder.save_checkpoint(best_weights_);
+    }
+
+    JobContext& context_;
+    TrainRecipe recipe_;
+    int64_t event_ = 0;
+    MultiTaskModel model_;
+    std::vector<Batch> test_;
+    std::vector<std::string> names_;
+    std::unique_ptr<torch::optim::Optimizer> optimizer_;
+    std::unique_ptr<Loader> loader_;
+    int64_t iteration_ = 0;
+    std::string rows_, best_row_;
+    double best_score_ = 0.0;
+    TensorMap best_weights_;
+};
+
+}  // namespace
+
+void run_training_job(JobContext& context) {
+    TrainingJob(context).run();
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,34 @@
+// Finding the folder of golden values and reading its JSON files.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "datasets/atomic_file.h"
+#include "datasets/config.h"
+
+/// First statement of a test: skips it, with the reason, where the golden values are not installed.
+#define MTLPRUNE_REQUIRE_GOLDEN()                               \
+    if (!std::filesystem::is_directory(mtlprune::golden_dir())) \
+    GTEST_SKIP() << "no golden values in " << mtlprune::golden_dir() << " (set MTLPRUNE_GOLDEN_DIR)"
+
+namespace mtlprune {
+
+/// $MTLPRUNE_GOLDEN_DIR, or its usual place beside the project.
+inline std::filesystem::path golden_dir() {
+    const char* set = std::getenv("MTLPRUNE_GOLDEN_DIR");
+    if (set != nullptr && *set != '\0') return set;
+    return std::filesystem::path(MTLPRUNE_SOURCE_DIR) / "../shared/reference/main_paper/golden";
+}
+
+/// A JSON file of the golden folder, e.g. golden_json("golden.json").
+inline nlohmann::json golden_json(const std::string& name) {
+    const auto path = golden_dir() / name;
+    return parse_json(read_file(path), path.string());
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,130 @@
+#include "training/checkpoint.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <set>
+#include <sstream>
+
+#include "datasets/atomic_file.h"
+#include "datasets/error.h"
+#include "training/archive_check.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr const char* kSubject = "tensor file";
+const std::string kChecksumName = "sha256";
+
+std::string_view bytes_of(const torch::Tensor& tensor) {
+    return {static_cast<const char*>(tensor.data_ptr()), tensor.nbytes()};
+}
+
+/// Contiguous tensors on the CPU, each the only user of a storage of exactly its size: the pickler writes
+/// whole storages, and shared ones only once, so that equal values would not give equal files.
+TensorMap plain_copies(const std::filesystem::path& path, const TensorMap& tensors) {
+    TensorMap plain;
+    std::set<const void*> storages;
+    for (const auto& [name, tensor] : tensors) {
+        if (name == kChecksumName)
+            throw Error(kSubject, path.string(), "tensor names other than the reserved 'sha256'", "'sha256'");
+        if (!tensor.defined() || tensor.layout() != torch::kStrided || tensor.is_quantized())
+            throw Error(kSubject, path.string() + ": " + name, "a dense tensor", "another kind");
+        auto copy = tensor.detach().cpu().contiguous().resolve_conj().resolve_neg();
+        const bool whole = copy.storage().nbytes() == copy.nbytes();
+        if (!whole || !storages.insert(copy.storage().unsafeGetStorageImpl()).second)
+            storages.insert((copy = copy.clone()).storage().unsafeGetStorageImpl());
+        plain.emplace(name, std::move(copy));
+    }
+    return plain;
+}
+
+/// SHA-256 over the sorted names, types, shapes and the SHA-256 of the bytes, as 64 ASCII digits in a uint8
+/// tensor.
+torch::Tensor checksum(const TensorMap& plain) {
+    std::ostringstream table;
+    for (const auto& [name, tensor] : plain)
+        table << name << '\n'
+              << tensor.scalar_type() << ' ' << tensor.sizes() << ' '
+              << sha256_hex(std::string(bytes_of(tensor))) << '\n';
+    const std::string digest = sha256_hex(table.str());
+    auto entry = torch::empty({static_cast<int64_t>(digest.size())}, torch::kUInt8);
+    std::memcpy(entry.data_ptr(), digest.data(), digest.size());
+    return entry;
+}
+
+/// A LibTorch message without its backtrace, on one line.
+std::string reason(const std::exception& error) {
+    const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
+    const std::string text = torch_error != nullptr ? torch_error->msg() : error.what();
+    return text.substr(0, text.find('\n'));
+}
+
+TensorMap read_entries(const std::filesystem::path& path) {
+    std::vector<char> bytes;
+    {
+        const std::string content = read_file(path, kSubject);
+        require_intact_archive(content, path.string());
+        bytes.assign(content.begin(), content.end());
+    }
+    torch::IValue value;
+    try {
+        value = torch::pickle_load(bytes);
+    } catch (const std::exception& error) {
+        throw Error(kSubject, path.string(), "pickled tensors", reason(error));
+    }
+    if (!value.isGenericDict())
+        throw Error(kSubject, path.string(), "a dictionary of tensors", value.tagKind());
+    TensorMap entries;
+    for (const auto& item : value.toGenericDict()) {
+        if (!item.key().isString() || !item.value().isTensor())
+            throw Error(kSubject,
+                        path.string() + (item.key().isString() ? ": " + item.key().toStringRef() : ""),
+                        "names with tensors", item.key().tagKind() + " with " + item.value().tagKind());
+        entries.emplace(item.key().toStringRef(), item.value().toTensor());
+    }
+    return entries;
+}
+
+/// Takes the checksum out of the entries and verifies it; false when there is none.
+bool verify_checksum(TensorMap& entries, const std::filesystem::path& path) {
+    const auto it = entries.find(kChecksumName);
+    if (it == entries.end()) return false;
+    const auto stored = it->second;
+    entries.erase(it);
+    const auto computed = checksum(plain_copies(path, entries));
+    if (stored.scalar_type() != torch::kUInt8 || !stored.equal(computed))
+        throw Error(kSubject, path.string(),
+                    fmt::format("the content to have SHA-256 {}", bytes_of(computed)),
+                    fmt::format("the recorded {}",
+                                stored.nbytes() == 64 ? bytes_of(stored.contiguous()) : "nonsense"));
+    return true;
+}
+
+}  // namespace
+
+TensorMap load_pickle(const std::filesystem::path& path) {
+    auto entries = read_entries(path);
+    const auto it = entries.find(kChecksumName);
+    if (it != entries.end() && it->second.scalar_type() == torch::kUInt8) verify_checksum(entries, path);
+    return entries;
+}
+
+void save_tensors(const std::filesystem::path& path, const TensorMap& tensors) {
+    torch::NoGradGuard no_grad;
+    const auto plain = plain_copies(path, tensors);
+    c10::Dict<std::string, at::Tensor> entries;
+    entries.insert(kChecksumName, checksum(plain));
+    for (const auto& [name, tensor] : plain) entries.insert(name, tensor);
+    const auto bytes = torch::pickle_save(entries);
+    write_file_atomically(path, std::string(bytes.begin(), bytes.end()));
+}
+
+TensorMap load_tensors(const std::filesystem::path& path) {
+    auto entries = read_entries(path);
+    if (!verify_checksum(entries, path))
+        throw Error(kSubject, path.string(), "an entry 'sha256' (a file that save_tensors wrote)", "none");
+    return entries;
+}
+
+}  // namespace mtlprune

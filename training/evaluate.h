@@ -1,0 +1,28 @@
+// Losses and metrics of a network, or of the best constant prediction, on a whole split.
+#pragma once
+
+#include <vector>
+
+#include "models/multi_task_model.h"
+#include "training/metrics.h"
+
+namespace mtlprune {
+
+struct Evaluation {
+    std::vector<double> losses;   ///< per task: mean over batches, unweighted
+    std::vector<Metric> metrics;  ///< all tasks' metrics, in task order
+    double total_loss() const;
+    /// Value by name; throws Error when there is no such metric.
+    double metric(const std::string& name) const;
+};
+
+/// Runs the network in eval mode without gradients (its mode is restored). `gates` as in VggBackboneImpl::forward.
+Evaluation evaluate(MultiTaskModel model, const std::vector<Batch>& batches, Fidelity fidelity,
+                    const std::vector<torch::Tensor>* gates = nullptr);
+
+/// The constant prediction fitted on `train`: most frequent class, mean normal, median depth. The yardstick that a
+/// trained network must beat.
+Evaluation evaluate_constant(const std::vector<TaskSpec>& tasks, const std::vector<Batch>& train,
+                             const std::vector<Batch>& test, Fidelity fidelity);
+
+}  // namespace mtlprune

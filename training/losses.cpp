@@ -1,0 +1,107 @@
+#include "training/losses.h"
+
+#include <fmt/format.h>
+
+#include <sstream>
+
+#include "datasets/error.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr double kNormaliseEpsilon = 1e-12;  // F.normalize's default, as in the released code
+constexpr int64_t kIgnore = -100;
+
+torch::Tensor source_indices(int64_t in, int64_t out, torch::Device device) {
+    const float scale = static_cast<float>(in) / static_cast<float>(out);
+    return at::arange(out, torch::TensorOptions(torch::kFloat32).device(device))
+        .mul_(scale)
+        .floor_()
+        .clamp_max_(in - 1)
+        .to(torch::kInt64);
+}
+
+torch::Tensor resize_dimension(const torch::Tensor& x, int64_t dim, int64_t size) {
+    if (x.size(dim) == size) return x;
+    return x.index_select(dim, source_indices(x.size(dim), size, x.device()));
+}
+
+std::string shape(const torch::Tensor& tensor) {
+    std::ostringstream text;
+    text << tensor.sizes();
+    return text.str();
+}
+
+void require_shapes(const TaskSpec& task, const torch::Tensor& prediction, const Target& target) {
+    const bool labels = task.kind == TaskKind::segmentation;
+    const auto& value = target.value;
+    const auto fail = [&](const std::string& expected, const torch::Tensor& found) {
+        throw Error("loss", task.name, expected, shape(found));
+    };
+    if (prediction.dim() != 4 || prediction.size(1) != task.channels)
+        fail(fmt::format("a prediction [B,{},h,w]", task.channels), prediction);
+    const int64_t batch = prediction.size(0);
+    if (value.dim() != (labels ? 3 : 4) || value.size(0) != batch ||
+        (!labels && value.size(1) != task.channels))
+        fail(labels ? fmt::format("a target [{},H,W]", batch)
+                    : fmt::format("a target [{},{},H,W]", batch, task.channels),
+             value);
+    const auto& mask = target.mask;
+    if (mask.dim() != 4 || mask.size(0) != batch || mask.size(1) != 1 || mask.size(2) != value.size(-2) ||
+        mask.size(3) != value.size(-1))
+        fail(fmt::format("a mask [{},1,{},{}]", batch, value.size(-2), value.size(-1)), mask);
+}
+
+torch::Tensor normalise(const torch::Tensor& vectors) {
+    return vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min(kNormaliseEpsilon);
+}
+
+/// Loss of each pixel [B,1,h,w]; what it is where the mask is false does not matter as long as it is finite.
+torch::Tensor pixel_losses(const TaskSpec& task, const torch::Tensor& prediction, const torch::Tensor& value,
+                           const torch::Tensor& mask) {
+    if (task.kind == TaskKind::segmentation) {
+        const auto labels = value.masked_fill(~mask, kIgnore).squeeze(1);
+        return at::cross_entropy_loss(prediction, labels, /*weight=*/{}, at::Reduction::None, kIgnore)
+            .unsqueeze(1);
+    }
+    const auto known = value.to(prediction.scalar_type()).masked_fill(~mask, 0);
+    if (task.kind == TaskKind::normals)
+        return 1 - (normalise(prediction) * normalise(known)).sum(1, /*keepdim=*/true);
+    return (prediction - known).abs();
+}
+
+}  // namespace
+
+torch::Tensor nearest_resize(const torch::Tensor& x, int64_t height, int64_t width) {
+    return resize_dimension(resize_dimension(x, -2, height), -1, width);
+}
+
+torch::Tensor task_loss(const TaskSpec& task, const torch::Tensor& prediction, const Target& target,
+                        Fidelity fidelity) {
+    require_shapes(task, prediction, target);
+    const int64_t height = prediction.size(2);
+    const int64_t width = prediction.size(3);
+    const auto value = task.kind == TaskKind::segmentation ? target.value.unsqueeze(1) : target.value;
+    const auto mask = nearest_resize(target.mask, height, width);
+    const bool reduced = prediction.element_size() < 4;
+    const auto losses = pixel_losses(task, reduced ? prediction.to(torch::kFloat32) : prediction,
+                                     nearest_resize(value, height, width), mask);
+    const auto sum = torch::where(mask, losses, torch::zeros_like(losses)).sum();
+    auto count = mask.sum().to(sum.scalar_type());
+    if (fidelity == Fidelity::corrected) count = count.clamp_min(1);
+    return sum / count;
+}
+
+std::vector<torch::Tensor> task_losses(const std::vector<TaskSpec>& tasks,
+                                       const std::vector<torch::Tensor>& predictions,
+                                       const std::vector<Target>& targets, Fidelity fidelity) {
+    if (predictions.size() != tasks.size() || targets.size() != tasks.size())
+        throw Error("losses", "task list", fmt::format("{} predictions and targets", tasks.size()),
+                    fmt::format("{} and {}", predictions.size(), targets.size()));
+    std::vector<torch::Tensor> losses;
+    for (size_t t = 0; t < tasks.size(); ++t)
+        losses.push_back(task_loss(tasks[t], predictions[t], targets[t], fidelity));
+    return losses;
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,98 @@
+// Statistics of the angle between predicted and true normals, pooled over all valid pixels.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "training/metrics_by_task.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr std::array<float, 3> kWithin = {11.25F, 22.5F, 30.0F};
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+torch::Tensor normalise(const torch::Tensor& vectors) {
+    return vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min_(1e-12);
+}
+
+/// As numpy's median: the mean of the two middle values of an even number of them. Reorders `values`.
+double median(std::vector<float>& values) {
+    if (values.empty()) return kUnknown;
+    const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+    std::nth_element(values.begin(), middle, values.end());
+    if (values.size() % 2 == 1) return *middle;
+    return (static_cast<double>(*std::max_element(values.begin(), middle)) + static_cast<double>(*middle)) /
+           2.0;
+}
+
+class NormalsMetrics : public TaskMetrics {
+  public:
+    explicit NormalsMetrics(const TaskSpec& task) : task_(task) {}
+
+    void add(const torch::Tensor& prediction, const Target& target) override {
+        torch::NoGradGuard no_grad;
+        require_metric_shapes(task_, prediction, target);
+        const auto angles = batch_angles(prediction, target);
+        const float* angle = angles.data_ptr<float>();
+        for (int64_t i = 0; i < angles.numel(); ++i)
+            if (!(angle[i] < 0)) collect(angle[i]);  // a NaN prediction must show in the result
+    }
+
+    std::vector<Metric> result() const override {
+        auto metrics = normals_definitions(task_);
+        const auto pixels = static_cast<double>(angles_.size());
+        auto angles = angles_;
+        metrics[0].value = sum_ / pixels;
+        metrics[1].value = std::isnan(sum_) ? kUnknown : median(angles);
+        for (size_t k = 0; k < kWithin.size(); ++k)
+            metrics[2 + k].value = 100.0 * static_cast<double>(within_[k]) / pixels;
+        return metrics;
+    }
+
+  private:
+    /// Degrees, float32 [B,1,H,W] on the CPU; -1 where the target is invalid.
+    static torch::Tensor batch_angles(const torch::Tensor& prediction, const Target& target) {
+        const auto& value = target.value;
+        const auto directions =
+            nearest_resize(normalise(prediction.to(torch::kFloat32)), value.size(2), value.size(3));
+        const auto cosine = (normalise(value.to(torch::kFloat32)).mul_(directions)).sum(1, /*keepdim=*/true);
+        const auto degrees = cosine.clamp_(-1, 1).acos_().mul_(180.0 / std::numbers::pi);
+        return degrees.masked_fill_(~target.mask, -1).cpu().contiguous();
+    }
+
+    void collect(float angle) {
+        angles_.push_back(angle);
+        sum_ += angle;
+        for (size_t k = 0; k < kWithin.size(); ++k) within_[k] += angle <= kWithin[k];
+    }
+
+    TaskSpec task_;
+    std::vector<float> angles_;
+    double sum_ = 0.0;
+    std::array<int64_t, kWithin.size()> within_ = {};
+};
+
+}  // namespace
+
+std::vector<Metric> normals_definitions(const TaskSpec& task) {
+    std::vector<Metric> metrics = {{"angle_mean", task.name, false, "degrees",
+                                    "Mean angle between predicted and true normals.", kUnknown},
+                                   {"angle_median", task.name, false, "degrees",
+                                    "Median angle between predicted and true normals.", kUnknown}};
+    constexpr std::array<const char*, kWithin.size()> names = {"within_11_25", "within_22_5", "within_30"};
+    for (size_t k = 0; k < kWithin.size(); ++k)
+        metrics.push_back({names[k], task.name, true, "%",
+                           fmt::format("Share of pixels whose angle is at most {} degrees.", kWithin[k]),
+                           kUnknown});
+    return metrics;
+}
+
+std::unique_ptr<TaskMetrics> make_normals_metrics(const TaskSpec& task) {
+    return std::make_unique<NormalsMetrics>(task);
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,111 @@
+#include "training/optimizer.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <limits>
+#include <numbers>
+
+#include "datasets/error.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr double kAny = std::numeric_limits<double>::max();
+constexpr int64_t kManySteps = std::numeric_limits<int64_t>::max();
+
+template <typename Kind>
+Kind kind_of(const std::string& name, const std::vector<std::string>& names) {
+    return static_cast<Kind>(std::find(names.begin(), names.end(), name) - names.begin());
+}
+
+}  // namespace
+
+OptimizerConfig default_optimizer(OptimizerKind kind) {
+    switch (kind) {
+        case OptimizerKind::adam:
+            return {};
+        case OptimizerKind::adamw:
+            return {kind, 5e-5, 0.9, 0.999, 1e-8, 0.01, 0.0};
+        case OptimizerKind::sgd:
+            return {kind, 0.01, 0.0, 0.0, 0.0, 0.0, 0.9};
+    }
+    throw Error("optimizer: unknown kind");
+}
+
+OptimizerConfig read_optimizer(ConfigReader reader) {
+    const std::vector<std::string> names = {"adam", "adamw", "sgd"};
+    auto config = default_optimizer(kind_of<OptimizerKind>(reader.choice("kind", "adam", names), names));
+    const double below_one = std::nextafter(1.0, 0.0);
+    config.lr = reader.number("lr", config.lr, 0.0, kAny);
+    config.weight_decay = reader.number("weight_decay", config.weight_decay, 0.0, kAny);
+    if (config.kind == OptimizerKind::sgd) {
+        config.momentum = reader.number("momentum", config.momentum, 0.0, below_one);
+    } else {
+        config.beta1 = reader.number("beta1", config.beta1, 0.0, below_one);
+        config.beta2 = reader.number("beta2", config.beta2, 0.0, below_one);
+        config.eps = reader.number("eps", config.eps, 0.0, kAny);
+    }
+    reader.finish();
+    return config;
+}
+
+ScheduleConfig read_schedule(ConfigReader reader) {
+    const std::vector<std::string> names = {"constant", "cosine", "step"};
+    ScheduleConfig config;
+    config.kind = kind_of<ScheduleKind>(reader.choice("kind", "constant", names), names);
+    if (config.kind == ScheduleKind::cosine) {
+        reader.require<int64_t>("t_max");
+        config.t_max = reader.integer("t_max", config.t_max, 1, kManySteps);
+        config.min_lr = reader.number("min_lr", config.min_lr, 0.0, kAny);
+    } else if (config.kind == ScheduleKind::step) {
+        reader.require<int64_t>("step_size");
+        config.step_size = reader.integer("step_size", config.step_size, 1, kManySteps);
+        config.gamma = reader.number("gamma", config.gamma, 0.0, kAny);
+    }
+    reader.finish();
+    return config;
+}
+
+std::unique_ptr<torch::optim::Optimizer> make_optimizer(const std::vector<torch::Tensor>& parameters,
+                                                        const OptimizerConfig& config) {
+    const auto betas = std::make_tuple(config.beta1, config.beta2);
+    switch (config.kind) {
+        case OptimizerKind::adam:
+            return std::make_unique<torch::optim::Adam>(parameters, torch::optim::AdamOptions(config.lr)
+                                                                        .betas(betas)
+                                                                        .eps(config.eps)
+                                                                        .weight_decay(config.weight_decay));
+        case OptimizerKind::adamw:
+            return std::make_unique<torch::optim::AdamW>(parameters, torch::optim::AdamWOptions(config.lr)
+                                                                         .betas(betas)
+                                                                         .eps(config.eps)
+                                                                         .weight_decay(config.weight_decay));
+        case OptimizerKind::sgd:
+            return std::make_unique<torch::optim::SGD>(parameters, torch::optim::SGDOptions(config.lr)
+                                                                       .momentum(config.momentum)
+                                                                       .weight_decay(config.weight_decay));
+    }
+    throw Error("optimizer: unknown kind");
+}
+
+double learning_rate(const ScheduleConfig& schedule, double base_lr, int64_t step) {
+    switch (schedule.kind) {
+        case ScheduleKind::constant:
+            return base_lr;
+        case ScheduleKind::cosine: {
+            const double phase =
+                std::numbers::pi * static_cast<double>(step) / static_cast<double>(schedule.t_max);
+            return schedule.min_lr + (base_lr - schedule.min_lr) * (1.0 + std::cos(phase)) / 2.0;
+        }
+        case ScheduleKind::step:
+            return base_lr * std::pow(schedule.gamma, static_cast<double>(step / schedule.step_size));
+    }
+    throw Error("schedule: unknown kind");
+}
+
+void set_learning_rate(torch::optim::Optimizer& optimizer, double lr) {
+    for (auto& group : optimizer.param_groups()) group.options().set_lr(lr);
+}
+
+}  // namespace mtlprune
