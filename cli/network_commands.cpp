@@ -41,7 +41,7 @@ int train_command(const Arguments& arguments) {
         return 0;
     const auto experiment = read_experiment_options(values);
     run_wanted(experiment, values, [](const Job& job) { return job.kind == JobKind::dense; });
-    at::set_num_threads(static_cast<int>(std::thread::hardware_concurrency()));
+    at::set_num_threads(static_cast<int>(experiment.threads_per_job));
     const auto test = collect_split(experiment.data, "test");
     const auto constant = evaluate_constant(experiment.model.tasks, collect_split(experiment.data, "train"), test, experiment.fidelity);
     for (const auto& job : plan_jobs(experiment)) {
@@ -89,7 +89,7 @@ int eval_command(const Arguments& arguments) {
                "constant prediction.", options, arguments, values, {"checkpoint"}))
         return 0;
     const auto experiment = read_experiment_options(values);
-    at::set_num_threads(static_cast<int>(std::thread::hardware_concurrency()));
+    at::set_num_threads(static_cast<int>(experiment.threads_per_job));
     const auto test = collect_split(experiment.data, "test");
     const auto constant = evaluate_constant(experiment.model.tasks, collect_split(experiment.data, "train"), test, experiment.fidelity);
     std::cout << evaluation_table(evaluate_checkpoint(experiment, values["checkpoint"].as<std::string>(), test), constant);

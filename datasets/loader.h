@@ -10,7 +10,9 @@
 namespace mtlprune {
 
 /// `paper`: exactly the released loader (mirrored normals keep their x, scaled images keep their depth).
-/// `corrected`: mirrored normals flip x, depth is divided by the scale factor. `none`: test transform.
+/// `corrected`: mirrored normals flip x; depth is divided by the scale relative to the test transform's mean scale
+/// sqrt(height width / (frame height x frame width)), so that a network trained so is right in metres on test images.
+/// `none`: test transform.
 enum class Augmentation { none, paper, corrected };
 
 /// `paper`: BGR 0..255 minus the mean (104.00698793, 116.66876762, 122.67891434). `unit`: RGB, /255, minus the ImageNet

@@ -1,10 +1,7 @@
 #include "datasets/png.h"
 
 #include <fmt/format.h>
-
-#ifdef MTLPRUNE_HAVE_LIBDEFLATE
 #include <libdeflate.h>
-#endif
 
 #include <algorithm>
 #include <cstring>
@@ -56,14 +53,12 @@ void for_each_chunk(const std::vector<uint8_t>& bytes, const std::string& place,
     }
 }
 
-void check_sum([[maybe_unused]] const Chunk& chunk, [[maybe_unused]] const std::string& place) {
-#ifdef MTLPRUNE_HAVE_LIBDEFLATE
+void check_sum(const Chunk& chunk, const std::string& place) {
     const uint32_t stored = big_endian(chunk.data + chunk.length);
     const uint32_t computed = libdeflate_crc32(0, chunk.data - 4, chunk.length + 4);
     if (stored != computed)
         reject(place, fmt::format("check sum {:08x} of chunk {}", stored, chunk.type),
                fmt::format("{:08x}", computed));
-#endif
 }
 
 void read_header(const Chunk& chunk, PngHeader& header, const std::string& place) {
@@ -80,7 +75,6 @@ void read_header(const Chunk& chunk, PngHeader& header, const std::string& place
                fmt::format("{}x{}", header.width, header.height));
 }
 
-#ifdef MTLPRUNE_HAVE_LIBDEFLATE
 struct FreeDecompressor {
     void operator()(libdeflate_decompressor* d) const { libdeflate_free_decompressor(d); }
 };
@@ -105,7 +99,6 @@ void inflate(const std::vector<uint8_t>& compressed, std::vector<uint8_t>& raw, 
     if (got != raw.size())
         reject(place, fmt::format("{} bytes of image data", raw.size()), fmt::format("{}", got));
 }
-#endif
 
 }  // namespace
 
@@ -127,10 +120,8 @@ PngHeader check_png(const std::vector<uint8_t>& bytes, const std::string& place)
     return header;
 }
 
-std::optional<cv::Mat> decode_plain_png([[maybe_unused]] const std::vector<uint8_t>& bytes,
-                                        [[maybe_unused]] const PngHeader& header,
-                                        [[maybe_unused]] const std::string& place) {
-#ifdef MTLPRUNE_HAVE_LIBDEFLATE
+std::optional<cv::Mat> decode_plain_png(const std::vector<uint8_t>& bytes, const PngHeader& header,
+                                        const std::string& place) {
     const bool plain = header.bit_depth == 8 && (header.colour_type == 0 || header.colour_type == 2) &&
                        !header.interlaced && !header.transparency;
     if (!plain) return std::nullopt;
@@ -150,9 +141,6 @@ std::optional<cv::Mat> decode_plain_png([[maybe_unused]] const std::vector<uint8
                         y > 0 ? pixels.ptr(y - 1) : nullptr, pixels.ptr(y));
     }
     return pixels;
-#else
-    return std::nullopt;
-#endif
 }
 
 }  // namespace mtlprune

@@ -106,6 +106,14 @@ Batch allocate_batch(int64_t size, const std::vector<TaskSpec>& tasks, const Tra
     return batch;
 }
 
+/// The test transform shows whole frames at a mean scale of their own; dividing by the scale relative to that one makes
+/// training depths agree with what test images look like at their true depth.
+double depth_factor(cv::Size size, const TransformOptions& options, const AugmentationDraw& draw) {
+    const double test_scale = std::sqrt(static_cast<double>(options.height * options.width) /
+                                        (static_cast<double>(size.height) * size.width));
+    return test_scale / draw.scale;
+}
+
 void transform_into(Batch& batch, int64_t position, const Sample& sample, const std::vector<TaskSpec>& tasks,
                     const TransformOptions& options, const AugmentationDraw& draw) {
     check_scale(options, draw);
@@ -114,7 +122,7 @@ void transform_into(Batch& batch, int64_t position, const Sample& sample, const 
     const int64_t pixels = options.height * options.width;
     write_image(sample.image, window, options, batch.image.data_ptr<float>() + position * 3 * pixels);
     const bool corrected = options.augmentation == Augmentation::corrected;
-    const TargetGeometry geometry{window, corrected && draw.flip, corrected ? 1.0 / draw.scale : 1.0};
+    const TargetGeometry geometry{window, corrected && draw.flip, corrected ? depth_factor(sample.image.size(), options, draw) : 1.0};
     for (size_t t = 0; t < tasks.size(); ++t)
         write_target(sample, tasks[t], geometry, options.normals, batch.targets[t], position);
 }

@@ -90,6 +90,7 @@ Claim judge_equivalence(const ClaimSetting& setting) {
                  setting, seeds, Assertion::equivalent,
                  [&](int64_t seed, const std::string& metric) { return at(seed, configuration, metric); })});
     }
+    note_shared_architectures(claim, setting);
     return claim;
 }
 

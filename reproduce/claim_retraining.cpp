@@ -54,6 +54,7 @@ Claim judge_retraining(const ClaimSetting& setting) {
              find_over_seeds(setting, seeds, Assertion::better, [&](int64_t seed, const std::string& metric) {
                  return of_criterion(criterion, seed, metric);
              })});
+    note_shared_architectures(claim, setting);
     return claim;
 }
 

@@ -23,6 +23,28 @@ std::string tasks_where(const Claim& claim, Condition condition) {
     return names;
 }
 
+/// A margin wider than half of what separates the dense networks from a constant prediction forgives nearly
+/// everything.
+void note_wide_margins(Claim& claim, const ClaimSetting& setting) {
+    std::string names;
+    for (const TaskFinding& finding : claim.findings) {
+        const ReportedMetric& metric = finding.metric;
+        const auto constant = setting.tables.constant_predictor.find(metric.name);
+        if (constant == setting.tables.constant_predictor.end()) continue;
+        const double learned = std::fabs(setting.tables.dense_mean(metric.name) - constant->second);
+        if (!(finding.margin > 0.5 * learned)) continue;
+        names += (names.empty() ? "" : ", ") + metric.task;
+        claim.notes.push_back(
+            fmt::format("{}: the margin of {:.3g} is wide against the {:.3g} that separate the dense "
+                        "networks from a constant "
+                        "prediction; lying within it says little.",
+                        metric.label, finding.margin * metric.display_scale, learned * metric.display_scale));
+    }
+    if (!names.empty())
+        claim.reading += fmt::format(
+            " The margin says little, being wide against what the dense network learns, for: {}.", names);
+}
+
 std::string undecided_reading(const Claim& claim, double alpha) {
     if (claim.n < 2) return "One seed gives no measure of chance; at least two are needed.";
     const std::string open =
@@ -91,7 +113,7 @@ void judge(Claim& claim, const ClaimSetting& setting, const std::set<int64_t>& s
         return;
     }
     claim.n = claim.findings.front().n;
-    adjust_over_tasks(claim.findings);
+    adjust_over_tasks(claim.findings, assertion, setting.alpha);
     claim.verdict = decide(claim.findings, setting.alpha);
     const auto against = [&](const TaskFinding& finding) { return finding.p_against_holm < setting.alpha; };
     switch (claim.verdict) {
@@ -105,6 +127,17 @@ void judge(Claim& claim, const ClaimSetting& setting, const std::set<int64_t>& s
             claim.reading = undecided_reading(claim, setting.alpha);
             break;
     }
+    if (assertion != Assertion::better) note_wide_margins(claim, setting);
+}
+
+void note_shared_architectures(Claim& claim, const ClaimSetting& setting) {
+    const nlohmann::json seed = setting.tables.run.value(
+        nlohmann::json::json_pointer("/experiment/retrain/architecture_seed"), nlohmann::json());
+    if (seed.is_number_integer() && seed.get<int64_t>() >= 0)
+        claim.notes.push_back(
+            fmt::format("All seeds re-train the architectures that seed {} found: the spread covers "
+                        "training, not pruning.",
+                        seed.get<int64_t>()));
 }
 
 std::string show_count(double count) {

@@ -57,9 +57,13 @@ struct Readings {
     std::string when_supported, when_refuted;
 };
 
-/// Fills findings, n, verdict and reading; notes the seeds without a difference.
+/// Fills findings, n, verdict and reading; notes the seeds without a difference and margins so wide (against
+/// the gap between dense networks and constant prediction) that lying within them says little.
 void judge(Claim& claim, const ClaimSetting& setting, const std::set<int64_t>& seeds, Assertion assertion,
            const SeedDifference& difference, const Readings& readings);
+
+/// Notes when all seeds re-train one seed's architectures.
+void note_shared_architectures(Claim& claim, const ClaimSetting& setting);
 
 /// "29.7 M" or "531 k".
 std::string show_count(double count);

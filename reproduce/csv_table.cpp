@@ -52,12 +52,13 @@ std::optional<T> parse_all(const std::string& field) {
 
 }  // namespace
 
-CsvTable CsvTable::read(const std::filesystem::path& path, const std::vector<std::string>& columns) {
-    return parse(read_file(path, kSubject), path.string(), columns);
+CsvTable CsvTable::read(const std::filesystem::path& path, const std::vector<std::string>& columns,
+                        bool may_be_empty) {
+    return parse(read_file(path, kSubject), path.string(), columns, may_be_empty);
 }
 
 CsvTable CsvTable::parse(const std::string& text, const std::string& name,
-                         const std::vector<std::string>& columns) {
+                         const std::vector<std::string>& columns, bool may_be_empty) {
     std::vector<std::string> lines = split(text, '\n');
     for (std::string& line : lines)
         if (line.ends_with('\r')) line.pop_back();
@@ -72,7 +73,8 @@ CsvTable CsvTable::parse(const std::string& text, const std::string& name,
         table.fields_.push_back(std::move(fields));
         table.lines_.push_back(static_cast<int64_t>(i + 1));
     }
-    if (table.fields_.empty()) throw Error(kSubject, name, "at least one row", "only a header");
+    if (table.fields_.empty() && !may_be_empty)
+        throw Error(kSubject, name, "at least one row", "only a header");
     return table;
 }
 

@@ -15,12 +15,13 @@ class CsvTable {
   public:
     /// Reads the file. Throws Error when it is unreadable or empty, when a column of `columns` is missing or
     /// any column occurs twice, when a row has another number of fields than the header, or when there is no
-    /// row at all. Columns that nobody asked for are allowed.
-    static CsvTable read(const std::filesystem::path& path, const std::vector<std::string>& columns);
+    /// row at all (unless `may_be_empty`). Columns that nobody asked for are allowed.
+    static CsvTable read(const std::filesystem::path& path, const std::vector<std::string>& columns,
+                         bool may_be_empty = false);
 
     /// As read(), from text; `name` stands for the file in messages.
     static CsvTable parse(const std::string& text, const std::string& name,
-                          const std::vector<std::string>& columns);
+                          const std::vector<std::string>& columns, bool may_be_empty = false);
 
     int64_t rows() const { return static_cast<int64_t>(fields_.size()); }
 

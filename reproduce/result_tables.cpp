@@ -69,7 +69,7 @@ std::vector<Measurement> read_iterative(const std::filesystem::path& path) {
 
 std::vector<Measurement> read_retrained(const std::filesystem::path& path) {
     const CsvTable table = CsvTable::read(
-        path, with_values({"criterion", "seed", "configuration", "event", "parameters", "macs"}));
+        path, with_values({"criterion", "seed", "configuration", "event", "parameters", "macs"}), true);
     std::vector<Measurement> rows;
     std::set<EventKey> seen;
     for (int64_t row = 0; row < table.rows(); ++row) {

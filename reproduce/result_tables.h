@@ -25,13 +25,18 @@ struct Measurement {
 };
 
 struct ResultTables {
-    std::vector<Measurement> iterative;  ///< during iterative pruning, without events that left a layer empty
-    std::vector<Measurement> retrained;  ///< trained from scratch; one per (criterion, seed, configuration)
-    std::vector<Measurement> dense;      ///< one per seed
-    std::map<std::string, double>
-        constant_predictor;               ///< metrics of the best constant prediction on the test split
-    nlohmann::json run;                   ///< run.json
-    int64_t events_with_empty_layer = 0;  ///< rows of iterative.csv left out
+    /// During iterative pruning, without events that left a layer empty.
+    std::vector<Measurement> iterative;
+    /// Trained from scratch, one per (criterion, seed, configuration); may be empty.
+    std::vector<Measurement> retrained;
+    /// One per seed.
+    std::vector<Measurement> dense;
+    /// Metrics of the best constant prediction on the test split.
+    std::map<std::string, double> constant_predictor;
+    /// run.json
+    nlohmann::json run;
+    /// Rows of iterative.csv left out.
+    int64_t events_with_empty_layer = 0;
 
     /// Mean of a metric over the dense networks.
     double dense_mean(const std::string& metric) const;

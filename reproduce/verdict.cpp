@@ -43,13 +43,16 @@ std::string show_interval(const TaskFinding& finding, double alpha) {
                        finding.interval.high * scale);
 }
 
+/// By the adjusted p values where there are any.
 std::string conclusion(const TaskFinding& finding, Assertion assertion, double alpha) {
-    const bool supports = finding.p < alpha, against = finding.p_against < alpha;
+    const bool adjusted = !std::isnan(finding.p_holm);
+    const bool supports = (adjusted ? finding.p_holm : finding.p) < alpha;
+    const bool against = (adjusted ? finding.p_against_holm : finding.p_against) < alpha;
     switch (assertion) {
         case Assertion::equivalent:
-            if (supports) return "within the margin: equivalent";
-            return against ? "beyond the margin: not equivalent"
-                           : "neither equivalence nor a larger difference is shown";
+            if (supports) return "equivalent within the margin";
+            return against ? "not equivalent, beyond the margin"
+                           : "neither equivalence nor a difference beyond the margin is shown";
         case Assertion::better:
             if (supports) return "better";
             return against ? "worse" : "no difference is shown, which is not evidence of equality";
@@ -117,7 +120,7 @@ TaskFinding find_for_task(const TaskDifferences& task, Assertion assertion, doub
     return finding;
 }
 
-void adjust_over_tasks(std::vector<TaskFinding>& findings) {
+void adjust_over_tasks(std::vector<TaskFinding>& findings, Assertion assertion, double alpha) {
     std::vector<double> support, against;
     for (const TaskFinding& finding : findings) {
         support.push_back(finding.p);
@@ -128,6 +131,7 @@ void adjust_over_tasks(std::vector<TaskFinding>& findings) {
     for (size_t i = 0; i < findings.size(); ++i) {
         findings[i].p_holm = support[i];
         findings[i].p_against_holm = against[i];
+        findings[i].reading = read_out(findings[i], assertion, alpha);
     }
 }
 

@@ -60,8 +60,8 @@ struct TaskFinding {
 /// leave p at 1.
 TaskFinding find_for_task(const TaskDifferences& differences, Assertion assertion, double alpha);
 
-/// Fills the Holm-adjusted p values over the findings.
-void adjust_over_tasks(std::vector<TaskFinding>& findings);
+/// Fills the Holm-adjusted p values over the findings and words their readings by them.
+void adjust_over_tasks(std::vector<TaskFinding>& findings, Assertion assertion, double alpha);
 
 /// supported: every p_holm < alpha; refuted: any p_against_holm < alpha; else not decided.
 Verdict decide(const std::vector<TaskFinding>& findings, double alpha);

@@ -1,6 +1,8 @@
 // Tensors, batches and the model of the golden folder, in this project's conventions.
 #pragma once
 
+#include <fmt/format.h>
+
 #include <string>
 #include <vector>
 
@@ -38,7 +40,7 @@ inline std::vector<Target> golden_targets(const torch::Tensor& segmentation, con
 /// Batch k = 0..5 of batches.pt: two images of 97x97.
 inline Batch golden_batch(int k) {
     static const TensorMap tensors = golden_pt("batches.pt");
-    const std::string prefix = "b" + std::to_string(k) + ".";
+    const std::string prefix = fmt::format("b{}.", k);
     const auto& tasks = golden_tasks();
     return {tensors.at(prefix + "input"),
             golden_targets(tensors.at(prefix + tasks[0]), tensors.at(prefix + tasks[1]),

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <string>
 
 #include "datasets/atomic_file.h"
@@ -25,10 +26,12 @@ inline std::filesystem::path golden_dir() {
     return std::filesystem::path(MTLPRUNE_SOURCE_DIR) / "../shared/reference/main_paper/golden";
 }
 
-/// A JSON file of the golden folder, e.g. golden_json("golden.json").
+/// A JSON file of the golden folder, e.g. golden_json("golden.json"). Python writes NaN, which is no JSON:
+/// null here.
 inline nlohmann::json golden_json(const std::string& name) {
     const auto path = golden_dir() / name;
-    return parse_json(read_file(path), path.string());
+    const std::string text = std::regex_replace(read_file(path), std::regex("\\bNaN\\b"), "null");
+    return parse_json(text, path.string());
 }
 
 }  // namespace mtlprune

@@ -1,6 +1,8 @@
 #include "training/checkpoint.h"
 
+#include <caffe2/serialize/inline_container.h>
 #include <fmt/format.h>
+#include <torch/csrc/jit/serialization/pickler.h>
 
 #include <cstring>
 #include <set>
@@ -51,6 +53,30 @@ torch::Tensor checksum(const TensorMap& plain) {
     auto entry = torch::empty({static_cast<int64_t>(digest.size())}, torch::kUInt8);
     std::memcpy(entry.data_ptr(), digest.data(), digest.size());
     return entry;
+}
+
+/// The bytes of torch.save(dict). torch::pickle_save would add type tags, which Python's torch.load refuses
+/// unless told to trust the file.
+std::string pickled(const c10::Dict<std::string, at::Tensor>& entries) {
+    std::string program;
+    torch::jit::Pickler pickler([&](const char* data, size_t size) { program.append(data, size); },
+                                /*tensor_table=*/nullptr, /*type_renamer=*/nullptr,
+                                /*memoized_class_types=*/nullptr,
+                                /*get_tensor_id=*/nullptr, /*tag_aggregates=*/false);
+    pickler.protocol();
+    pickler.pushIValue(entries);
+    pickler.stop();
+    std::string archive;
+    caffe2::serialize::PyTorchStreamWriter writer([&](const void* data, size_t size) {
+        archive.append(static_cast<const char*>(data), size);
+        return size;
+    });
+    size_t number = 0;
+    for (const auto& tensor : pickler.tensorData())
+        writer.writeRecord(fmt::format("data/{}", number++), tensor.data_ptr(), tensor.nbytes());
+    writer.writeRecord("data.pkl", program.data(), program.size());
+    writer.writeEndOfFile();
+    return archive;
 }
 
 /// A LibTorch message without its backtrace, on one line.
@@ -116,8 +142,7 @@ void save_tensors(const std::filesystem::path& path, const TensorMap& tensors) {
     c10::Dict<std::string, at::Tensor> entries;
     entries.insert(kChecksumName, checksum(plain));
     for (const auto& [name, tensor] : plain) entries.insert(name, tensor);
-    const auto bytes = torch::pickle_save(entries);
-    write_file_atomically(path, std::string(bytes.begin(), bytes.end()));
+    write_file_atomically(path, pickled(entries));
 }
 
 TensorMap load_tensors(const std::filesystem::path& path) {

@@ -73,6 +73,8 @@ torch::Tensor pixel_losses(const TaskSpec& task, const torch::Tensor& prediction
 }  // namespace
 
 torch::Tensor nearest_resize(const torch::Tensor& x, int64_t height, int64_t width) {
+    // Columns are the slower gather: few of them at a time.
+    if (width > x.size(-1)) return resize_dimension(resize_dimension(x, -1, width), -2, height);
     return resize_dimension(resize_dimension(x, -2, height), -1, width);
 }
 

@@ -13,10 +13,11 @@ namespace mtlprune {
 namespace {
 
 constexpr std::array<float, 3> kWithin = {11.25F, 22.5F, 30.0F};
+constexpr double kNormaliseEpsilon = 1e-12;
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 torch::Tensor normalise(const torch::Tensor& vectors) {
-    return vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min_(1e-12);
+    return vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min_(kNormaliseEpsilon);
 }
 
 /// As numpy's median: the mean of the two middle values of an even number of them. Reorders `values`.
@@ -57,11 +58,21 @@ class NormalsMetrics : public TaskMetrics {
     /// Degrees, float32 [B,1,H,W] on the CPU; -1 where the target is invalid.
     static torch::Tensor batch_angles(const torch::Tensor& prediction, const Target& target) {
         const auto& value = target.value;
-        const auto directions =
-            nearest_resize(normalise(prediction.to(torch::kFloat32)), value.size(2), value.size(3));
-        const auto cosine = (normalise(value.to(torch::kFloat32)).mul_(directions)).sum(1, /*keepdim=*/true);
-        const auto degrees = cosine.clamp_(-1, 1).acos_().mul_(180.0 / std::numbers::pi);
-        return degrees.masked_fill_(~target.mask, -1).cpu().contiguous();
+        const auto direction = normalise(prediction.to(torch::kFloat32));
+        const auto predicted = nearest_resize(direction, value.size(2), value.size(3)).split(1, 1);
+        const auto truth = value.to(torch::kFloat32).split(1, 1);
+        auto product = truth[0] * predicted[0];
+        auto length = truth[0].square();  // plane by plane: much faster than a sum over the short dimension
+        for (size_t axis = 1; axis < truth.size(); ++axis) {
+            product.addcmul_(truth[axis], predicted[axis]);
+            length.addcmul_(truth[axis], truth[axis]);
+        }
+        const auto cosine = product.div_(length.sqrt_().clamp_min_(kNormaliseEpsilon)).clamp_(-1, 1);
+        return cosine.acos_()
+            .mul_(180.0 / std::numbers::pi)
+            .masked_fill_(~target.mask, -1)
+            .cpu()
+            .contiguous();
     }
 
     void collect(float angle) {

@@ -114,7 +114,7 @@ class Renderer {
                 for (int c = 0; c < 3; ++c, ++source, bits >>= 21) {
                     // The number of ones among 21 bits is nearly normal: mean 10.5, deviation 2.29.
                     const float jitter = static_cast<float>(std::popcount(bits & 0x1fffff)) - 10.5f;
-                    const float value = gamma[static_cast<int>(std::min(*source * exposure, 1.0f) * 1024.0f)];
+                    const float value = gamma[static_cast<int>(std::min(1.0f, *source * exposure) * 1024.0f)];
                     *clean++ = cv::saturate_cast<uint8_t>(value);
                     *image++ = cv::saturate_cast<uint8_t>(value + strength * jitter);
                 }

@@ -15,7 +15,9 @@ constexpr float kMiss = std::numeric_limits<float>::infinity();
 inline float hit_cube(const cv::Vec3f& origin, const cv::Vec3f& direction) {
     float enter = 0.0f, leave = kMiss;
     for (int i = 0; i < 3; ++i) {
-        const float inverse = 1.0f / direction[i], middle = -origin[i] * inverse, reach = std::abs(inverse);
+        // A parallel ray must give large finite numbers: infinities would cancel to NaN below.
+        const float inverse = 1.0f / (direction[i] == 0.0f ? 1e-20f : direction[i]),
+                    middle = -origin[i] * inverse, reach = std::abs(inverse);
         enter = std::max(enter, middle - reach);
         leave = std::min(leave, middle + reach);
     }
@@ -48,16 +50,19 @@ float hit_unit(Form form, const cv::Vec3f& origin, const cv::Vec3f& direction) {
     return form == Form::ellipsoid ? hit_sphere(origin, direction) : hit_cylinder(origin, direction);
 }
 
-/// The outward gradient at a point on the unit form.
-cv::Vec3f outward(Form form, const cv::Vec3f& p) {
+/// The outward gradient where a ray in `direction` meets the unit form at p. Near an edge p belongs to two
+/// faces up to rounding; only a face towards the ray can be the right one.
+cv::Vec3f outward(Form form, const cv::Vec3f& p, const cv::Vec3f& direction) {
     if (form == Form::ellipsoid) return p;
-    if (form == Form::cylinder && std::abs(p[1]) < std::sqrt(p[0] * p[0] + p[2] * p[2]))
-        return {p[0], 0.0f, p[2]};
-    if (form == Form::cylinder) return {0.0f, p[1], 0.0f};
+    if (form == Form::cylinder) {
+        const bool cap = p[1] * direction[1] < 0.0f && p[1] * p[1] >= p[0] * p[0] + p[2] * p[2];
+        return cap ? cv::Vec3f(0.0f, p[1], 0.0f) : cv::Vec3f(p[0], 0.0f, p[2]);
+    }
+    int face = -1;
+    for (int i = 0; i < 3; ++i)
+        if (p[i] * direction[i] < 0.0f && (face < 0 || std::abs(p[i]) > std::abs(p[face]))) face = i;
     cv::Vec3f normal(0, 0, 0);
-    int axis = std::abs(p[1]) > std::abs(p[0]) ? 1 : 0;
-    if (std::abs(p[2]) > std::abs(p[axis])) axis = 2;
-    normal[axis] = p[axis];
+    normal[std::max(face, 0)] = p[std::max(face, 0)];
     return normal;
 }
 
@@ -151,7 +156,7 @@ Hit Tracer::closest(int x, int y, const std::vector<int>& shapes) const {
     for (int i = 0; i < 3; ++i) {
         const bool up = direction[i] > 0.0f;
         const float t = ((up ? scene_.size[i] : 0.0f) - scene_.camera.position[i]) / direction[i];
-        if (t < hit.depth) hit = {t, -1, kSurfaceOfAxis[i] + (up ? 1 : 0)};
+        if (t > 0.0f && t < hit.depth) hit = {t, -1, kSurfaceOfAxis[i] + (up ? 1 : 0)};
     }
     for (const int index : shapes) {
         const Prepared& shape = shapes_[index];
@@ -184,8 +189,8 @@ SurfacePoint Tracer::surface_at(const cv::Vec3f& ray, const Hit& hit) const {
     } else {
         const Prepared& shape = shapes_[hit.shape];
         const Shape& source = scene_.shapes[hit.shape];
-        const cv::Vec3f unit = shape.camera + shape.camera_to_unit * ray * hit.depth;
-        axis = outward(shape.form, unit);
+        const cv::Vec3f direction = shape.camera_to_unit * ray, unit = shape.camera + direction * hit.depth;
+        axis = outward(shape.form, unit, direction);
         point.normal = cv::normalize(shape.to_unit.t() * axis);
         point.label = source.label;
         point.material = &source.material;

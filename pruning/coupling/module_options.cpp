@@ -1,15 +1,31 @@
 #include "pruning/coupling/module_options.h"
 
+#include <string>
+#include <unordered_map>
+
 namespace mtlprune {
 namespace {
 
+using Rows =
+    std::unordered_map<std::string, const std::vector<int64_t>*>;  ///< removed from dim 0, per tensor
+
+/// Whole blocks of `multiplier` rows left: with one input per group this is what tells channels of a
+/// depthwise convolution from positions within the groups, where every block loses some rows and none loses
+/// all.
+bool lost_whole_blocks(const std::vector<int64_t>& rows, int64_t multiplier) {
+    return static_cast<int64_t>(rows.size()) >= multiplier && rows[0] % multiplier == 0 &&
+           rows[multiplier - 1] == rows[0] + multiplier - 1;
+}
+
 template <typename Convolution>
-void refresh_convolution(Convolution& layer) {
+void refresh_convolution(Convolution& layer, const std::vector<int64_t>* removed_rows) {
     auto& options = layer.options;
     const auto& weight = layer.weight;
-    const bool depthwise = options.groups() > 1 && options.groups() == options.in_channels();
-    if (depthwise && !options.transposed())
-        options.groups(weight.size(0) * options.groups() / options.out_channels());
+    const int64_t multiplier = options.out_channels() / options.groups();
+    const bool depthwise =
+        options.groups() > 1 && options.groups() == options.in_channels() && !options.transposed();
+    if (depthwise && removed_rows != nullptr && lost_whole_blocks(*removed_rows, multiplier))
+        options.groups(weight.size(0) / multiplier);
     const int64_t spread = weight.size(1) * options.groups();
     options.in_channels(options.transposed() ? weight.size(0) : spread);
     options.out_channels(options.transposed() ? spread : weight.size(0));
@@ -32,9 +48,9 @@ bool refresh_as(torch::nn::Module& module, Refresh refresh) {
     return typed != nullptr;
 }
 
-void refresh_one(torch::nn::Module& module) {
+void refresh_one(torch::nn::Module& module, const std::vector<int64_t>* removed_rows) {
     using namespace torch::nn;
-    const auto convolution = [](auto& layer) { refresh_convolution(layer); };
+    const auto convolution = [&](auto& layer) { refresh_convolution(layer, removed_rows); };
     const auto norm = [](auto& layer) { refresh_norm(layer); };
     refresh_as<Conv2dImpl>(module, convolution) || refresh_as<LinearImpl>(module, refresh_linear) ||
         refresh_as<BatchNorm2dImpl>(module, norm) || refresh_as<Conv1dImpl>(module, convolution) ||
@@ -47,9 +63,17 @@ void refresh_one(torch::nn::Module& module) {
 
 }  // namespace
 
-void refresh_options(torch::nn::Module& module) {
-    refresh_one(module);
-    for (const auto& child : module.modules(/*include_self=*/false)) refresh_one(*child);
+void refresh_options(torch::nn::Module& module, const Plan& plan) {
+    Rows rows;
+    for (const auto& removal : plan.removed)
+        if (removal.dim == 0) rows[removal.tensor] = &removal.indices;
+    const auto removed_from = [&](const std::string& tensor) {
+        const auto found = rows.find(tensor);
+        return found == rows.end() ? nullptr : found->second;
+    };
+    refresh_one(module, removed_from("weight"));
+    for (const auto& child : module.named_modules("", /*include_self=*/false))
+        refresh_one(*child.value(), removed_from(child.key() + ".weight"));
 }
 
 }  // namespace mtlprune

@@ -79,6 +79,11 @@ void convolution(Labelling& l, const TracedNode& node) {
 void linear(Labelling& l, const TracedNode& node) {
     TensorLabels out = l.labels(node.inputs[0]);
     const auto& weight = l.labels(node.inputs[1]);
+    if (weight.size() != 2) {
+        for (const size_t value : l.graph().tensor_inputs(node))
+            l.freeze_all(l.labels(value), "weight is no matrix");
+        return;
+    }
     l.mark(node.inputs[1], 0, Role::output);
     l.mark(node.inputs[1], 1, Role::input);
     l.join(out.back(), weight[1], kFixedInput);

@@ -87,7 +87,7 @@ void apply_plan(torch::nn::Module& module, const Plan& plan, const OnSlice& on_s
         slice(tensor, removal.dim, kept);
         if (on_slice && parameters.contains(removal.tensor)) on_slice(tensor, removal.dim, kept);
     }
-    refresh_options(module);
+    refresh_options(module, plan);
 }
 
 Plan apply_plan(torch::nn::Module& module, const std::vector<Group>& groups,

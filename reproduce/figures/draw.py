@@ -38,11 +38,12 @@ def draw_all(arguments):
     paper = PaperCurves(arguments.paper_curves, results.run)
     ordinal = arguments.axis == "paper"
     axis1 = PublishedAxis(figure1.sizes_of(results)) if ordinal else TrueAxis()
-    axis3 = PublishedAxis(figure3.sizes_of(results)) if ordinal else TrueAxis()
     with matplotlib.rc_context(PLOT_SETTINGS):
         figure1.draw_figure1(results, axis1, paper, arguments.results)
         figure2.draw_figure2(results, paper, arguments.results)
-        figure3.draw_figure3(results, axis3, paper, arguments.results)
+        if results.retrained:
+            axis3 = PublishedAxis(figure3.sizes_of(results)) if ordinal else TrueAxis()
+            figure3.draw_figure3(results, axis3, paper, arguments.results)
 
 
 def main():

@@ -5,8 +5,8 @@ import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from style import (CONSTANT_COLOUR, DENSE_COLOUR, METRIC_LABELS, PRIMARY, criterion_label, finish, fit_height, look_of, save, scaled,
-                   title_panel)
+from style import (CONSTANT_COLOUR, DENSE_COLOUR, METRIC_LABELS, PRIMARY, criterion_label, finish, fit_height,
+                   look_of, save, scaled, title_panel)
 from tables import LineLog, mean_sd, over_seeds
 
 AVERAGING = "Lines join the pruning events: x = mean parameters and y = mean metric over seeds at that event"
@@ -81,7 +81,8 @@ def draw(results, size_axis, paper, folder, name, metrics, grid, inches):
         title_panel(axes, metric)
     for axes in panels[:-1].flat:
         axes.set_xlabel("")
-    finish(figure, legend_handles(results), footnote(results, size_axis, paper if name == "figure1" else None, off_scale))
+    paper_shown = paper if name == "figure1" else None
+    finish(figure, legend_handles(results), footnote(results, size_axis, paper_shown, off_scale))
     save(figure, log, folder, name + size_axis.suffix)
 
 

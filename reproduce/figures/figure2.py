@@ -50,6 +50,10 @@ def cosine_grid(results, criterion, log):
 
 
 def draw_cosine(figure, axes, results, log):
+    if not results.cosine:
+        axes.axis("off")
+        axes.text(0.5, 0.5, "no cosines recorded in this run", ha="center", va="center", color="#555555")
+        return
     names = list(dict.fromkeys(row["criterion"] for row in results.cosine))
     criterion = "cosprune" if "cosprune" in names else names[-1]
     events, layers, grid = cosine_grid(results, criterion, log)
@@ -80,6 +84,6 @@ def draw_figure2(results, paper, folder):
     handles = [Line2D([], [], color=look_of(results.criteria, name)[0], label=criterion_label(name))
                for name in results.criteria]
     seeds = len({row["seed"] for row in results.iterative})
-    finish(figure, handles, f"Left: mean ± 1 sd over seeds (n = {seeds}). Right: cosine of the tasks' gradients, averaged "
-           "over the layer's remaining filters, task pairs, batches and seeds; grey: no value." + paper.note())
+    finish(figure, handles, f"Left: mean ± 1 sd over seeds (n = {seeds}). Right: cosine of the tasks' gradients, "
+           "averaged over the layer's remaining filters, task pairs, batches and seeds; grey: no value." + paper.note())
     save(figure, log, folder, "figure2")

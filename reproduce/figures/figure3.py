@@ -32,7 +32,8 @@ def draw_panel(axes, results, size_axis, metric, log):
         x = [size_axis.place(point[0]) for point in points]
         y = [point[1] for point in points]
         sd = [0 if math.isnan(point[2]) else point[2] for point in points]
-        axes.errorbar(x, y, yerr=sd if any(sd) else None, color=colour, marker=marker, ms=4.5, capsize=2.5, elinewidth=0.9)
+        axes.errorbar(x, y, yerr=sd if any(sd) else None, color=colour, marker=marker, ms=4.5, capsize=2.5,
+                      elinewidth=0.9)
         log.add(metric, f"{criterion} re-trained", points)
         points = iterative_curve(results, criterion, metric)
         axes.plot([size_axis.place(point[0]) for point in points], [point[1] for point in points], "--", color=colour,
@@ -54,18 +55,18 @@ def legend_handles(results):
 
 def sizes_of(results):
     return [point[0] for criterion in dict.fromkeys(row["criterion"] for row in results.retrained)
-            for curve in (retrained_curve, iterative_curve)
-            for point in curve(results, criterion, "pixel_accuracy")]
+            for point in retrained_curve(results, criterion, "pixel_accuracy")]
 
 
 def draw_figure3(results, size_axis, paper, folder):
     log = LineLog("figure3")
+    sizes = sizes_of(results)
     figure, panels = plt.subplots(1, 3, figsize=(10.2, 3.7))
     for axes, metric in zip(panels, PRIMARY):
         paper.draw(axes, "paper_fig3", metric, size_axis, results.criteria)
         paper.draw(axes, "paper_fig3", metric, size_axis, results.criteria, " iter. pruning", (0, (3, 2)))
         draw_panel(axes, results, size_axis, metric, log)
-        size_axis.dress(axes, sizes_of(results))
+        size_axis.dress(axes, sizes)
         fit_height(axes)
         title_panel(axes, metric)
     seeds = len({row["seed"] for row in results.retrained})

@@ -31,7 +31,7 @@ class PaperCurves:
             points = [(row["params_millions"], row["value"]) for row in self.curves[name]
                       if row["panel"] == PANELS[metric] and row["method"] == method + suffix]
             points.sort(reverse=True)
-            axes.plot([size_axis.place(x) for x, _ in points], [y for _, y in points], ls=dashes, lw=3.2, alpha=0.22,
+            axes.plot([size_axis.place(x) for x, _ in points], [y for _, y in points], ls=dashes, lw=2.6, alpha=0.28,
                       color=look_of(criteria, criterion)[0], zorder=1.2, solid_capstyle="round")
 
     def draw_events(self, axes, criteria):
@@ -41,7 +41,7 @@ class PaperCurves:
         for criterion, method in (("taylor", "Taylor"), ("cosprune", "CosPrune")):
             points = sorted({(row["pruning_iteration_index"], row["params_millions"]) for row in self.events
                              if row["method"] == method})
-            axes.plot([x for x, _ in points], [y for _, y in points], lw=3.2, alpha=0.22, zorder=1.2,
+            axes.plot([x for x, _ in points], [y for _, y in points], lw=2.6, alpha=0.28, zorder=1.2,
                       color=look_of(criteria, criterion)[0])
 
     def note(self):

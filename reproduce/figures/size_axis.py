@@ -52,12 +52,13 @@ class PublishedAxis:
 
     label = "parameters (millions, ordinal axis)"
     suffix = "_paper_axis"
-    note = ("Ordinal axis as published: positions are ranks in the pooled list of both methods, so distances mean nothing;\n"
-            "as in the published figure, every tick label after the first belongs to the point one position to its right.")
-
     def __init__(self, sizes):
         self.pooled = sorted(sizes, reverse=True)
         self.distinct = sorted(set(sizes), reverse=True)
+        further = "" if len(self.pooled) - len(self.distinct) < 2 else " (further after another repeated size)"
+        self.note = ("Ordinal axis as published: positions are ranks in the pooled list of both methods, so distances "
+                     "mean nothing;\nas in the published figure, every tick label after the first belongs to the point one "
+                     f"position to its right{further}.")
 
     def place(self, millions):
         """The rank; between two ranks, by the logarithm of the size (for curves of other runs)."""

@@ -72,9 +72,11 @@ def look_of(criteria, criterion):
 
 def finish(figure, handles, footnote):
     """One legend above and one footnote below all panels, both outside them at any figure height."""
-    height = figure.get_size_inches()[1]
     lines = footnote.count("\n") + 1
-    figure.tight_layout(rect=(0, (0.06 + 0.155 * lines) / height, 1, 1 - 0.24 / height), w_pad=1.6)
+    height = figure.get_size_inches()[1] + 0.155 * (lines - 1)
+    figure.set_figheight(height)
+    for _ in range(2):  # the first pass changes heights and with them the tick labels
+        figure.tight_layout(rect=(0, (0.06 + 0.155 * lines) / height, 1, 1 - 0.24 / height), w_pad=1.6)
     figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 1 - 0.02 / height), ncol=len(handles),
                   handlelength=2.6, columnspacing=1.8, borderaxespad=0)
     figure.text(0.008, 0.05 / height, footnote, fontsize=7.5, color="#555555", ha="left", va="bottom", linespacing=1.35)

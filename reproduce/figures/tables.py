@@ -14,8 +14,11 @@ class TableError(Exception):
     """Bad input; the message names file, line and column."""
 
 
-def read_table(path, words, numbers):
-    """Rows as dicts: `words` columns as str, `numbers` columns as float. Other columns are dropped."""
+def read_table(path, words, numbers, may_be_empty=False):
+    """Rows as dicts: `words` columns as str, `numbers` columns as float. Other columns are dropped.
+
+    `may_be_empty`: a table with only a header is allowed.
+    """
     try:
         with open(path, newline="", encoding="utf-8") as file:
             lines = list(csv.reader(file, strict=True))
@@ -27,7 +30,7 @@ def read_table(path, words, numbers):
     for column in [*words, *numbers]:
         if header.count(column) != 1:
             raise TableError(f"{path}:1: expected one column '{column}', found {header.count(column)}")
-    if len(lines) == 1:
+    if len(lines) == 1 and not may_be_empty:
         raise TableError(f"{path}: expected at least one row, found only a header")
     return [_read_row(f"{path}:{number}", header, line, words, numbers)
             for number, line in enumerate(lines[1:], start=2)]
@@ -52,7 +55,7 @@ def read_run(path):
         with open(path, encoding="utf-8") as file:
             run = json.load(file)
     except (OSError, ValueError) as reason:
-        raise TableError(f"{path}: {reason}") from reason
+        raise TableError(f"{path}: {getattr(reason, 'strerror', None) or reason}") from reason
     if not isinstance(run, dict):
         raise TableError(f"{path}: expected a JSON object, found {type(run).__name__}")
     return run
@@ -69,8 +72,8 @@ class Results:
     """All tables of a results folder. Events that leave a layer without filters are left out."""
 
     def __init__(self, folder):
-        def table(name, words, numbers):
-            return read_table(os.path.join(folder, name), words, numbers)
+        def table(name, words, numbers, may_be_empty=False):
+            return read_table(os.path.join(folder, name), words, numbers, may_be_empty)
 
         values = LOSSES + METRICS
         widths = table("widths.csv", ["criterion"], ["seed", "event", "layer", "width"])
@@ -78,9 +81,10 @@ class Results:
         iterative = table("iterative.csv", ["criterion"], ["seed", "event", "parameters", "macs", *values])
         self.iterative = [row for row in iterative if (row["criterion"], row["seed"], row["event"]) not in empty]
         retrained = table("retrained.csv", ["criterion"],
-                          ["seed", "configuration", "event", "parameters", "macs", *values])
+                          ["seed", "configuration", "event", "parameters", "macs", *values], may_be_empty=True)
         self.retrained = [row for row in retrained if row["criterion"] != "dense"]
-        self.cosine = table("cosine.csv", ["criterion"], ["seed", "event", "layer", "average_cosine"])
+        self.cosine = table("cosine.csv", ["criterion"], ["seed", "event", "layer", "average_cosine"],
+                            may_be_empty=True)
         self.dense = table("dense.csv", [], ["seed", *values])
         constant = table("constant_predictor.csv", ["metric"], ["value"])
         self.constant = {row["metric"]: row["value"] for row in constant}

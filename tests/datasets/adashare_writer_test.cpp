@@ -102,22 +102,19 @@ TEST(NpyWriter, RejectsOtherTypes) {
 TEST_F(AdaShareWriter, WritesFilesAndList) {
     std::set<int64_t> reported;
     const Frames train(3, 10), test(2, 60);
-    write_adashare(train, test, folder_ / "new" / "set",
-                   {.threads = 2, .progress = [&](int64_t done, int64_t total) {
-                        EXPECT_EQ(total, 5);
-                        EXPECT_TRUE(reported.insert(done).second);
-                    }});
+    const fs::path set = folder_ / "new" / "set";
+    write_adashare(train, test, set, {.threads = 2, .progress = [&](int64_t done, int64_t total) {
+                                          EXPECT_EQ(total, 5);
+                                          EXPECT_TRUE(reported.insert(done).second);
+                                      }});
     EXPECT_EQ(reported, (std::set<int64_t>{1, 2, 3, 4, 5}));
-    folder_ /= "new/set";
-    const nlohmann::json json = nlohmann::json::parse(read_file(list()));
-    folder_ = folder_.parent_path().parent_path();
+    const nlohmann::json json = nlohmann::json::parse(read_file(set / "nyu_v2_3task.json"));
     const nlohmann::json expected = {
         {"img/0003.png", "seg/0003.png", "normal_mask/0003.png", "depth/0003.npy"},
         {"img/0004.png", "seg/0004.png", "normal_mask/0004.png", "depth/0004.npy"}};
     EXPECT_EQ(json.at("train").size(), 3u);
     EXPECT_EQ(json.at("test"), expected);
     const Sample sample = test.get(1);
-    const fs::path set = folder_ / "new" / "set";
     EXPECT_EQ(cv::norm(cv::imread(set / "img/0004.png"), sample.image, cv::NORM_INF), 0.0);
     EXPECT_EQ(
         cv::norm(cv::imread(set / "seg/0004.png", cv::IMREAD_UNCHANGED), sample.segmentation, cv::NORM_INF),

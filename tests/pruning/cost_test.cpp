@@ -47,9 +47,9 @@ TEST(Cost, OfTheMultiTaskModelIsExactBeforeAndAfterSurgery) {
     EXPECT_EQ(after.macs, multi_task_macs(model->config().widths, 8, {40, 3, 1}, 72));
 }
 
-/// The paper's network on its 321 x 321 image: 84,125,680 parameters and 38,283,015,872 multiply-accumulates,
-/// as counted by an independent tool on the released code.
-TEST(Cost, OfThePaperNetworkByShapesAlone) {
+/// The formula above is right: an independent tool counted 38,283,015,872 for the paper's network at 321 x
+/// 321.
+TEST(Cost, ReferenceFormulaGivesThePublishedNetworksCount) {
     const ModelConfig config;
     EXPECT_EQ(multi_task_macs(config.widths, config.head_width, {40, 3, 1}, 321), 38'283'015'872);
 }

@@ -173,14 +173,11 @@ TEST(Coupling, OperatorsThatMixChannelsFreezeThoseThatDoNotPass) {
 }
 
 TEST(Coupling, ConstantsOfFullWidthFreeze) {
-    const auto group = toy::group_under([](const torch::Tensor& x) {
-        return x + toy::uniform({4, 1, 1}, 9);
-    });
+    const auto wide = toy::uniform({4, 1, 1}, 9), flat = toy::uniform({1, 8, 8}, 9);
+    const auto group = toy::group_under([=](const torch::Tensor& x) { return x + wide; });
     EXPECT_TRUE(group.frozen);
     EXPECT_THAT(group.reason, HasSubstr("aten::add at conv: combined with a value that cannot shrink"));
-    EXPECT_FALSE(toy::group_under([](const torch::Tensor& x) {
-                     return x + toy::uniform({1, 8, 8}, 9);
-                 }).frozen);
+    EXPECT_FALSE(toy::group_under([=](const torch::Tensor& x) { return x + flat; }).frozen);
 }
 
 TEST(Coupling, ViewsThatSplitChannelsKeepTheOuterCount) {
@@ -208,6 +205,21 @@ TEST(Coupling, OneWeightUsedTwiceIsOneTensor) {
     EXPECT_EQ(groups[0].name, "first");
     EXPECT_NE(find(groups[0], "shared.weight", 0), nullptr);
     EXPECT_NE(find(groups[0], "shared.weight", 1), nullptr);
+    EXPECT_NE(find(groups[0], "last.weight", 1), nullptr);
+}
+
+TEST(Coupling, WeightsMayBeComputedFromStoredTensors) {
+    toy::Network n;
+    auto conv = n.convolution("conv", 3, 4), last = n.convolution("last", 4, 2);
+    auto mask = n.module->register_parameter("mask", torch::zeros({4, 1, 1, 1}));
+    n = toy::finish(n, [=](const std::vector<torch::Tensor>& in) mutable -> std::vector<torch::Tensor> {
+        return {last(torch::relu(at::conv2d(in[0], conv->weight * mask, conv->bias, 1, 1)))};
+    });
+    const auto groups = toy::couple(n).groups;
+    EXPECT_EQ(groups[0].name, "conv");
+    EXPECT_FALSE(groups[0].frozen) << groups[0].reason;
+    EXPECT_EQ(find(groups[0], "conv.weight", 0)->role, Role::output);
+    EXPECT_NE(find(groups[0], "mask", 0), nullptr);
     EXPECT_NE(find(groups[0], "last.weight", 1), nullptr);
 }
 

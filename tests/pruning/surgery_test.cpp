@@ -36,6 +36,7 @@ void expect_pruned_equals_zeroed(const std::function<Subject()>& build, uint64_t
     const auto pruned = build();
     auto groups = couple(*pruned.module, pruned.forward, {pruned.input.slice(0, 0, 1)}).groups;
     std::vector<Plan> plans;
+    bool changed = false;
     for (uint64_t round = 0; round < 3; ++round) {
         const auto before = pruned.forward({pruned.input});
         const auto plan = apply_plan(*pruned.module, groups, toy::random_removal(groups, key + round));
@@ -48,11 +49,12 @@ void expect_pruned_equals_zeroed(const std::function<Subject()>& build, uint64_t
         ASSERT_EQ(expected.size(), found.size());
         for (size_t i = 0; i < found.size(); ++i) {
             EXPECT_LT(toy::relative_difference(found[i], expected[i]), kTolerance) << "round " << round;
-            EXPECT_GT(toy::relative_difference(found[i], before[i]), 1e-6) << "round " << round;
+            changed = changed || toy::relative_difference(found[i], before[i]) > 1e-3;
         }
         plans.push_back(plan);
     }
-    EXPECT_GE(plans.size(), 2u);
+    EXPECT_FALSE(plans.empty());
+    EXPECT_TRUE(changed) << "only dead channels were removed: the comparison shows nothing";
 }
 
 TEST(Surgery, MultiTaskModelEqualsItsZeroedTwin) {
@@ -73,8 +75,10 @@ TEST(Surgery, UpdatedGroupsEqualThoseOfTheNewNetwork) {
     for (const auto& build : {toy::concatenation, toy::classifier, toy::assorted}) {
         const auto network = build();
         auto groups = toy::couple(network).groups;
-        const auto plan = apply_plan(*network.module, groups, toy::random_removal(groups, 4));
-        remove_channels(groups, plan);
+        std::vector<std::vector<int64_t>> removed(groups.size());
+        for (size_t g = 0; g < groups.size(); ++g)
+            if (!groups[g].frozen) removed[g] = {1};
+        remove_channels(groups, apply_plan(*network.module, groups, removed));
         const auto fresh = toy::couple(network).groups;
         ASSERT_EQ(groups.size(), fresh.size());
         for (size_t g = 0; g < groups.size(); ++g) {
@@ -126,6 +130,18 @@ TEST(Surgery, OptionsOfGroupedAndTransposedConvolutionsFollow) {
     const auto& up = children["up"]->as<torch::nn::ConvTranspose2d>()->options;
     EXPECT_EQ(up.in_channels(), 4);
     EXPECT_EQ(up.out_channels(), 3);
+}
+
+TEST(Surgery, OneInputPerGroupIsNotMistakenForDepthwise) {
+    const auto network = toy::assorted();
+    auto groups = toy::couple(network).groups;
+    remove_channels(groups, apply_plan(*network.module, groups, {{1, 2, 3}, {}, {}, {}}));
+    remove_channels(groups, apply_plan(*network.module, groups, {{}, {1}, {}, {}}));
+    const auto& options = network.module->named_children()["grouped"]->as<torch::nn::Conv2d>()->options;
+    EXPECT_EQ(options.groups(), 2);
+    EXPECT_EQ(options.in_channels(), 2);
+    EXPECT_EQ(options.out_channels(), 4);
+    EXPECT_EQ(network(toy::image()).size(1), 2);
 }
 
 TEST(Surgery, ParametersKeepTheirIdentityAndGradientsShrink) {

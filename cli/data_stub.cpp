@@ -1,2 +1,0 @@
-#include "cli/commands.h"
-namespace mtlprune::cli { int data_command(const Arguments&) { return 1; } }

@@ -1,0 +1,208 @@
+#include "datasets/loader.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <set>
+#include <thread>
+
+#include "datasets/adashare.h"
+#include "tests/datasets/adashare_folder.h"
+
+namespace mtlprune {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// Frames made on the fly: every pixel of frame i says i. Records how often frames are decoded.
+class CountingFrames : public Dataset {
+  public:
+    explicit CountingFrames(int64_t size, int64_t broken = -1) : size_(size), broken_(broken) {}
+    int64_t size() const override { return size_; }
+    const std::vector<TaskSpec>& tasks() const override { return tasks_; }
+    std::string description() const override { return "counting frames"; }
+    Sample get(int64_t index) const override {
+        ++decoded;
+        if (index == broken_ || (broken_ >= 0 && index == broken_ + 1)) {
+            if (index == broken_)
+                std::this_thread::sleep_for(milliseconds(5));  // its successor fails earlier
+            throw Error("frame", "frame" + std::to_string(index) + ".png", "an image", "none");
+        }
+        Sample sample;
+        sample.id = std::to_string(index);
+        sample.image = cv::Mat(9, 12, CV_8UC3, cv::Scalar::all(static_cast<double>(index)));
+        sample.segmentation = cv::Mat(9, 12, CV_8UC1, cv::Scalar(static_cast<double>(index)));
+        return sample;
+    }
+    mutable std::atomic<int64_t> decoded{0};
+
+  private:
+    int64_t size_, broken_;
+    std::vector<TaskSpec> tasks_ = {{"segmentation", TaskKind::segmentation, 200}};
+};
+
+LoaderOptions small_options(int64_t workers, int64_t batch_size = 4) {
+    LoaderOptions options;
+    options.batch_size = batch_size;
+    options.workers = workers;
+    options.seed = 17;
+    options.transform.height = 9;
+    options.transform.width = 12;
+    return options;
+}
+
+void expect_equal(const Batch& a, const Batch& b) {
+    EXPECT_EQ(a.indices, b.indices);
+    EXPECT_TRUE(torch::equal(a.image, b.image));
+    ASSERT_EQ(a.targets.size(), b.targets.size());
+    for (size_t t = 0; t < a.targets.size(); ++t) {
+        EXPECT_TRUE(torch::equal(a.targets[t].value, b.targets[t].value));
+        EXPECT_TRUE(torch::equal(a.targets[t].mask, b.targets[t].mask));
+    }
+}
+
+TEST(Loader, DeliversTheSameBatchesForAnyNumberOfWorkers) {
+    const AdaShareFolder folder(7, 12, 16);
+    const auto dataset = std::make_shared<AdaShareNyuv2>(AdaShareOptions{folder.path()});
+    std::vector<Batch> expected;
+    for (const int64_t workers : {0, 1, 3}) {
+        Loader loader(dataset, small_options(workers, 3));
+        ASSERT_EQ(loader.batches_per_epoch(), 3);
+        for (size_t i = 0; i < 9; ++i) {
+            Batch batch = loader.next();
+            if (workers == 0)
+                expected.push_back(batch);
+            else
+                expect_equal(batch, expected[i]);
+        }
+    }
+    EXPECT_EQ(expected[2].size(), 1) << "the last batch of an epoch keeps the rest";
+    EXPECT_FALSE(torch::equal(expected[0].image, expected[3].image)) << "epochs must differ";
+}
+
+TEST(Loader, VisitsEverySampleOncePerEpochInANewOrder) {
+    Loader loader(std::make_shared<CountingFrames>(50), small_options(2));
+    std::vector<std::vector<int64_t>> orders(2);
+    for (auto& order : orders) {
+        for (int64_t i = 0; i < loader.batches_per_epoch(); ++i) {
+            const auto indices = loader.next().indices;
+            order.insert(order.end(), indices.begin(), indices.end());
+        }
+        EXPECT_EQ(order.size(), 50u);
+        EXPECT_EQ(std::set<int64_t>(order.begin(), order.end()).size(), 50u);
+        EXPECT_FALSE(std::is_sorted(order.begin(), order.end()));
+    }
+    EXPECT_NE(orders[0], orders[1]);
+}
+
+TEST(Loader, PutsEachSampleInItsPlace) {
+    auto options = small_options(3);
+    options.transform.augmentation = Augmentation::none;
+    options.transform.image = ImageScaling::paper;
+    Loader loader(std::make_shared<CountingFrames>(10), options);
+    for (int i = 0; i < 3; ++i) {
+        const Batch batch = loader.next();
+        for (int64_t k = 0; k < batch.size(); ++k) {
+            EXPECT_TRUE((batch.targets[0].value[k] == batch.indices[k]).all().item<bool>());
+            EXPECT_NEAR(batch.image[k][0][0][0].item<double>(),
+                        static_cast<double>(batch.indices[k]) - 104.00698793, 1e-4);
+        }
+    }
+}
+
+TEST(Loader, KeepsTheOrderWithoutShuffleAndDropsTheRestOnRequest) {
+    auto options = small_options(1);
+    options.shuffle = false;
+    options.drop_last = true;
+    Loader loader(std::make_shared<CountingFrames>(10), options);
+    ASSERT_EQ(loader.batches_per_epoch(), 2);
+    EXPECT_EQ(loader.next().indices, (std::vector<int64_t>{0, 1, 2, 3}));
+    EXPECT_EQ(loader.next().indices, (std::vector<int64_t>{4, 5, 6, 7}));
+    EXPECT_EQ(loader.next().indices, (std::vector<int64_t>{0, 1, 2, 3}));
+}
+
+TEST(Loader, SeeksToAnyBatchOfAnyEpoch) {
+    const auto dataset = std::make_shared<CountingFrames>(11);
+    Loader straight(dataset, small_options(0));
+    std::vector<Batch> batches;
+    for (int i = 0; i < 9; ++i) batches.push_back(straight.next());
+    for (const int64_t workers : {0, 2}) {
+        Loader loader(dataset, small_options(workers));
+        for (const int64_t target : {7, 0, 5, 2}) {
+            loader.seek(target / 3, target % 3);
+            expect_equal(loader.next(), batches[target]);
+            expect_equal(loader.next(), batches[target + 1]);
+        }
+        EXPECT_THROW(loader.seek(0, 3), Error);
+        EXPECT_THROW(loader.seek(-1), Error);
+    }
+}
+
+TEST(Loader, DependsOnTheSeed) {
+    const auto dataset = std::make_shared<CountingFrames>(40);
+    auto options = small_options(0, 40);
+    const auto first = Loader(dataset, options).next();
+    options.seed = 18;
+    EXPECT_NE(Loader(dataset, options).next().indices, first.indices);
+}
+
+TEST(Loader, RethrowsTheFirstErrorOfABatchOnceAndGoesOn) {
+    for (const int64_t workers : {0, 1, 3}) {
+        auto options = small_options(workers);
+        options.shuffle = false;
+        Loader loader(std::make_shared<CountingFrames>(12, 5), options);
+        EXPECT_EQ(loader.next().indices[0], 0);
+        const auto message = error_of([&] { loader.next(); });
+        EXPECT_NE(message.find("frame5.png"), std::string::npos) << workers << " workers: " << message;
+        EXPECT_EQ(loader.next().indices[0], 8);
+    }
+}
+
+TEST(Loader, EndsWithErrorsAndBatchesNobodyTook) {
+    auto options = small_options(3);
+    options.shuffle = false;
+    {
+        Loader loader(std::make_shared<CountingFrames>(12, 0), options);
+        EXPECT_THROW(loader.next(), Error);
+    }
+    const Loader untouched(std::make_shared<CountingFrames>(12), options);
+}
+
+TEST(Loader, PrefetchesNoMoreThanItsBound) {
+    const auto dataset = std::make_shared<CountingFrames>(400);
+    auto options = small_options(2);
+    options.prefetch = 3;
+    Loader loader(dataset, options);
+    loader.next();
+    const int64_t bound = (1 + 2 * 3) * 4;
+    for (int i = 0; i < 500 && dataset->decoded < bound; ++i) std::this_thread::sleep_for(milliseconds(1));
+    std::this_thread::sleep_for(milliseconds(20));
+    EXPECT_EQ(dataset->decoded, bound);
+}
+
+TEST(Loader, DecodesOnceWhenAskedToCache) {
+    const auto dataset = std::make_shared<CountingFrames>(8);
+    auto options = small_options(1);
+    options.cache_decoded = true;
+    Loader cached(dataset, options), plain(std::make_shared<CountingFrames>(8), small_options(0));
+    for (int i = 0; i < 6; ++i) expect_equal(cached.next(), plain.next());
+    EXPECT_EQ(dataset->decoded, 8);
+}
+
+TEST(Loader, RejectsImpossibleOptions) {
+    const auto dataset = std::make_shared<CountingFrames>(3);
+    const auto message_of = [&](auto change) {
+        LoaderOptions options = small_options(1);
+        change(options);
+        return error_of([&] { Loader(dataset, options); });
+    };
+    EXPECT_NE(message_of([](auto& o) { o.batch_size = 0; }).find("batch_size"), std::string::npos);
+    EXPECT_NE(message_of([](auto& o) { o.workers = -1; }).find("workers"), std::string::npos);
+    EXPECT_NE(message_of([](auto& o) { o.prefetch = 0; }).find("prefetch"), std::string::npos);
+    EXPECT_NE(message_of([](auto& o) { o.transform.width = 0; }).find("size"), std::string::npos);
+    EXPECT_NE(message_of([](auto& o) { o.drop_last = true; }).find("at least 4 samples, found 3"),
+              std::string::npos);
+}
+
+}  // namespace
+}  // namespace mtlprune

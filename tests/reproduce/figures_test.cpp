@@ -1,0 +1,68 @@
+#include <gtest/gtest.h>
+
+#include "datasets/error.h"
+#include "reproduce/figure_drawing.h"
+#include "tests/datasets/temporary_folder.h"
+#include "tests/reproduce/fabricated_results.h"
+
+#define REQUIRE_MATPLOTLIB()                             \
+    static const auto python = python_with_matplotlib(); \
+    if (!python) GTEST_SKIP() << "no python3 with matplotlib and numpy"
+
+namespace mtlprune {
+namespace {
+
+const std::filesystem::path kFigures = std::filesystem::path(MTLPRUNE_SOURCE_DIR) / "reproduce" / "figures";
+
+std::string first_bytes(const std::filesystem::path& path, size_t n) {
+    return read_file(path).substr(0, n);
+}
+
+std::string failure(const std::string& python, const std::filesystem::path& results) {
+    try {
+        draw_figures(python, kFigures, results);
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "no error";
+}
+
+TEST(Figures, DrawsEveryFigureAsPngPdfAndTable) {
+    REQUIRE_MATPLOTLIB();
+    const TemporaryFolder folder;
+    FabricatedResults().write(folder.path());
+    draw_figures(*python, kFigures, folder.path());
+    for (const std::string name : {"figure1", "figure1_appendix", "figure2", "figure3"}) {
+        EXPECT_EQ(first_bytes(folder / (name + ".png"), 4), "\x89PNG") << name;
+        EXPECT_EQ(first_bytes(folder / (name + ".pdf"), 5), "%PDF-") << name;
+        EXPECT_EQ(first_bytes(folder / (name + ".csv"), 31),
+                  "figure,panel,line,x,mean,sd,n\n" + name.substr(0, 1));
+    }
+    // Event 3 of 4 has 125 000 parameters; the invented pixel accuracy is 50 % in every seed.
+    EXPECT_NE(read_file(folder / "figure1.csv").find("figure1,pixel_accuracy,taylor,0.125,50.0,0.0,3\n"),
+              std::string::npos);
+}
+
+TEST(Figures, MalformedTableFailsNamingThePlace) {
+    REQUIRE_MATPLOTLIB();
+    const TemporaryFolder folder;
+    FabricatedResults().write(folder.path());
+    std::string table = read_file(folder / "iterative.csv");
+    write_file_atomically(folder / "iterative.csv", table + "taylor,0,9,x\n");
+    const std::string message = failure(*python, folder.path());
+    EXPECT_NE(message.find("iterative.csv:26: expected 22 fields, found 4"), std::string::npos) << message;
+    EXPECT_EQ(message.find("Traceback"), std::string::npos);
+    EXPECT_FALSE(std::filesystem::exists(folder / "figure1.png"));
+}
+
+TEST(Figures, EmptyTableFailsClearly) {
+    REQUIRE_MATPLOTLIB();
+    const TemporaryFolder folder;
+    FabricatedResults().write(folder.path());
+    write_file_atomically(folder / "dense.csv", "");
+    const std::string message = failure(*python, folder.path());
+    EXPECT_NE(message.find("dense.csv:1: expected a header line"), std::string::npos) << message;
+}
+
+}  // namespace
+}  // namespace mtlprune
