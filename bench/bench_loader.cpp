@@ -142,6 +142,7 @@ void report(benchmark::State& state, int64_t images, double processor) {
 void load_batches(benchmark::State& state) {
     LoaderOptions options;
     options.workers = state.range(0);
+    options.transform.augmentation = Augmentation::paper;
     Loader loader(data().open(), options);
     loader.next();  // starts the workers and fills the page cache
     const double start = processor_seconds();
@@ -198,10 +199,12 @@ void transform(benchmark::State& state) {
     const auto dataset = data().open();
     const Sample sample = dataset->get(0);
     Random random(1);
+    TransformOptions options;
+    options.augmentation = Augmentation::paper;
     measure(state, [&] {
         const AugmentationDraw draw = {random.uniform(0.5, 1.5), random.uniform() > 0.5, random.uniform(),
                                        random.uniform()};
-        return transform_sample(sample, dataset->tasks(), {}, draw);
+        return transform_sample(sample, dataset->tasks(), options, draw);
     });
 }
 BENCHMARK(transform)->Unit(benchmark::kMicrosecond);

@@ -74,8 +74,7 @@ std::vector<std::pair<std::string, nlohmann::json>> data_overrides(const std::st
     const auto kind = text.substr(0, equals);
     if (equals == std::string::npos || kind != "nyuv2")
         throw Error("option", "--data", "nyuv2=DIR or synthetic_rooms", "'" + text + "'" + did_you_mean(kind, {"nyuv2", "synthetic_rooms"}));
-    const auto folder = std::filesystem::absolute(text.substr(equals + 1)).lexically_normal();
-    return {{"data.kind", "adashare"}, {"data.path", folder.string()}};
+    return {{"data.kind", "adashare"}, {"data.path", text.substr(equals + 1)}};
 }
 
 Experiment read_experiment_options(const po::variables_map& values) {

@@ -30,10 +30,10 @@ struct PendingBatch {
     bool complete() const { return finished == size(); }
 };
 
-AugmentationDraw draw_augmentation(uint64_t seed, int64_t epoch, int64_t index) {
+AugmentationDraw draw_augmentation(Augmentation kind, uint64_t seed, int64_t epoch, int64_t index) {
     Random random(seed, Stream::augmentation, static_cast<uint64_t>(epoch), static_cast<uint64_t>(index));
     AugmentationDraw draw;
-    draw.scale = random.uniform(0.5, 1.5);
+    draw.scale = kind == Augmentation::corrected ? random.uniform(0.75, 1.4) : random.uniform(0.5, 1.5);
     draw.flip = random.uniform() > 0.5;
     draw.crop_y = random.uniform();
     draw.crop_x = random.uniform();
@@ -170,7 +170,7 @@ void Loader::Impl::fill(PendingBatch& pending, int64_t position) {
     const int64_t index = pending.batch.indices[position];
     const auto decoded = sample(index);
     transform_into(pending.batch, position, *decoded, dataset_->tasks(), options_.transform,
-                   draw_augmentation(options_.seed, pending.epoch, index));
+                   draw_augmentation(options_.transform.augmentation, options_.seed, pending.epoch, index));
 }
 
 /// Works with the lock released; records the result under it.

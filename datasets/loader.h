@@ -10,8 +10,9 @@
 namespace mtlprune {
 
 /// `paper`: exactly the released loader (mirrored normals keep their x, scaled images keep their depth).
-/// `corrected`: mirrored normals flip x; depth is divided by the scale relative to the test transform's mean scale
-/// sqrt(height width / (frame height x frame width)), so that a network trained so is right in metres on test images.
+/// `corrected`: mirrored normals flip x; scales are relative to the mean scale at which the test transform shows whole
+/// frames, drawn from [0.75, 1.4), and depth is divided by them, so that a trained network is right in metres on test
+/// images.
 /// `none`: test transform.
 enum class Augmentation { none, paper, corrected };
 
@@ -29,7 +30,7 @@ struct TransformOptions {
 
 /// The random choices of one augmented sample, drawn or (in tests) given.
 struct AugmentationDraw {
-    double scale = 1.0;  ///< in [0.5, 1.5)
+    double scale = 1.0;  ///< paper: factor on the frame; corrected: relative to the test transform's mean scale
     bool flip = false;
     double crop_y = 0.0;  ///< in [0, 1): start row = floor(crop_y * (padded height - height + 1))
     double crop_x = 0.0;

@@ -20,13 +20,11 @@ struct PngHeader {
 };
 
 /// Walks all chunks. Throws Error naming `place` for a truncated or malformed file: a chunk that reaches
-/// beyond the end, a wrong check sum (where libdeflate is built in; otherwise decoding finds it), no image
-/// data, no IEND, or more pixels than the data can hold.
+/// beyond the end, a wrong check sum, no IEND, or more pixels than the image data can hold.
 PngHeader check_png(const std::vector<uint8_t>& bytes, const std::string& place);
 
-/// The pixels of a checked PNG file, CV_8UC1 or CV_8UC3 (BGR), when it is 8-bit grey or RGB, not interlaced,
-/// without transparency, and libdeflate is built in; nothing otherwise. Throws Error naming `place` on
-/// damaged image data.
+/// The pixels of a checked PNG file, CV_8UC1 or CV_8UC3 (BGR), when it is 8-bit grey or RGB, not interlaced
+/// and without transparency; nothing otherwise. Throws Error naming `place` on damaged image data.
 std::optional<cv::Mat> decode_plain_png(const std::vector<uint8_t>& bytes, const PngHeader& header,
                                         const std::string& place);
 

@@ -81,6 +81,15 @@ void check_image(const Sample& sample) {
                     sample.image.empty() ? "none" : "another pixel type");
 }
 
+/// The draw with its scale as a factor on the frame. A corrected draw's is relative to the mean scale at which the test
+/// transform shows whole frames.
+AugmentationDraw frame_scale(cv::Size size, const TransformOptions& options, AugmentationDraw draw) {
+    if (options.augmentation == Augmentation::corrected)
+        draw.scale *= std::sqrt(static_cast<double>(options.height * options.width) /
+                                (static_cast<double>(size.height) * size.width));
+    return draw;
+}
+
 }  // namespace
 
 void check_transform(const TransformOptions& options) {
@@ -106,23 +115,15 @@ Batch allocate_batch(int64_t size, const std::vector<TaskSpec>& tasks, const Tra
     return batch;
 }
 
-/// The test transform shows whole frames at a mean scale of their own; dividing by the scale relative to that one makes
-/// training depths agree with what test images look like at their true depth.
-double depth_factor(cv::Size size, const TransformOptions& options, const AugmentationDraw& draw) {
-    const double test_scale = std::sqrt(static_cast<double>(options.height * options.width) /
-                                        (static_cast<double>(size.height) * size.width));
-    return test_scale / draw.scale;
-}
-
 void transform_into(Batch& batch, int64_t position, const Sample& sample, const std::vector<TaskSpec>& tasks,
                     const TransformOptions& options, const AugmentationDraw& draw) {
     check_scale(options, draw);
     check_image(sample);
-    const Window window = make_window(sample.image.size(), options, draw);
+    const Window window = make_window(sample.image.size(), options, frame_scale(sample.image.size(), options, draw));
     const int64_t pixels = options.height * options.width;
     write_image(sample.image, window, options, batch.image.data_ptr<float>() + position * 3 * pixels);
     const bool corrected = options.augmentation == Augmentation::corrected;
-    const TargetGeometry geometry{window, corrected && draw.flip, corrected ? depth_factor(sample.image.size(), options, draw) : 1.0};
+    const TargetGeometry geometry{window, corrected && draw.flip, corrected ? 1.0 / draw.scale : 1.0};
     for (size_t t = 0; t < tasks.size(); ++t)
         write_target(sample, tasks[t], geometry, options.normals, batch.targets[t], position);
 }

@@ -48,14 +48,16 @@ void add_prune(const Job& job, const std::filesystem::path& folder, Tables& tabl
                                          layer + 1, event.at("mean_scores")[layer].get<double>());
 }
 
-void add_retrained(const Job& job, const std::filesystem::path& folder, Tables& tables) {
+void add_retrained(const Experiment& experiment, const Job& job, const std::filesystem::path& folder, Tables& tables) {
     // result.csv: event,lr,parameters,macs,iteration,losses...,metrics...
     const auto line = csv_lines(folder / "result.csv").at(0);
     const std::string head = line.substr(0, line.size() - after_columns(line, 4).size());
-    tables.retrained += fmt::format("{},{},{},{}{}\n", job.criterion, job.seed, job.target, head, after_columns(line, 5));
+    for (const auto& criterion : experiment.prune.criteria)
+        if (job.criterion == criterion || job.criterion == "dense")
+            tables.retrained += fmt::format("{},{},{},{}{}\n", criterion, job.seed, job.target, head, after_columns(line, 5));
 }
 
-void add_job(const Job& job, const std::filesystem::path& folder, Tables& tables) {
+void add_job(const Experiment& experiment, const Job& job, const std::filesystem::path& folder, Tables& tables) {
     switch (job.kind) {
         case JobKind::constant: {
             const auto file = folder / "constant.json";
@@ -68,7 +70,7 @@ void add_job(const Job& job, const std::filesystem::path& folder, Tables& tables
             tables.dense += fmt::format("{},{}\n", job.seed, after_columns(csv_lines(folder / "result.csv").at(0), 5));
             break;
         case JobKind::prune: add_prune(job, folder, tables); break;
-        case JobKind::retrain: add_retrained(job, folder, tables); break;
+        case JobKind::retrain: add_retrained(experiment, job, folder, tables); break;
     }
 }
 
@@ -83,7 +85,7 @@ void collect_results(const Experiment& experiment, const std::filesystem::path& 
                   "criterion,seed,event,layer,width\n",
                   "metric,value\n",
                   "seed" + columns};
-    for (const auto& job : plan_jobs(experiment)) add_job(job, job.folder(runs), tables);
+    for (const auto& job : plan_jobs(experiment)) add_job(experiment, job, job.folder(runs), tables);
     make_folder(results);
     write_file_atomically(results / "iterative.csv", tables.iterative);
     write_file_atomically(results / "retrained.csv", tables.retrained);

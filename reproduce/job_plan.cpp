@@ -86,6 +86,23 @@ Job retrain_job(const Experiment& experiment, const Job& prune, size_t prune_ind
     return job;
 }
 
+/// The target is the dense architecture whatever the criterion: it is trained once and counts for all.
+bool is_dense(const RetrainTarget& target) {
+    return target.parameters_fraction == 1.0 ||
+           (!target.events.empty() &&
+            std::all_of(target.events.begin(), target.events.end(), [](const auto& event) { return event.second == 0; }));
+}
+
+Job dense_retrain_job(const Experiment& experiment, uint64_t seed, size_t target) {
+    Job job{JobKind::retrain, fmt::format("retrain-dense-{}", target), seed, "dense", target, shared_config(experiment), {}};
+    job.config["job"] = "retrain";
+    job.config["recipe"] = experiment.canonical.at("retrain");
+    job.config["recipe"].erase("targets");
+    job.config["target"] = experiment.canonical.at("retrain").at("targets").at(target);
+    job.cost = training_cost(experiment, experiment.retrain.training);
+    return job;
+}
+
 size_t find_job(const std::vector<Job>& plan, const std::string& name, uint64_t seed) {
     const auto it = std::find_if(plan.begin(), plan.end(),
                                  [&](const Job& job) { return job.name == name && job.seed == seed; });
@@ -115,12 +132,17 @@ std::vector<Job> plan_jobs(const Experiment& experiment) {
             plan.push_back(prune_job(experiment, criterion, plan[dense], dense));
         }
     for (size_t target = 0; target < experiment.retrain.targets.size(); ++target)
-        for (const uint64_t seed : experiment.seeds)
+        for (const uint64_t seed : experiment.seeds) {
+            if (is_dense(experiment.retrain.targets[target])) {
+                plan.push_back(dense_retrain_job(experiment, seed, target));
+                continue;
+            }
             for (const auto& criterion : experiment.prune.criteria) {
                 const uint64_t source = experiment.retrain.architecture_seed.value_or(seed);
                 const size_t prune = find_job(plan, "prune-" + criterion, source);
                 plan.push_back(retrain_job(experiment, plan[prune], prune, seed, target));
             }
+        }
     return plan;
 }
 

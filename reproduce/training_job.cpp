@@ -50,12 +50,14 @@ class TrainingJob {
         auto config = context_.experiment.model;
         if (context_.job.kind == JobKind::retrain) {
             const auto& target = context_.experiment.retrain.targets.at(context_.job.target);
-            const auto architecture =
-                pruned_architecture(context_.needs.at(0), target, context_.job.criterion);
-            config.widths = architecture.widths;
-            event_ = architecture.event;
+            const bool dense = context_.needs.empty();
+            if (!dense) {
+                const auto architecture = pruned_architecture(context_.needs.at(0), target, context_.job.criterion);
+                config.widths = architecture.widths;
+                event_ = architecture.event;
+            }
             for (const auto& [criterion, lr] : target.lr)
-                if (criterion == context_.job.criterion) recipe_.optimizer.lr = lr;
+                if (dense || criterion == context_.job.criterion) recipe_.optimizer.lr = lr;
         }
         return config;
     }

@@ -20,10 +20,14 @@ using StateTable = std::decay_t<decltype(std::declval<torch::optim::Optimizer&>(
 /// LibTorch 1.13 keys the table by the printed address of the parameter, 2.x by the address.
 template <typename Key = StateTable::key_type>
 Key key_of(const torch::Tensor& parameter) {
-    if constexpr (std::is_same_v<Key, std::string>)
-        return c10::guts::to_string(parameter.unsafeGetTensorImpl());
-    else
-        return parameter.unsafeGetTensorImpl();
+    auto* const address = parameter.unsafeGetTensorImpl();
+    if constexpr (std::is_same_v<Key, std::string>) {
+        std::ostringstream text;
+        text << address;
+        return text.str();
+    } else {
+        return address;
+    }
 }
 
 const OptimizerParamState* find_state(const torch::optim::Optimizer& optimizer,

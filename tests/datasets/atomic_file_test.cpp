@@ -11,7 +11,8 @@ namespace fs = std::filesystem;
 
 std::vector<std::string> names_in(const fs::path& folder) {
     std::vector<std::string> names;
-    for (const auto& entry : fs::directory_iterator(folder)) names.push_back(entry.path().filename().string());
+    for (const auto& entry : fs::directory_iterator(folder))
+        names.push_back(entry.path().filename().string());
     return names;
 }
 
@@ -39,8 +40,10 @@ TEST(AtomicFile, KeepsTheOldFileAndNamesItWhenWritingFails) {
     EXPECT_NE(message.find(missing.string()), std::string::npos) << message;
     EXPECT_NE(message.find("No such file or directory"), std::string::npos) << message;
 
-    fs::create_directory(folder / "occupied");  // renaming a file over a folder fails after the file was written
-    EXPECT_NE(error_of([&] { write_file_atomically(folder / "occupied", "x"); }).find("occupied"), std::string::npos);
+    fs::create_directory(folder /
+                         "occupied");  // renaming a file over a folder fails after the file was written
+    EXPECT_NE(error_of([&] { write_file_atomically(folder / "occupied", "x"); }).find("occupied"),
+              std::string::npos);
     EXPECT_EQ(names_in(folder.path()), std::vector<std::string>{"occupied"});
 }
 
@@ -50,7 +53,8 @@ TEST(AtomicFile, ReadingNamesTheFileAndTheReason) {
     EXPECT_NE(message.find("NYUv2 list"), std::string::npos) << message;
     EXPECT_NE(message.find("No such file"), std::string::npos) << message;
     const TemporaryFolder folder;
-    EXPECT_NE(error_of([&] { read_file(folder.path()); }).find("expected a file, found a folder"), std::string::npos);
+    EXPECT_NE(error_of([&] { read_file(folder.path()); }).find("expected a file, found a folder"),
+              std::string::npos);
 }
 
 TEST(AtomicFile, MakesNestedFoldersAndReportsAFileInTheWay) {

@@ -60,7 +60,7 @@ TEST(Random, NormalHasMeanZeroAndVarianceOne) {
         sum += value;
         squares += value * value;
     }
-    EXPECT_NEAR(sum / 20000, 0.0, 0.035);      // five standard errors
+    EXPECT_NEAR(sum / 20000, 0.0, 0.035);  // five standard errors
     EXPECT_NEAR(squares / 20000, 1.0, 0.05);
 }
 
