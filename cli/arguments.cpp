@@ -20,7 +20,8 @@ std::vector<std::string> option_names(const po::options_description& options) {
 /// "key.path=value" with value in JSON (a bare word is a string).
 std::pair<std::string, nlohmann::json> parse_override(const std::string& text) {
     const size_t equals = text.find('=');
-    if (equals == std::string::npos || equals == 0) throw Error("option", "--set", "KEY.PATH=VALUE", "'" + text + "'");
+    if (equals == std::string::npos || equals == 0)
+        throw Error("option", "--set", "KEY.PATH=VALUE", "'" + text + "'");
     const auto value = text.substr(equals + 1);
     auto json = nlohmann::json::parse(value, nullptr, /*allow_exceptions=*/false);
     if (json.is_discarded()) json = value;
@@ -29,8 +30,9 @@ std::pair<std::string, nlohmann::json> parse_override(const std::string& text) {
 
 }  // namespace
 
-bool parse(const std::string& usage, po::options_description& options, const std::vector<std::string>& arguments,
-           po::variables_map& values, const std::vector<std::string>& positional) {
+bool parse(const std::string& usage, po::options_description& options,
+           const std::vector<std::string>& arguments, po::variables_map& values,
+           const std::vector<std::string>& positional) {
     options.add_options()("help,h", "show this help");
     po::positional_options_description positions;
     for (const auto& name : positional) positions.add(name.c_str(), 1);
@@ -48,7 +50,8 @@ bool parse(const std::string& usage, po::options_description& options, const std
         po::notify(values);
     } catch (const po::unknown_option& error) {
         const auto name = error.get_option_name();
-        throw Error(fmt::format("unknown option '{}'{}; --help lists all", name, did_you_mean(name, option_names(options))));
+        throw Error(fmt::format("unknown option '{}'{}; --help lists all", name,
+                                did_you_mean(name, option_names(options))));
     } catch (const po::too_many_positional_options_error&) {
         throw Error("too many arguments; --help shows the usage");
     } catch (const po::error& error) {
@@ -58,14 +61,19 @@ bool parse(const std::string& usage, po::options_description& options, const std
 }
 
 void add_experiment_options(po::options_description& options, const std::string& default_scale) {
-    options.add_options()
-        ("scale", po::value<std::string>()->default_value(default_scale), "smoke, quick, small, paper, or a JSON file")
-        ("data", po::value<std::string>(), "nyuv2=DIR (AdaShare layout, see docs/datasets/nyuv2.md) or synthetic_rooms; default: what the scale says")
-        ("seeds", po::value<std::vector<uint64_t>>()->multitoken(), "seeds instead of the scale's, e.g. --seeds 0 1 2")
-        ("device", po::value<std::string>(), "cpu or cuda")
-        ("fidelity", po::value<std::string>(), "corrected (what the paper means) or as_released (its code, quirks included)")
-        ("set", po::value<std::vector<std::string>>()->composing(), "KEY.PATH=VALUE: replace any key of the scale, e.g. --set dense.iterations=500")
-        ("runs", po::value<std::string>()->default_value("runs"), "folder of the run directories (resumed and reused)");
+    options.add_options()("scale", po::value<std::string>()->default_value(default_scale),
+                          "smoke, quick, small, paper, or a JSON file")(
+        "data", po::value<std::string>(),
+        "nyuv2=DIR (AdaShare layout, see docs/datasets/nyuv2.md) or synthetic_rooms; default: what the scale "
+        "says")("seeds", po::value<std::vector<uint64_t>>()->multitoken(),
+                "seeds instead of the scale's, e.g. --seeds 0 1 2")("device", po::value<std::string>(),
+                                                                    "cpu or cuda")(
+        "fidelity", po::value<std::string>(),
+        "corrected (what the paper means) or as_released (its code, quirks included)")(
+        "set", po::value<std::vector<std::string>>()->composing(),
+        "KEY.PATH=VALUE: replace any key of the scale, e.g. --set dense.iterations=500")(
+        "runs", po::value<std::string>()->default_value("runs"),
+        "folder of the run directories (resumed and reused)");
 }
 
 std::vector<std::pair<std::string, nlohmann::json>> data_overrides(const std::string& text) {
@@ -73,18 +81,21 @@ std::vector<std::pair<std::string, nlohmann::json>> data_overrides(const std::st
     const size_t equals = text.find('=');
     const auto kind = text.substr(0, equals);
     if (equals == std::string::npos || kind != "nyuv2")
-        throw Error("option", "--data", "nyuv2=DIR or synthetic_rooms", "'" + text + "'" + did_you_mean(kind, {"nyuv2", "synthetic_rooms"}));
+        throw Error("option", "--data", "nyuv2=DIR or synthetic_rooms",
+                    "'" + text + "'" + did_you_mean(kind, {"nyuv2", "synthetic_rooms"}));
     return {{"data.kind", "adashare"}, {"data.path", text.substr(equals + 1)}};
 }
 
 Experiment read_experiment_options(const po::variables_map& values) {
     std::vector<std::pair<std::string, nlohmann::json>> overrides;
     if (values.count("data") > 0) overrides = data_overrides(values["data"].as<std::string>());
-    if (values.count("seeds") > 0) overrides.emplace_back("seeds", values["seeds"].as<std::vector<uint64_t>>());
+    if (values.count("seeds") > 0)
+        overrides.emplace_back("seeds", values["seeds"].as<std::vector<uint64_t>>());
     for (const char* key : {"device", "fidelity"})
         if (values.count(key) > 0) overrides.emplace_back(key, values[key].as<std::string>());
     if (values.count("set") > 0)
-        for (const auto& text : values["set"].as<std::vector<std::string>>()) overrides.push_back(parse_override(text));
+        for (const auto& text : values["set"].as<std::vector<std::string>>())
+            overrides.push_back(parse_override(text));
     const auto file = scale_file(values["scale"].as<std::string>());
     return read_experiment(read_file(file, "scale"), file.filename().string(), overrides);
 }

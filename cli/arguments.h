@@ -11,10 +11,11 @@ namespace mtlprune::cli {
 
 namespace po = boost::program_options;
 
-/// Parses `arguments`; prints `usage` and the options when --help is among them and returns false. Throws Error on an
-/// unknown option (naming the nearest) or a malformed value.
-bool parse(const std::string& usage, po::options_description& options, const std::vector<std::string>& arguments,
-           po::variables_map& values, const std::vector<std::string>& positional = {});
+/// Parses `arguments`; prints `usage` and the options when --help is among them and returns false. Throws
+/// Error on an unknown option (naming the nearest) or a malformed value.
+bool parse(const std::string& usage, po::options_description& options,
+           const std::vector<std::string>& arguments, po::variables_map& values,
+           const std::vector<std::string>& positional = {});
 
 /// --scale, --data, --set, --seeds, --device, --fidelity, --runs: which experiment to run.
 void add_experiment_options(po::options_description& options, const std::string& default_scale = "quick");

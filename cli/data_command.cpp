@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "datasets/adashare_writer.h"
 #include "datasets/atomic_file.h"
+#include "datasets/config.h"
 #include "datasets/contact_sheet.h"
 #include "datasets/synthetic_rooms.h"
 #include "reproduce/experiment_data.h"
@@ -31,7 +32,8 @@ cv::Mat to_label(const TaskSpec& task, const torch::Tensor& prediction, NormalsT
     if (task.kind == TaskKind::normals) {
         auto codes = prediction;
         if (normals == NormalsTarget::true_angles) {
-            const auto n = torch::nn::functional::normalize(prediction, torch::nn::functional::NormalizeFuncOptions().dim(0));
+            const auto n = torch::nn::functional::normalize(
+                prediction, torch::nn::functional::NormalizeFuncOptions().dim(0));
             codes = torch::stack({-n[1], n[2], n[0]}) * 127.5 + 127.5;  // BGR = up, forward, right
         }
         const auto bytes = codes.round().clamp(0, 254).to(torch::kByte).permute({1, 2, 0}).contiguous();
@@ -53,7 +55,8 @@ std::vector<std::vector<cv::Mat>> predict(const Experiment& experiment, const st
         const auto input = transform_sample(sample, experiment.model.tasks, options, {}).image.unsqueeze(0);
         const auto outputs = model->forward(input);
         auto& frame = predictions.emplace_back();
-        for (size_t t = 0; t < outputs.size(); ++t) frame.push_back(to_label(experiment.model.tasks[t], outputs[t][0], options.normals));
+        for (size_t t = 0; t < outputs.size(); ++t)
+            frame.push_back(to_label(experiment.model.tasks[t], outputs[t][0], options.normals));
     }
     return predictions;
 }
@@ -61,14 +64,14 @@ std::vector<std::vector<cv::Mat>> predict(const Experiment& experiment, const st
 int show(const Arguments& arguments) {
     po::options_description options("options");
     add_experiment_options(options);
-    options.add_options()
-        ("split", po::value<std::string>()->default_value("test"), "train or test")
-        ("count", po::value<int64_t>()->default_value(8), "number of frames, evenly spaced")
-        ("columns", po::value<int>()->default_value(1), "frames side by side")
-        ("checkpoint", po::value<std::string>(), "checkpoint.pt of a run directory: show its predictions too")
-        ("out", po::value<std::string>()->default_value("contact_sheet.png"), "file to write");
+    options.add_options()("split", po::value<std::string>()->default_value("test"), "train or test")(
+        "count", po::value<int64_t>()->default_value(8), "number of frames, evenly spaced")(
+        "columns", po::value<int>()->default_value(1), "frames side by side")(
+        "checkpoint", po::value<std::string>(), "checkpoint.pt of a run directory: show its predictions too")(
+        "out", po::value<std::string>()->default_value("contact_sheet.png"), "file to write");
     po::variables_map values;
-    if (!parse("usage: mtlprune data show [OPTIONS]\n\nWrites a contact sheet of a data set: images, all labels and, with --checkpoint, predictions.",
+    if (!parse("usage: mtlprune data show [OPTIONS]\n\nWrites a contact sheet of a data set: images, all "
+               "labels and, with --checkpoint, predictions.",
                options, arguments, values))
         return 0;
     const auto experiment = read_experiment_options(values);
@@ -77,12 +80,15 @@ int show(const Arguments& arguments) {
     std::vector<Sample> samples;
     for (int64_t i = 0; i < count; ++i) samples.push_back(dataset->get(i * dataset->size() / count));
     std::vector<std::vector<cv::Mat>> predictions;
-    if (values.count("checkpoint") > 0) predictions = predict(experiment, values["checkpoint"].as<std::string>(), samples);
+    if (values.count("checkpoint") > 0)
+        predictions = predict(experiment, values["checkpoint"].as<std::string>(), samples);
     ContactSheetOptions sheet;
     sheet.columns = values["columns"].as<int>();
     if (dataset->tasks()[0].channels == 13) sheet.class_names = nyu13_class_names();
     std::vector<unsigned char> png;
-    cv::imencode(".png", contact_sheet(samples, dataset->tasks(), predictions.empty() ? nullptr : &predictions, sheet), png);
+    cv::imencode(
+        ".png", contact_sheet(samples, dataset->tasks(), predictions.empty() ? nullptr : &predictions, sheet),
+        png);
     const auto out = values["out"].as<std::string>();
     write_file_atomically(out, {png.begin(), png.end()});
     std::cout << std::filesystem::absolute(out).string() << "\n";
@@ -91,17 +97,19 @@ int show(const Arguments& arguments) {
 
 int render(const Arguments& arguments) {
     po::options_description options("options");
-    options.add_options()
-        ("out", po::value<std::string>()->required(), "folder to write (created)")
-        ("train", po::value<int64_t>()->default_value(256), "training frames")
-        ("test", po::value<int64_t>()->default_value(64), "test frames")
-        ("height", po::value<int64_t>()->default_value(240), "pixels")
-        ("width", po::value<int64_t>()->default_value(320), "pixels")
-        ("seed", po::value<uint64_t>()->default_value(0), "of the scenes")
-        ("threads", po::value<int>()->default_value(static_cast<int>(std::thread::hardware_concurrency())), "rendering threads");
+    options.add_options()("out", po::value<std::string>()->required(), "folder to write (created)")(
+        "train", po::value<int64_t>()->default_value(256), "training frames")(
+        "test", po::value<int64_t>()->default_value(64), "test frames")(
+        "height", po::value<int64_t>()->default_value(240), "pixels")(
+        "width", po::value<int64_t>()->default_value(320), "pixels")(
+        "seed", po::value<uint64_t>()->default_value(0), "of the scenes")(
+        "threads", po::value<int>()->default_value(static_cast<int>(std::thread::hardware_concurrency())),
+        "rendering threads");
     po::variables_map values;
-    if (!parse("usage: mtlprune data render --out DIR [OPTIONS]\n\nWrites the synthetic rooms in the AdaShare layout, readable with --data nyuv2=DIR\n"
-               "(13 classes: add --set data.classes=13).", options, arguments, values, {"out"}))
+    if (!parse("usage: mtlprune data render --out DIR [OPTIONS]\n\nWrites the synthetic rooms in the "
+               "AdaShare layout, readable with --data nyuv2=DIR\n"
+               "(13 classes: add --set data.classes=13).",
+               options, arguments, values, {"out"}))
         return 0;
     SyntheticRoomsOptions rooms;
     rooms.height = values["height"].as<int64_t>();
@@ -115,7 +123,9 @@ int render(const Arguments& arguments) {
     AdaShareWriterOptions writer;
     writer.threads = values["threads"].as<int>();
     writer.progress = [](int64_t done, int64_t total) {
-        if (done % 16 == 0 || done == total) std::cerr << fmt::format("\rrendered {} of {} frames", done, total) << (done == total ? "\n" : "");
+        if (done % 16 == 0 || done == total)
+            std::cerr << fmt::format("\rrendered {} of {} frames", done, total)
+                      << (done == total ? "\n" : "");
     };
     const auto out = values["out"].as<std::string>();
     write_adashare(train, test, out, writer);
@@ -127,12 +137,15 @@ int render(const Arguments& arguments) {
 
 int data_command(const Arguments& arguments) {
     if (!arguments.empty() && arguments[0] == "show") return show({arguments.begin() + 1, arguments.end()});
-    if (!arguments.empty() && arguments[0] == "render") return render({arguments.begin() + 1, arguments.end()});
+    if (!arguments.empty() && arguments[0] == "render")
+        return render({arguments.begin() + 1, arguments.end()});
     if (!arguments.empty() && (arguments[0] == "--help" || arguments[0] == "-h")) {
         std::cout << kUsage;
         return 0;
     }
-    throw Error(fmt::format("data: unknown sub-command '{}'; mtlprune data --help lists all", arguments.empty() ? "" : arguments[0]));
+    const std::string name = arguments.empty() ? "" : arguments[0];
+    throw Error(fmt::format("data: unknown sub-command '{}'{}; mtlprune data --help lists all", name,
+                            did_you_mean(name, {"show", "render"})));
 }
 
 }  // namespace mtlprune::cli

@@ -7,7 +7,8 @@
 
 namespace mtlprune::cli {
 
-/// One line per metric: value of the network, value of the best constant prediction, which direction is better.
+/// One line per metric: value of the network, value of the best constant prediction, which direction is
+/// better.
 std::string evaluation_table(const Evaluation& network, const Evaluation& constant);
 
 }  // namespace mtlprune::cli

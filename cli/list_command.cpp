@@ -15,23 +15,25 @@ namespace mtlprune::cli {
 int list_command(const Arguments& arguments) {
     po::options_description options("options");
     po::variables_map values;
-    if (!parse("usage: mtlprune list\n\nPrints the criteria, data sets, models, metrics and scales that exist.", options,
-               arguments, values))
+    if (!parse(
+            "usage: mtlprune list\n\nPrints the criteria, data sets, models, metrics and scales that exist.",
+            options, arguments, values))
         return 0;
     std::cout << "criteria\n";
     for (const auto& criterion : list_criteria())
-        std::cout << fmt::format("  {:16} needs {:28} fidelity {}\n  {:16} {}\n", criterion.name, criterion.needs,
-                                 criterion.fidelity, "", criterion.paper);
-    std::cout << "\ndata sets\n"
-                 "  synthetic_rooms  ray-cast rooms drawn on demand: segmentation (13 classes), normals, depth\n"
-                 "  nyuv2=DIR        NYUv2 in the AdaShare layout (docs/datasets/nyuv2.md)\n"
-                 "\nmodels\n"
-                 "  vgg16-aspp       VGG-16 without BatchNorm, one SmallASPP head per task; any widths\n"
-                 "\nmetrics\n";
+        std::cout << fmt::format("  {:16} needs {:28} fidelity {}\n  {:16} {}\n", criterion.name,
+                                 criterion.needs, criterion.fidelity, "", criterion.paper);
+    std::cout
+        << "\ndata sets\n"
+           "  synthetic_rooms  ray-cast rooms drawn on demand: segmentation (13 classes), normals, depth\n"
+           "  nyuv2=DIR        NYUv2 in the AdaShare layout (docs/datasets/nyuv2.md)\n"
+           "\nmodels\n"
+           "  vgg16-aspp       VGG-16 without BatchNorm, one SmallASPP head per task; any widths\n"
+           "\nmetrics\n";
     for (const auto& metric : metric_definitions(nyuv2_tasks(40)))
         std::cout << fmt::format("  {:16} {:13} {:7} {}: {}\n", metric.name, metric.task,
-                                 metric.higher_is_better ? "higher" : "lower", metric.unit.empty() ? "-" : metric.unit,
-                                 metric.definition);
+                                 metric.higher_is_better ? "higher" : "lower",
+                                 metric.unit.empty() ? "-" : metric.unit, metric.definition);
     std::cout << "\nscales\n";
     for (const auto& name : scale_names()) {
         const auto json = parse_json(read_file(scale_file(name)), name);

@@ -9,7 +9,8 @@
 
 namespace {
 
-constexpr const char* kUsage = R"(mtlprune: structured pruning of multi-task networks, benchmarked and reproduced
+constexpr const char* kUsage =
+    R"(mtlprune: structured pruning of multi-task networks, benchmarked and reproduced
 
 usage: mtlprune COMMAND [OPTIONS]      (mtlprune COMMAND --help says more)
 

@@ -24,7 +24,8 @@ Evaluation evaluate_checkpoint(const Experiment& experiment, const std::filesyst
     return evaluate(model, test, experiment.fidelity);
 }
 
-void run_wanted(const Experiment& experiment, const po::variables_map& values, std::function<bool(const Job&)> wanted) {
+void run_wanted(const Experiment& experiment, const po::variables_map& values,
+                std::function<bool(const Job&)> wanted) {
     RunnerOptions runner{values["runs"].as<std::string>()};
     runner.wanted = std::move(wanted);
     run_experiment(experiment, runner, std::cerr);
@@ -36,18 +37,22 @@ int train_command(const Arguments& arguments) {
     po::options_description options("options");
     add_experiment_options(options);
     po::variables_map values;
-    if (!parse("usage: mtlprune train [OPTIONS]\n\nTrains the dense network of a scale for each seed (resumable) and prints its metrics\n"
-               "beside those of the best constant prediction.", options, arguments, values))
+    if (!parse("usage: mtlprune train [OPTIONS]\n\nTrains the dense network of a scale for each seed "
+               "(resumable) and prints its metrics\n"
+               "beside those of the best constant prediction.",
+               options, arguments, values))
         return 0;
     const auto experiment = read_experiment_options(values);
     run_wanted(experiment, values, [](const Job& job) { return job.kind == JobKind::dense; });
     at::set_num_threads(static_cast<int>(experiment.threads_per_job));
     const auto test = collect_split(experiment.data, "test");
-    const auto constant = evaluate_constant(experiment.model.tasks, collect_split(experiment.data, "train"), test, experiment.fidelity);
+    const auto constant = evaluate_constant(experiment.model.tasks, collect_split(experiment.data, "train"),
+                                            test, experiment.fidelity);
     for (const auto& job : plan_jobs(experiment)) {
         if (job.kind != JobKind::dense) continue;
         const auto file = job.folder(values["runs"].as<std::string>()) / "checkpoint.pt";
-        std::cout << fmt::format("\n{}\n{}", file.string(), evaluation_table(evaluate_checkpoint(experiment, file, test), constant));
+        std::cout << fmt::format("\n{}\n{}", file.string(),
+                                 evaluation_table(evaluate_checkpoint(experiment, file, test), constant));
     }
     return 0;
 }
@@ -55,10 +60,13 @@ int train_command(const Arguments& arguments) {
 int prune_command(const Arguments& arguments) {
     po::options_description options("options");
     add_experiment_options(options);
-    options.add_options()("criterion", po::value<std::vector<std::string>>()->multitoken(), "taylor, cosprune; default: the scale's");
+    options.add_options()("criterion", po::value<std::vector<std::string>>()->multitoken(),
+                          "taylor, cosprune; default: the scale's");
     po::variables_map values;
-    if (!parse("usage: mtlprune prune [OPTIONS]\n\nPrunes the dense network of a scale iteratively until every layer is at its floor\n"
-               "(trains it first when needed; resumable) and prints size and metrics along the way.", options, arguments, values))
+    if (!parse("usage: mtlprune prune [OPTIONS]\n\nPrunes the dense network of a scale iteratively until "
+               "every layer is at its floor\n"
+               "(trains it first when needed; resumable) and prints size and metrics along the way.",
+               options, arguments, values))
         return 0;
     auto experiment = read_experiment_options(values);
     std::set<std::string> criteria(experiment.prune.criteria.begin(), experiment.prune.criteria.end());
@@ -69,12 +77,15 @@ int prune_command(const Arguments& arguments) {
         experiment.prune.criteria = named;
         experiment.canonical["prune"]["criteria"] = named;
     }
-    const auto wanted = [&](const Job& job) { return job.kind == JobKind::prune && criteria.count(job.criterion) > 0; };
+    const auto wanted = [&](const Job& job) {
+        return job.kind == JobKind::prune && criteria.count(job.criterion) > 0;
+    };
     run_wanted(experiment, values, wanted);
     for (const auto& job : plan_jobs(experiment)) {
         if (!wanted(job)) continue;
         const auto folder = job.folder(values["runs"].as<std::string>());
-        std::cout << fmt::format("\n{} (seed {}), every event: {}\n", job.criterion, job.seed, (folder / "metrics.csv").string())
+        std::cout << fmt::format("\n{} (seed {}), every event: {}\n", job.criterion, job.seed,
+                                 (folder / "metrics.csv").string())
                   << read_file(folder / "metrics.csv");
     }
     return 0;
@@ -83,16 +94,21 @@ int prune_command(const Arguments& arguments) {
 int eval_command(const Arguments& arguments) {
     po::options_description options("options");
     add_experiment_options(options);
-    options.add_options()("checkpoint", po::value<std::string>()->required(), "checkpoint.pt of a run directory");
+    options.add_options()("checkpoint", po::value<std::string>()->required(),
+                          "checkpoint.pt of a run directory");
     po::variables_map values;
-    if (!parse("usage: mtlprune eval CHECKPOINT [OPTIONS]\n\nMetrics of a network on the test split of a scale's data, beside those of the best\n"
-               "constant prediction.", options, arguments, values, {"checkpoint"}))
+    if (!parse("usage: mtlprune eval CHECKPOINT [OPTIONS]\n\nMetrics of a network on the test split of a "
+               "scale's data, beside those of the best\n"
+               "constant prediction.",
+               options, arguments, values, {"checkpoint"}))
         return 0;
     const auto experiment = read_experiment_options(values);
     at::set_num_threads(static_cast<int>(experiment.threads_per_job));
     const auto test = collect_split(experiment.data, "test");
-    const auto constant = evaluate_constant(experiment.model.tasks, collect_split(experiment.data, "train"), test, experiment.fidelity);
-    std::cout << evaluation_table(evaluate_checkpoint(experiment, values["checkpoint"].as<std::string>(), test), constant);
+    const auto constant = evaluate_constant(experiment.model.tasks, collect_split(experiment.data, "train"),
+                                            test, experiment.fidelity);
+    std::cout << evaluation_table(
+        evaluate_checkpoint(experiment, values["checkpoint"].as<std::string>(), test), constant);
     return 0;
 }
 

@@ -25,21 +25,22 @@ std::string utc_now() {
     return text;
 }
 
-nlohmann::json run_facts(const Experiment& experiment, const std::string& command, double seconds) {
+nlohmann::json run_facts(const Experiment& experiment, const std::string& command, const std::string& started,
+                         double seconds) {
     const auto machine = machine_description();
     return {{"name", experiment.name},
             {"scale", experiment.name},
             {"fidelity", experiment.fidelity == Fidelity::corrected ? "corrected" : "as_released"},
             {"description", experiment.description},
-            {"data", open_split(experiment.data, "train")->description() + "; test: " +
-                         open_split(experiment.data, "test")->description()},
+            {"data", open_split(experiment.data, "train")->description() +
+                         "; test: " + open_split(experiment.data, "test")->description()},
             {"command", command},
             {"machine", machine},
             {"device", experiment.device},
             {"torch", machine.at("torch")},
             {"version", MTLPRUNE_VERSION},
             {"seeds", experiment.seeds},
-            {"started", utc_now()},
+            {"started", started},
             {"seconds", seconds},
             {"differences", experiment.differences},
             {"experiment", experiment.canonical}};
@@ -50,40 +51,51 @@ nlohmann::json run_facts(const Experiment& experiment, const std::string& comman
 int reproduce_command(const Arguments& arguments, const std::string& command_line) {
     po::options_description options("options");
     add_experiment_options(options);
-    options.add_options()
-        ("results", po::value<std::string>(), "folder for tables, figures and report.html; default results/<scale>_<hash>")
-        ("jobs", po::value<int64_t>()->default_value(0), "jobs at a time; 0 = as many as the cores allow")
-        ("axis", po::value<std::string>()->default_value("true"), "x axis of the figures: true (parameter counts) or paper (the paper's ordinal axis)")
-        ("plan", po::bool_switch(), "only list the jobs and what is done of them");
+    options.add_options()("results", po::value<std::string>(),
+                          "folder for tables, figures and report.html; default results/<scale>_<hash>")(
+        "jobs", po::value<int64_t>()->default_value(0), "jobs at a time; 0 = as many as the cores allow")(
+        "axis", po::value<std::string>()->default_value("true"),
+        "true: figures over parameter counts; paper: also *_paper_axis files over the paper's ordinal axis")(
+        "plan", po::bool_switch(), "only list the jobs and what is done of them");
     po::variables_map values;
-    if (!parse("usage: mtlprune reproduce [OPTIONS]\n\nTrains dense networks, prunes them iteratively with every criterion, "
-               "re-trains the pruned\narchitectures from scratch, draws Figures 1-3 of the main paper and tests its claims.\n"
+    if (!parse("usage: mtlprune reproduce [OPTIONS]\n\nTrains dense networks, prunes them iteratively with "
+               "every criterion, "
+               "re-trains the pruned\narchitectures from scratch, draws Figures 1-3 of the main paper and "
+               "tests its claims.\n"
                "Interrupt it at any moment: the same command resumes. Finished runs are reused.",
                options, arguments, values))
         return 0;
+    const auto axis = values["axis"].as<std::string>();
+    if (axis != "true" && axis != "paper") throw Error("option", "--axis", "true or paper", "'" + axis + "'");
     const auto experiment = read_experiment_options(values);
     RunnerOptions runner{values["runs"].as<std::string>(), values["jobs"].as<int64_t>()};
     if (values["plan"].as<bool>()) {
         for (const auto& job : plan_jobs(experiment))
-            std::cout << fmt::format("{:7} {}\n", std::filesystem::exists(job.folder(runner.runs) / "DONE") ? "done" : "to do",
-                                     job.folder(runner.runs).string());
+            std::cout << fmt::format(
+                "{:7} {}\n", std::filesystem::exists(job.folder(runner.runs) / "DONE") ? "done" : "to do",
+                job.folder(runner.runs).string());
         return 0;
     }
     open_split(experiment.data, "train");  // bad data fails here, before any job starts
     open_split(experiment.data, "test");
+    const auto started = utc_now();
     const auto start = std::chrono::steady_clock::now();
     run_experiment(experiment, runner, std::cerr);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
     const std::filesystem::path results =
-        values.count("results") > 0 ? std::filesystem::path(values["results"].as<std::string>())
-                                    : std::filesystem::path("results") /
-                                          fmt::format("{}_{}", experiment.name, config_hash(experiment.canonical));
-    collect_results(experiment, runner.runs, results, run_facts(experiment, command_line, seconds));
-    if (const auto python = python_with_matplotlib())
+        values.count("results") > 0
+            ? std::filesystem::path(values["results"].as<std::string>())
+            : std::filesystem::path("results") /
+                  fmt::format("{}_{}", experiment.name, config_hash(experiment.canonical));
+    collect_results(experiment, runner.runs, results, run_facts(experiment, command_line, started, seconds));
+    if (const auto python = python_with_matplotlib()) {
         draw_figures(*python, resource_folder() / "figures", results);
-    else
-        std::cerr << "mtlprune: no python3 with matplotlib and numpy: the report has no figures (install python3-matplotlib)\n";
+        if (axis == "paper") draw_figures(*python, resource_folder() / "figures", results, axis);
+    } else {
+        std::cerr << "mtlprune: no python3 with matplotlib and numpy: the report has no figures (install "
+                     "python3-matplotlib)\n";
+    }
     write_report(results);
     std::cerr << fmt::format("\nfinished in {}\n", duration_text(seconds));
     std::cout << std::filesystem::absolute(results / "report.html").lexically_normal().string() << "\n";

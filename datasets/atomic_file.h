@@ -8,8 +8,8 @@
 namespace mtlprune {
 
 /// Writes `content` to a temporary file beside `path`, flushes it to disk and renames it over `path`.
-/// Throws Error naming the path and the system's reason (disk full, read-only, no such folder); `path` is then
-/// untouched and the temporary file removed.
+/// Throws Error naming the path and the system's reason (disk full, read-only, no such folder); `path` is
+/// then untouched and the temporary file removed.
 void write_file_atomically(const std::filesystem::path& path, const std::string& content);
 
 /// The whole file as bytes. Throws Error naming the path and the reason.

@@ -57,7 +57,8 @@ nlohmann::json parse_json(const std::string& text, const std::string& place) {
 
 ConfigReader::ConfigReader(const nlohmann::json& object, std::string place)
     : object_(object), place_(std::move(place)) {
-    if (!object_.is_object()) throw Error("configuration", place_, "an object {...}", object_.dump().substr(0, 40));
+    if (!object_.is_object())
+        throw Error("configuration", place_, "an object {...}", object_.dump().substr(0, 40));
 }
 
 std::string ConfigReader::choice(const std::string& key, const std::string& fallback,
@@ -89,14 +90,14 @@ ConfigReader ConfigReader::child(const std::string& key) {
     known_.push_back(key);
     const auto it = object_.find(key);
     ConfigReader reader(it == object_.end() ? nlohmann::json::object() : *it, place_ + ": " + key);
-    children_.emplace_back(key, reader.resolved_);
+    resolved_->children.emplace_back(key, reader.resolved_);
     return reader;
 }
 
-nlohmann::json ConfigReader::resolved() const {
-    nlohmann::json all = *resolved_;
-    for (const auto& [key, value] : children_) all[key] = *value;
-    return all;
+nlohmann::json ConfigReader::Resolved::all() const {
+    nlohmann::json nested = values;
+    for (const auto& [key, child] : children) nested[key] = child->all();
+    return nested;
 }
 
 void ConfigReader::finish() const {

@@ -1,4 +1,5 @@
-// Strict reading of JSON descriptions: typed values with defaults, unknown keys are errors that name the nearest key.
+// Strict reading of JSON descriptions: typed values with defaults, unknown keys are errors that name the
+// nearest key.
 #pragma once
 
 #include <memory>
@@ -11,7 +12,8 @@
 
 namespace mtlprune {
 
-/// The candidate with the smallest edit distance to `name`; empty when none is close (more than half of it differs).
+/// The candidate with the smallest edit distance to `name`; empty when none is close (more than half of it
+/// differs).
 std::string nearest_name(const std::string& name, const std::vector<std::string>& candidates);
 
 /// " (did you mean 'x'?)" or "".
@@ -32,7 +34,7 @@ class ConfigReader {
         known_.push_back(key);
         const auto it = object_.find(key);
         const T value = it == object_.end() ? fallback : convert<T>(key, *it);
-        (*resolved_)[key] = value;
+        resolved_->values[key] = value;
         return value;
     }
 
@@ -43,12 +45,13 @@ class ConfigReader {
         const auto it = object_.find(key);
         if (it == object_.end()) throw Error("configuration", place_, "key '" + key + "'", "nothing");
         const T value = convert<T>(key, *it);
-        (*resolved_)[key] = value;
+        resolved_->values[key] = value;
         return value;
     }
 
     /// One of `allowed`; an unknown word is an error that names the nearest.
-    std::string choice(const std::string& key, const std::string& fallback, const std::vector<std::string>& allowed);
+    std::string choice(const std::string& key, const std::string& fallback,
+                       const std::vector<std::string>& allowed);
 
     /// A number in [low, high].
     double number(const std::string& key, double fallback, double low, double high);
@@ -61,7 +64,7 @@ class ConfigReader {
     void finish() const;
 
     /// Every key asked for so far with the value it got, defaults included, children nested.
-    nlohmann::json resolved() const;
+    nlohmann::json resolved() const { return resolved_->all(); }
 
   private:
     template <typename T>
@@ -79,18 +82,28 @@ class ConfigReader {
     }
     template <typename T>
     static std::string type_name() {
-        if constexpr (std::is_same_v<T, bool>) return "true or false";
-        else if constexpr (std::is_integral_v<T>) return "an integer";
-        else if constexpr (std::is_floating_point_v<T>) return "a number";
-        else if constexpr (std::is_same_v<T, std::string>) return "a string";
-        else return "a list or object of the documented form";
+        if constexpr (std::is_same_v<T, bool>)
+            return "true or false";
+        else if constexpr (std::is_integral_v<T>)
+            return "an integer";
+        else if constexpr (std::is_floating_point_v<T>)
+            return "a number";
+        else if constexpr (std::is_same_v<T, std::string>)
+            return "a string";
+        else
+            return "a list or object of the documented form";
     }
 
     nlohmann::json object_;
     std::string place_;
     std::vector<std::string> known_;
-    std::shared_ptr<nlohmann::json> resolved_ = std::make_shared<nlohmann::json>(nlohmann::json::object());
-    std::vector<std::pair<std::string, std::shared_ptr<nlohmann::json>>> children_;
+    /// Shared between copies of a reader, so that what a callee asked for is known to the caller.
+    struct Resolved {
+        nlohmann::json values = nlohmann::json::object();
+        std::vector<std::pair<std::string, std::shared_ptr<Resolved>>> children;
+        nlohmann::json all() const;
+    };
+    std::shared_ptr<Resolved> resolved_ = std::make_shared<Resolved>();
 };
 
 }  // namespace mtlprune

@@ -6,8 +6,8 @@
 
 namespace mtlprune {
 
-/// Bad input or environment (never a bug in our code). The message names what was read, where, what was expected and
-/// what was found; programs print it and exit with code 2.
+/// Bad input or environment (never a bug in our code). The message names what was read, where, what was
+/// expected and what was found; programs print it and exit with code 2.
 class Error : public std::runtime_error {
   public:
     /// A complete sentence, for cases that do not fit the form below.
@@ -15,7 +15,8 @@ class Error : public std::runtime_error {
 
     /// "<subject>: <place>: expected <expected>, found <found>", e.g.
     /// Error("NYUv2 list", "/data/nyu_v2_3task.json: train[3]", "4 paths", "3").
-    Error(const std::string& subject, const std::string& place, const std::string& expected, const std::string& found)
+    Error(const std::string& subject, const std::string& place, const std::string& expected,
+          const std::string& found)
         : std::runtime_error(subject + ": " + place + ": expected " + expected + ", found " + found) {}
 };
 

@@ -1,5 +1,5 @@
-// Turns samples into batches: decoding, augmentation and collation in worker threads, in an order that depends only on
-// the seed.
+// Turns samples into batches: decoding, augmentation and collation in worker threads, in an order that
+// depends only on the seed.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,13 @@
 namespace mtlprune {
 
 /// `paper`: exactly the released loader (mirrored normals keep their x, scaled images keep their depth).
-/// `corrected`: mirrored normals flip x; scales are relative to the mean scale at which the test transform shows whole
-/// frames, drawn from [0.75, 1.4), and depth is divided by them, so that a trained network is right in metres on test
-/// images.
-/// `none`: test transform.
+/// `corrected`: mirrored normals flip x; scales are relative to the mean scale at which the test transform
+/// shows whole frames, drawn from [0.75, 1.4), and depth is divided by them, so that a trained network is
+/// right in metres on test images. `none`: test transform.
 enum class Augmentation { none, paper, corrected };
 
-/// `paper`: BGR 0..255 minus the mean (104.00698793, 116.66876762, 122.67891434). `unit`: RGB, /255, minus the ImageNet
-/// mean, divided by the ImageNet standard deviation.
+/// `paper`: BGR 0..255 minus the mean (104.00698793, 116.66876762, 122.67891434). `unit`: RGB, /255, minus
+/// the ImageNet mean, divided by the ImageNet standard deviation.
 enum class ImageScaling { paper, unit };
 
 struct TransformOptions {
@@ -30,19 +29,22 @@ struct TransformOptions {
 
 /// The random choices of one augmented sample, drawn or (in tests) given.
 struct AugmentationDraw {
-    double scale = 1.0;  ///< paper: factor on the frame; corrected: relative to the test transform's mean scale
+    double scale =
+        1.0;  ///< paper: factor on the frame; corrected: relative to the test transform's mean scale
     bool flip = false;
     double crop_y = 0.0;  ///< in [0, 1): start row = floor(crop_y * (padded height - height + 1))
     double crop_x = 0.0;
 };
 
 struct TransformedSample {
-    torch::Tensor image;          ///< float32 [3,H,W]
-    std::vector<Target> targets;  ///< as in Batch without the leading dimension: [H,W] int64 or [C,H,W], mask [1,H,W]
+    torch::Tensor image;  ///< float32 [3,H,W]
+    std::vector<Target>
+        targets;  ///< as in Batch without the leading dimension: [H,W] int64 or [C,H,W], mask [1,H,W]
 };
 
-/// Test transform (augmentation none): resize to height x width, image bilinear, labels nearest (cv::INTER_NEAREST).
-/// Training transform: scale, mirror, pad, crop as in ../docs/datasets (the main paper's protocol).
+/// Test transform (augmentation none): resize to height x width, image bilinear, labels nearest
+/// (cv::INTER_NEAREST). Training transform: scale, mirror, pad, crop as in ../docs/datasets (the main paper's
+/// protocol).
 TransformedSample transform_sample(const Sample& sample, const std::vector<TaskSpec>& tasks,
                                    const TransformOptions& options, const AugmentationDraw& draw);
 
@@ -57,8 +59,8 @@ struct LoaderOptions {
     bool cache_decoded = false;  ///< keep decoded samples in memory (small data sets)
 };
 
-/// Iterates over epochs of batches. Order and augmentation depend only on (seed, epoch, position), not on `workers`.
-/// An exception in a worker is rethrown once from `next()`.
+/// Iterates over epochs of batches. Order and augmentation depend only on (seed, epoch, position), not on
+/// `workers`. An exception in a worker is rethrown once from `next()`.
 class Loader {
   public:
     Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options);

@@ -24,9 +24,13 @@ uint64_t mix_key(uint64_t seed, Stream stream, uint64_t a, uint64_t b) {
     return key;
 }
 
-uint64_t Random::bits() { return finalise(state_ += kGolden); }
+uint64_t Random::bits() {
+    return finalise(state_ += kGolden);
+}
 
-double Random::uniform() { return static_cast<double>(bits() >> 11) * 0x1.0p-53; }
+double Random::uniform() {
+    return static_cast<double>(bits() >> 11) * 0x1.0p-53;
+}
 
 uint64_t Random::below(uint64_t n) {
     const uint64_t limit = -n % n;  // values under it would make small results more likely

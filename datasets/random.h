@@ -1,5 +1,5 @@
-// Counter-based random numbers: what is drawn depends only on the seed, the stream and the position, never on threads,
-// order of calls elsewhere, or resumption. LibTorch's global generator is never used.
+// Counter-based random numbers: what is drawn depends only on the seed, the stream and the position, never on
+// threads, order of calls elsewhere, or resumption. LibTorch's global generator is never used.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,13 @@ enum class Stream : uint64_t { init = 1, order, augmentation, calibration, metho
 /// Mixes integers into one well distributed 64-bit key (SplitMix64 finaliser, chained).
 uint64_t mix_key(uint64_t seed, Stream stream, uint64_t a = 0, uint64_t b = 0);
 
-/// A small generator (SplitMix64, Steele et al. 2014). Cheap to construct: make one per sample, per layer, per step.
+/// A small generator (SplitMix64, Steele et al. 2014). Cheap to construct: make one per sample, per layer,
+/// per step.
 class Random {
   public:
     explicit Random(uint64_t key) : state_(key) {}
-    Random(uint64_t seed, Stream stream, uint64_t a = 0, uint64_t b = 0) : state_(mix_key(seed, stream, a, b)) {}
+    Random(uint64_t seed, Stream stream, uint64_t a = 0, uint64_t b = 0)
+        : state_(mix_key(seed, stream, a, b)) {}
     uint64_t bits();
     /// Uniform in [0, 1), 53 bits.
     double uniform();

@@ -25,6 +25,14 @@ void add_linear(AxisMap& map, Axis axis, int64_t scaled_index, double step, int6
     map.second_weight.push_back(fixed_point(offset));
 }
 
+/// cv::resize's vertical step.
+void blend(const int16_t* upper, int upper_weight, const int16_t* lower, int lower_weight, int64_t length,
+           uint8_t* __restrict result) {
+    for (int64_t i = 0; i < length; ++i)
+        result[i] = static_cast<uint8_t>(
+            (((upper[i] * upper_weight) >> 16) + ((lower[i] * lower_weight) >> 16) + 2) >> 2);
+}
+
 }  // namespace
 
 AxisMap map_axis(const AxisGeometry& g, Axis axis) {
@@ -79,11 +87,8 @@ const uint8_t* BilinearRows::row(int64_t y) {
     const int second_slot = cached_row_[0] == map.second[y] ? 0 : 1;
     const int16_t* const upper = horizontal(map.first[y], second_slot);
     const int16_t* const lower = horizontal(map.second[y], upper == cached_[0].data() ? 0 : 1);
-    const int wu = map.first_weight[y], wl = map.second_weight[y];
-    uint8_t* const result = result_.data();
-    for (int64_t i = 0; i < 3 * columns_; ++i)
-        result[i] = static_cast<uint8_t>((((upper[i] * wu) >> 16) + ((lower[i] * wl) >> 16) + 2) >> 2);
-    return result;
+    blend(upper, map.first_weight[y], lower, map.second_weight[y], 3 * columns_, result_.data());
+    return result_.data();
 }
 
 }  // namespace mtlprune

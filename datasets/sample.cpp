@@ -4,11 +4,16 @@ namespace mtlprune {
 
 std::string to_string(TaskKind kind) {
     switch (kind) {
-        case TaskKind::segmentation: return "segmentation";
-        case TaskKind::normals: return "normals";
-        case TaskKind::depth: return "depth";
-        case TaskKind::keypoints: return "keypoints";
-        case TaskKind::edges: return "edges";
+        case TaskKind::segmentation:
+            return "segmentation";
+        case TaskKind::normals:
+            return "normals";
+        case TaskKind::depth:
+            return "depth";
+        case TaskKind::keypoints:
+            return "keypoints";
+        case TaskKind::edges:
+            return "edges";
     }
     return "unknown";
 }
@@ -21,7 +26,8 @@ std::vector<TaskSpec> nyuv2_tasks(int64_t classes) {
 
 Batch Batch::to(torch::Device device) const {
     Batch moved{image.to(device), {}, indices};
-    for (const auto& target : targets) moved.targets.push_back({target.value.to(device), target.mask.to(device)});
+    for (const auto& target : targets)
+        moved.targets.push_back({target.value.to(device), target.mask.to(device)});
     return moved;
 }
 

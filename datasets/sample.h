@@ -33,26 +33,27 @@ std::vector<TaskSpec> nyuv2_tasks(int64_t classes);
 
 /// One decoded frame, all modalities of equal height and width H x W. Missing modalities are empty.
 struct Sample {
-    std::string id;          ///< names the frame in messages, e.g. "img/0003.png"
-    cv::Mat image;           ///< CV_8UC3, BGR
-    cv::Mat segmentation;    ///< CV_8UC1, class index, 255 = ignore
-    cv::Mat normals;         ///< CV_8UC3, BGR of the AdaShare code: R = right, G = forward, B = up, round((n+1)*127.5);
-                             ///< any channel 255 = masked, (127,127,127) = no normal
-    cv::Mat depth;           ///< CV_32FC1, metres, 0 = missing
-    cv::Mat keypoints;       ///< CV_32FC1, 0..1
-    cv::Mat edges;           ///< CV_32FC1, 0..1
+    std::string id;        ///< names the frame in messages, e.g. "img/0003.png"
+    cv::Mat image;         ///< CV_8UC3, BGR
+    cv::Mat segmentation;  ///< CV_8UC1, class index, 255 = ignore
+    cv::Mat normals;       ///< CV_8UC3, BGR of the AdaShare code: R = right, G = forward, B = up,
+                      ///< round((n+1)*127.5); any channel 255 = masked, (127,127,127) = no normal
+    cv::Mat depth;      ///< CV_32FC1, metres, 0 = missing
+    cv::Mat keypoints;  ///< CV_32FC1, 0..1
+    cv::Mat edges;      ///< CV_32FC1, 0..1
 };
 
 /// One task's labels of a batch. Where `mask` is false the target has no meaning.
 struct Target {
-    torch::Tensor value;  ///< segmentation: int64 [B,H,W]; normals: float32 [B,3,H,W]; others: float32 [B,1,H,W]
-    torch::Tensor mask;   ///< bool [B,1,H,W]
+    torch::Tensor
+        value;  ///< segmentation: int64 [B,H,W]; normals: float32 [B,3,H,W]; others: float32 [B,1,H,W]
+    torch::Tensor mask;  ///< bool [B,1,H,W]
 };
 
 struct Batch {
-    torch::Tensor image;          ///< float32 [B,3,H,W]
-    std::vector<Target> targets;  ///< in the order of the data set's tasks
-    std::vector<int64_t> indices; ///< which samples, in order
+    torch::Tensor image;           ///< float32 [B,3,H,W]
+    std::vector<Target> targets;   ///< in the order of the data set's tasks
+    std::vector<int64_t> indices;  ///< which samples, in order
     int64_t size() const { return image.size(0); }
     Batch to(torch::Device device) const;
 };

@@ -1,7 +1,7 @@
 #include "datasets/targets.h"
 
 #include <algorithm>
-#include <cmath>
+#include <opencv2/core/hal/hal.hpp>
 
 #include "datasets/error.h"
 
@@ -79,34 +79,55 @@ void write_segmentation(const cv::Mat& labels, const Window& window, int64_t* va
 
 using Code = cv::Vec3b;  // BGR: B = up, G = forward, R = right
 
-/// One row of normals, channel by channel so that the compiler can use vector instructions.
+/// One row of normals, channel by channel, with room for intermediate results: loops over plain arrays, which
+/// the compiler turns into vector instructions.
 struct NormalsRow {
-    explicit NormalsRow(int64_t width) : blue(width), green(width), red(width) {}
+    explicit NormalsRow(int64_t width) : blue(width), green(width), red(width), length(width) {}
     void split(const Code* row) {
-        for (size_t x = 0; x < blue.size(); ++x) {
-            blue[x] = row[x][0];
-            green[x] = row[x][1];
-            red[x] = row[x][2];
+        const auto width = static_cast<int64_t>(length.size());
+        uint8_t *b = blue.data(), *g = green.data(), *r = red.data();
+        for (int64_t i = 0; i < width; ++i) {
+            b[i] = row[i][0];
+            g[i] = row[i][1];
+            r[i] = row[i][2];
         }
     }
     std::vector<uint8_t> blue, green, red;
+    std::vector<float> length;
 };
 
-/// Codes to components: n = code / 127.5 - 1; the length is that of the decoded vector, never 0 as no code
-/// gives 0.
-void write_unit_vectors(const NormalsRow& row, float x_sign, int64_t plane, float* value, bool* mask) {
-    const auto width = static_cast<int64_t>(row.blue.size());
+/// 255 times the component that a code stands for, n = code / 127.5 - 1.
+float component(uint8_t code) {
+    return static_cast<float>(2 * code - 255);
+}
+
+void mark_directions(const NormalsRow& row, bool* __restrict mask) {
+    const auto width = static_cast<int64_t>(row.length.size());
+    const uint8_t *b = row.blue.data(), *g = row.green.data(), *r = row.red.data();
     for (int64_t i = 0; i < width; ++i) {
-        const int b = row.blue[i], g = row.green[i], r = row.red[i];
-        const int largest = std::max(std::max(b, g), r), smallest = std::min(std::min(b, g), r);
-        const bool valid = (largest != kIgnore) & !((smallest >= 127) & (largest <= 128));
-        const float nx = static_cast<float>(2 * r - 255), ny = static_cast<float>(255 - 2 * b),
-                    nz = static_cast<float>(2 * g - 255);
-        const float scale = (valid ? 1.0f : 0.0f) / std::sqrt(nx * nx + ny * ny + nz * nz);
-        value[i] = x_sign * nx * scale;
-        value[plane + i] = ny * scale;
-        value[2 * plane + i] = nz * scale;
-        mask[i] = valid;
+        const uint8_t largest = std::max(std::max(b[i], g[i]), r[i]),
+                      smallest = std::min(std::min(b[i], g[i]), r[i]);
+        mask[i] = (largest != kIgnore) & ((smallest < 127) | (largest > 128));
+    }
+}
+
+/// Unit vectors, 0 where `mask` is false. No code has length 0, as no component is 0.
+void write_unit_vectors(NormalsRow& row, float x_sign, int64_t plane, float* __restrict value,
+                        const bool* mask) {
+    const auto width = static_cast<int64_t>(row.length.size());
+    const uint8_t *b = row.blue.data(), *g = row.green.data(), *r = row.red.data();
+    float* __restrict length = row.length.data();
+    for (int64_t i = 0; i < width; ++i) {
+        const float right = component(r[i]), up = component(b[i]), forward = component(g[i]);
+        length[i] = right * right + up * up + forward * forward;
+    }
+    cv::hal::sqrt32f(length, length, static_cast<int>(width));
+    float* __restrict x = value, * __restrict y = value + plane, * __restrict z = value + 2 * plane;
+    for (int64_t i = 0; i < width; ++i) {
+        const float scale = static_cast<float>(mask[i]) / length[i];
+        x[i] = x_sign * component(r[i]) * scale;
+        y[i] = -component(b[i]) * scale;
+        z[i] = component(g[i]) * scale;
     }
 }
 
@@ -129,12 +150,15 @@ void write_normals(const cv::Mat& labels, const TargetGeometry& geometry, Normal
     const auto plane = width * static_cast<int64_t>(geometry.window.rows.nearest.size());
     NormalsRow channels(width);
     for_each_row<Code>(labels, geometry.window, Code::all(kIgnore), [&](int64_t y, const Code* row) {
+        float* const values = value + y * width;
+        bool* const valid = mask + y * width;
         channels.split(row);
-        if (form == NormalsTarget::paper_codes)
-            write_codes(channels, geometry.mirror_normals, plane, value + y * width, mask + y * width);
-        else
-            write_unit_vectors(channels, geometry.mirror_normals ? -1.0f : 1.0f, plane, value + y * width,
-                               mask + y * width);
+        if (form == NormalsTarget::paper_codes) {
+            write_codes(channels, geometry.mirror_normals, plane, values, valid);
+        } else {
+            mark_directions(channels, valid);
+            write_unit_vectors(channels, geometry.mirror_normals ? -1.0f : 1.0f, plane, values, valid);
+        }
     });
 }
 

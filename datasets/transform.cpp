@@ -81,8 +81,8 @@ void check_image(const Sample& sample) {
                     sample.image.empty() ? "none" : "another pixel type");
 }
 
-/// The draw with its scale as a factor on the frame. A corrected draw's is relative to the mean scale at which the test
-/// transform shows whole frames.
+/// The draw with its scale as a factor on the frame. A corrected draw's is relative to the mean scale at
+/// which the test transform shows whole frames.
 AugmentationDraw frame_scale(cv::Size size, const TransformOptions& options, AugmentationDraw draw) {
     if (options.augmentation == Augmentation::corrected)
         draw.scale *= std::sqrt(static_cast<double>(options.height * options.width) /
@@ -119,7 +119,8 @@ void transform_into(Batch& batch, int64_t position, const Sample& sample, const 
                     const TransformOptions& options, const AugmentationDraw& draw) {
     check_scale(options, draw);
     check_image(sample);
-    const Window window = make_window(sample.image.size(), options, frame_scale(sample.image.size(), options, draw));
+    const Window window =
+        make_window(sample.image.size(), options, frame_scale(sample.image.size(), options, draw));
     const int64_t pixels = options.height * options.width;
     write_image(sample.image, window, options, batch.image.data_ptr<float>() + position * 3 * pixels);
     const bool corrected = options.augmentation == Augmentation::corrected;

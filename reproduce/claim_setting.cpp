@@ -1,5 +1,7 @@
 #include "reproduce/claim_setting.h"
 
+#include <map>
+
 #include <fmt/format.h>
 
 #include <cmath>
@@ -81,10 +83,13 @@ std::set<int64_t> seeds_of(const std::vector<Measurement>& rows) {
 }
 
 std::set<int64_t> retrained_configurations(const ClaimSetting& setting) {
-    std::set<int64_t> configurations;
-    for (const Measurement& row : setting.tables.retrained)
+    std::map<int64_t, std::set<std::string>> criteria;
+    for (const auto& row : setting.tables.retrained)
         if (row.criterion == setting.first || row.criterion == setting.second)
-            configurations.insert(row.configuration);
+            criteria[row.configuration].insert(row.criterion);
+    std::set<int64_t> configurations;
+    for (const auto& [configuration, names] : criteria)
+        if (names.size() == 2) configurations.insert(configuration);
     return configurations;
 }
 

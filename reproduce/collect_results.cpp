@@ -22,7 +22,17 @@ std::vector<std::string> csv_lines(const std::filesystem::path& file) {
     return lines;
 }
 
-/// "event,lr,parameters,macs,iteration,values..." without its first columns up to and including number `count`.
+/// The only data line of a training job's result.csv.
+std::string result_line(const std::filesystem::path& folder) {
+    const auto lines = csv_lines(folder / "result.csv");
+    if (lines.size() != 1)
+        throw Error("job result", (folder / "result.csv").string(), "one data line",
+                    std::to_string(lines.size()));
+    return lines[0];
+}
+
+/// "event,lr,parameters,macs,iteration,values..." without its first columns up to and including number
+/// `count`.
 std::string after_columns(const std::string& line, int count) {
     size_t position = 0;
     for (int i = 0; i < count; ++i) position = line.find(',', position) + 1;
@@ -38,26 +48,30 @@ void add_prune(const Job& job, const std::filesystem::path& folder, Tables& tabl
         tables.iterative += fmt::format("{},{},{}\n", job.criterion, job.seed, line);
     for (const auto& architecture : pruned_architectures(folder))
         for (size_t layer = 0; layer < architecture.widths.size(); ++layer)
-            tables.widths += fmt::format("{},{},{},{},{}\n", job.criterion, job.seed, architecture.event, layer + 1,
-                                         architecture.widths[layer]);
+            tables.widths += fmt::format("{},{},{},{},{}\n", job.criterion, job.seed, architecture.event,
+                                         layer + 1, architecture.widths[layer]);
     if (job.criterion != "cosprune") return;
     const auto plan = parse_json(read_file(folder / "plan.json"), (folder / "plan.json").string());
     for (const auto& event : plan.at("events"))
         for (size_t layer = 0; layer < event.at("mean_scores").size(); ++layer)
-            tables.cosine += fmt::format("{},{},{},{},{}\n", job.criterion, job.seed, event.at("event").get<int64_t>(),
-                                         layer + 1, event.at("mean_scores")[layer].get<double>());
+            tables.cosine +=
+                fmt::format("{},{},{},{},{}\n", job.criterion, job.seed, event.at("event").get<int64_t>(),
+                            layer + 1, event.at("mean_scores")[layer].get<double>());
 }
 
-void add_retrained(const Experiment& experiment, const Job& job, const std::filesystem::path& folder, Tables& tables) {
+void add_retrained(const Experiment& experiment, const Job& job, const std::filesystem::path& folder,
+                   Tables& tables) {
     // result.csv: event,lr,parameters,macs,iteration,losses...,metrics...
-    const auto line = csv_lines(folder / "result.csv").at(0);
+    const auto line = result_line(folder);
     const std::string head = line.substr(0, line.size() - after_columns(line, 4).size());
     for (const auto& criterion : experiment.prune.criteria)
         if (job.criterion == criterion || job.criterion == "dense")
-            tables.retrained += fmt::format("{},{},{},{}{}\n", criterion, job.seed, job.target, head, after_columns(line, 5));
+            tables.retrained +=
+                fmt::format("{},{},{},{}{}\n", criterion, job.seed, job.target, head, after_columns(line, 5));
 }
 
-void add_job(const Experiment& experiment, const Job& job, const std::filesystem::path& folder, Tables& tables) {
+void add_job(const Experiment& experiment, const Job& job, const std::filesystem::path& folder,
+             Tables& tables) {
     switch (job.kind) {
         case JobKind::constant: {
             const auto file = folder / "constant.json";
@@ -67,17 +81,21 @@ void add_job(const Experiment& experiment, const Job& job, const std::filesystem
             break;
         }
         case JobKind::dense:
-            tables.dense += fmt::format("{},{}\n", job.seed, after_columns(csv_lines(folder / "result.csv").at(0), 5));
+            tables.dense += fmt::format("{},{}\n", job.seed, after_columns(result_line(folder), 5));
             break;
-        case JobKind::prune: add_prune(job, folder, tables); break;
-        case JobKind::retrain: add_retrained(experiment, job, folder, tables); break;
+        case JobKind::prune:
+            add_prune(job, folder, tables);
+            break;
+        case JobKind::retrain:
+            add_retrained(experiment, job, folder, tables);
+            break;
     }
 }
 
 }  // namespace
 
-void collect_results(const Experiment& experiment, const std::filesystem::path& runs, const std::filesystem::path& results,
-                     const nlohmann::json& run_facts) {
+void collect_results(const Experiment& experiment, const std::filesystem::path& runs,
+                     const std::filesystem::path& results, const nlohmann::json& run_facts) {
     const std::string columns = evaluation_header(experiment.model.tasks) + "\n";
     Tables tables{"criterion,seed,event,iteration,filters,parameters,macs" + columns,
                   "criterion,seed,configuration,event,lr,parameters,macs" + columns,

@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "datasets/atomic_file.h"
 #include "datasets/config.h"
+#include "pruning/criteria/criterion.h"
 
 namespace mtlprune {
 namespace {
@@ -43,7 +46,8 @@ DataConfig read_data(ConfigReader reader) {
     data.resize_height = reader.integer("resize_height", 0, 0, 4096);
     data.resize_width = reader.integer("resize_width", 0, 0, 4096);
     if ((data.resize_height == 0) != (data.resize_width == 0))
-        throw Error("configuration", reader.place(), "both resize_height and resize_width, or neither", "one of them");
+        throw Error("configuration", reader.place(), "both resize_height and resize_width, or neither",
+                    "one of them");
     data.workers = reader.integer("workers", 0, 0, 256);
     data.cache = reader.get<bool>("cache", false);
     reader.finish();
@@ -57,15 +61,24 @@ ModelConfig read_model(ConfigReader reader, int64_t classes) {
     model.head_width = reader.integer("head_width", 1024, 1, 65536);
     model.dropout = reader.number("dropout", 0.5, 0.0, 0.95);
     model.tasks = nyuv2_tasks(classes);
+    const auto layers = static_cast<int64_t>(model.widths.size());
+    if (layers == 0 || *std::min_element(model.widths.begin(), model.widths.end()) < 1)
+        throw Error("configuration", reader.place() + ": widths", "one positive integer per convolution",
+                    nlohmann::json(model.widths).dump());
+    for (const int64_t layer : model.pool_after)
+        if (layer < 1 || layer > layers)
+            throw Error("configuration", reader.place() + ": pool_after",
+                        fmt::format("numbers of convolutions, 1..{}", layers), std::to_string(layer));
     reader.finish();
     return model;
 }
 
-TrainRecipe read_recipe(ConfigReader& reader) {
+/// `least_iterations` is 1 where a network must come out of the training.
+TrainRecipe read_recipe(ConfigReader& reader, int64_t least_iterations) {
     TrainRecipe recipe;
     recipe.optimizer = read_optimizer(reader.child("optimizer"));
     recipe.schedule = read_schedule(reader.child("schedule"));
-    recipe.iterations = reader.integer("iterations", 0, 0, kMany);
+    recipe.iterations = reader.integer("iterations", 0, least_iterations, kMany);
     recipe.batch_size = reader.integer("batch_size", 16, 1, 4096);
     recipe.schedule_every = reader.integer("schedule_every", 1, 1, kMany);
     recipe.evaluate_every = reader.integer("evaluate_every", 0, 0, kMany);
@@ -73,10 +86,22 @@ TrainRecipe read_recipe(ConfigReader& reader) {
     return recipe;
 }
 
+/// Equal entries would be the same run directory twice.
+template <typename T>
+void require_distinct(std::vector<T> entries, const std::string& place) {
+    std::sort(entries.begin(), entries.end());
+    const auto twice = std::adjacent_find(entries.begin(), entries.end());
+    if (twice != entries.end())
+        throw Error("configuration", place, "different entries", fmt::format("{} twice", *twice));
+}
+
 PruneRecipe read_prune(ConfigReader reader) {
     PruneRecipe prune;
     prune.criteria = reader.get<std::vector<std::string>>("criteria", {"taylor", "cosprune"});
-    prune.training = read_recipe(reader);
+    for (const auto& criterion : prune.criteria)
+        make_criterion(criterion);  // throws when there is no such one
+    require_distinct(prune.criteria, reader.place() + ": criteria");
+    prune.training = read_recipe(reader, 0);
     prune.frequency = reader.integer("frequency", 500, 1, kMany);
     prune.filters_per_event = reader.integer("filters_per_event", 100, 1, kMany);
     prune.floor = reader.integer("floor", 5, 1, kMany);
@@ -92,10 +117,14 @@ std::vector<RetrainTarget> read_targets(const nlohmann::json& list, const std::s
         ConfigReader reader(list[i], fmt::format("{}[{}]", place, i));
         RetrainTarget target;
         target.parameters_fraction = reader.number("parameters_fraction", 0.0, 0.0, 1.0);
-        for (const auto& [criterion, event] : reader.get("events", std::map<std::string, int64_t>{}))
+        for (const auto& [criterion, event] : reader.get("events", std::map<std::string, int64_t>{})) {
+            make_criterion(criterion);
             target.events.emplace_back(criterion, event);
-        for (const auto& [criterion, lr] : reader.get("lr", std::map<std::string, double>{}))
+        }
+        for (const auto& [criterion, lr] : reader.get("lr", std::map<std::string, double>{})) {
+            make_criterion(criterion);
             target.lr.emplace_back(criterion, lr);
+        }
         reader.finish();
         if (target.parameters_fraction == 0.0 && target.events.empty())
             throw Error("configuration", reader.place(), "parameters_fraction or events", "neither");
@@ -106,9 +135,9 @@ std::vector<RetrainTarget> read_targets(const nlohmann::json& list, const std::s
 
 RetrainRecipe read_retrain(ConfigReader reader) {
     RetrainRecipe retrain;
-    retrain.training = read_recipe(reader);
     retrain.targets =
         read_targets(reader.get("targets", nlohmann::json::array()), reader.place() + ": targets");
+    retrain.training = read_recipe(reader, retrain.targets.empty() ? 0 : 1);
     const int64_t seed = reader.integer("architecture_seed", -1, -1, kMany);
     if (seed >= 0) retrain.architecture_seed = static_cast<uint64_t>(seed);
     reader.finish();
@@ -117,10 +146,33 @@ RetrainRecipe read_retrain(ConfigReader reader) {
 
 void override_key(nlohmann::json& root, const std::string& path, const nlohmann::json& value) {
     nlohmann::json* node = &root;
+    const auto enter = [&](size_t start, size_t end) {
+        if (!node->is_object() && !node->is_null())
+            throw Error("configuration", "override of " + path,
+                        fmt::format("an object {{...}} at '{}'", path.substr(0, start == 0 ? 0 : start - 1)),
+                        node->dump().substr(0, 40));
+        node = &(*node)[path.substr(start, end == std::string::npos ? end : end - start)];
+    };
     size_t start = 0;
-    for (size_t dot; (dot = path.find('.', start)) != std::string::npos; start = dot + 1)
-        node = &(*node)[path.substr(start, dot - start)];
-    (*node)[path.substr(start)] = value;
+    for (size_t dot; (dot = path.find('.', start)) != std::string::npos; start = dot + 1) enter(start, dot);
+    enter(start, std::string::npos);
+    *node = value;
+}
+
+/// Reading a negative number or a fraction as uint64_t would silently give another seed.
+std::vector<uint64_t> read_seeds(ConfigReader& reader) {
+    const auto list = reader.get<nlohmann::json>("seeds", {0});
+    const auto place = reader.place() + ": seeds";
+    if (!list.is_array() || list.empty())
+        throw Error("configuration", place, "a list of at least one seed", list.dump());
+    std::vector<uint64_t> seeds;
+    for (const auto& seed : list) {
+        if (!seed.is_number_integer() || (!seed.is_number_unsigned() && seed.get<int64_t>() < 0))
+            throw Error("configuration", place, "integers >= 0", seed.dump());
+        seeds.push_back(seed.get<uint64_t>());
+    }
+    require_distinct(seeds, place);
+    return seeds;
 }
 
 }  // namespace
@@ -141,11 +193,9 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
             : Fidelity::corrected;
     experiment.device = reader.choice("device", "cpu", {"cpu", "cuda"});
     experiment.threads_per_job = reader.integer("threads_per_job", 1, 1, 1024);
-    experiment.seeds = reader.get<std::vector<uint64_t>>("seeds", {0});
-    if (experiment.seeds.empty())
-        throw Error("configuration", place + ": seeds", "at least one seed", "none");
+    experiment.seeds = read_seeds(reader);
     auto dense = reader.child("dense");
-    experiment.dense = read_recipe(dense);
+    experiment.dense = read_recipe(dense, 1);
     dense.finish();
     experiment.prune = read_prune(reader.child("prune"));
     experiment.retrain = read_retrain(reader.child("retrain"));

@@ -32,7 +32,8 @@ std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::s
         options.split = split;
         return std::make_shared<SyntheticRooms>(options);
     }
-    const auto dataset = std::make_shared<AdaShareNyuv2>(AdaShareOptions{config.path, split, config.classes, frames});
+    const auto dataset =
+        std::make_shared<AdaShareNyuv2>(AdaShareOptions{config.path, split, config.classes, frames});
     if (config.resize_height == 0) return dataset;
     return std::make_shared<ResizedDataset>(dataset, config.resize_height, config.resize_width);
 }

@@ -44,10 +44,11 @@ std::optional<std::string> python_with_matplotlib() {
 }
 
 void draw_figures(const std::string& python, const std::filesystem::path& figures_folder,
-                  const std::filesystem::path& results_folder) {
+                  const std::filesystem::path& results_folder, const std::string& axis) {
     const std::string script = (figures_folder / "draw.py").string();
-    const auto [status, output] = run_command(shell_quoted(python) + " " + shell_quoted(script) + " " +
-                                              shell_quoted(results_folder.string()));
+    const auto [status, output] =
+        run_command(shell_quoted(python) + " " + shell_quoted(script) + " --axis " + shell_quoted(axis) +
+                    " " + shell_quoted(results_folder.string()));
     if (status != 0) throw Error(fmt::format("figures: {} exited with {}: {}", script, status, output));
 }
 

@@ -10,9 +10,11 @@ namespace mtlprune {
 /// The first of python3 and /usr/bin/python3 that has matplotlib and numpy, or nothing.
 std::optional<std::string> python_with_matplotlib();
 
-/// Runs `<python> <figures_folder>/draw.py <results_folder>` on the tables in the results folder; figures and
-/// the tables behind their lines appear there. Throws Error with the script's own message when it fails.
+/// Runs `<python> <figures_folder>/draw.py --axis <axis> <results_folder>` on the tables in the results
+/// folder; figures and the tables behind their lines appear there. `axis` is "true" or "paper" (then the
+/// files are named
+/// *_paper_axis). Throws Error with the script's own message when it fails.
 void draw_figures(const std::string& python, const std::filesystem::path& figures_folder,
-                  const std::filesystem::path& results_folder);
+                  const std::filesystem::path& results_folder, const std::string& axis = "true");
 
 }  // namespace mtlprune

@@ -20,6 +20,28 @@ torch::Device open_device(const std::string& name) {
     return torch::Device(name);
 }
 
+/// The checkpoint of a job under way holds its rows; the final one, written after all results, the network
+/// alone.
+bool only_done_is_missing(const JobFolder& folder) {
+    const auto checkpoint = folder.load_checkpoint();
+    return checkpoint && checkpoint->count("rows") == 0;
+}
+
+void run_kind(JobContext& context) {
+    switch (context.job.kind) {
+        case JobKind::constant:
+            run_constant_job(context);
+            break;
+        case JobKind::dense:
+        case JobKind::retrain:
+            run_training_job(context);
+            break;
+        case JobKind::prune:
+            run_prune_job(context);
+            break;
+    }
+}
+
 }  // namespace
 
 void run_job(const Experiment& experiment, const std::vector<Job>& plan, size_t index,
@@ -35,18 +57,7 @@ void run_job(const Experiment& experiment, const std::vector<Job>& plan, size_t 
     for (const size_t need : job.needs) needs.push_back(plan.at(need).folder(runs));
     JobContext context{experiment, job, needs, folder, device, progress};
     folder.write("env.json", machine_description().dump(2) + "\n");
-    switch (job.kind) {
-        case JobKind::constant:
-            run_constant_job(context);
-            break;
-        case JobKind::dense:
-        case JobKind::retrain:
-            run_training_job(context);
-            break;
-        case JobKind::prune:
-            run_prune_job(context);
-            break;
-    }
+    if (!only_done_is_missing(folder)) run_kind(context);
     folder.finish();
     progress(1.0);
 }
@@ -88,6 +99,7 @@ TensorMap model_state(const MultiTaskModel& model) {
 
 MultiTaskModel load_model(const ModelConfig& base, const TensorMap& state) {
     ModelConfig config = base;
+    if (state.count("widths") == 0) throw Error("checkpoint", "widths", "the network's widths", "nothing");
     const auto widths = state.at("widths");
     config.widths.assign(widths.data_ptr<int64_t>(), widths.data_ptr<int64_t>() + widths.numel());
     MultiTaskModel model(config);

@@ -5,7 +5,11 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <chrono>
+#include <cstring>
+#include <thread>
+#include <vector>
 
 #include "datasets/atomic_file.h"
 #include "datasets/config.h"
@@ -17,25 +21,45 @@ double now_seconds() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
+bool take_lock(int folder) {
+    constexpr int kAttempts = 20;
+    for (int attempt = 0; attempt < kAttempts; ++attempt) {
+        if (::flock(folder, LOCK_EX | LOCK_NB) == 0) return true;
+        if (errno != EWOULDBLOCK && errno != EINTR) return false;
+        std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+    return false;
+}
+
 }  // namespace
 
-JobFolder::JobFolder(std::filesystem::path path, const nlohmann::json& config)
-    : path_(std::move(path)), last_checkpoint_(now_seconds()) {
+JobFolder::JobFolder(std::filesystem::path path) : path_(std::move(path)), last_checkpoint_(now_seconds()) {
     make_folder(path_);
     lock_ = ::open(path_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (lock_ < 0 || ::flock(lock_, LOCK_EX | LOCK_NB) != 0) {
-        if (lock_ >= 0) ::close(lock_);
+    if (lock_ < 0)
+        throw Error(fmt::format("{}: cannot open folder: {}", path_.string(), std::strerror(errno)));
+}
+
+// The other constructor has completed, so that the destructor lets the lock go when one of these checks
+// throws.
+JobFolder::JobFolder(std::filesystem::path path, const nlohmann::json& config) : JobFolder(std::move(path)) {
+    if (!take_lock(lock_))
         throw Error(
             fmt::format("{}: another process is running this job; wait for it or stop it", path_.string()));
-    }
     const auto file = path_ / "config.json";
-    if (std::filesystem::exists(file) && parse_json(read_file(file), file.string()) != config) {
-        ::close(lock_);
+    if (std::filesystem::exists(file) && parse_json(read_file(file), file.string()) != config)
         throw Error(
             fmt::format("{}: belongs to another configuration than the one that is run; remove the folder",
                         file.string()));
-    }
+    remove_killed_writes();
     write("config.json", config.dump(2) + "\n");
+}
+
+void JobFolder::remove_killed_writes() const {
+    std::vector<std::filesystem::path> left;
+    for (const auto& entry : std::filesystem::directory_iterator(path_))
+        if (entry.path().extension().string().rfind(".tmp", 0) == 0) left.push_back(entry.path());
+    for (const auto& file : left) std::filesystem::remove(file);
 }
 
 JobFolder::~JobFolder() {

@@ -14,7 +14,8 @@ namespace mtlprune {
 class JobFolder {
   public:
     /// Creates the folder, writes config.json (or checks that the one there is the same) and takes the
-    /// folder's lock until destruction. Throws Error when another process holds it.
+    /// folder's lock until destruction. Throws Error when another process holds it for more than a second (a
+    /// killed one takes a moment to let go). Removes what killed writes left behind.
     JobFolder(std::filesystem::path path, const nlohmann::json& config);
     ~JobFolder();
     JobFolder(const JobFolder&) = delete;
@@ -31,6 +32,9 @@ class JobFolder {
     double seconds_since_checkpoint() const;
 
   private:
+    explicit JobFolder(std::filesystem::path path);
+    void remove_killed_writes() const;
+
     std::filesystem::path path_;
     int lock_ = -1;
     double last_checkpoint_;

@@ -89,18 +89,30 @@ Job retrain_job(const Experiment& experiment, const Job& prune, size_t prune_ind
 /// The target is the dense architecture whatever the criterion: it is trained once and counts for all.
 bool is_dense(const RetrainTarget& target) {
     return target.parameters_fraction == 1.0 ||
-           (!target.events.empty() &&
-            std::all_of(target.events.begin(), target.events.end(), [](const auto& event) { return event.second == 0; }));
+           (!target.events.empty() && std::all_of(target.events.begin(), target.events.end(),
+                                                  [](const auto& event) { return event.second == 0; }));
 }
 
 Job dense_retrain_job(const Experiment& experiment, uint64_t seed, size_t target) {
-    Job job{JobKind::retrain, fmt::format("retrain-dense-{}", target), seed, "dense", target, shared_config(experiment), {}};
+    Job job{JobKind::retrain,
+            fmt::format("retrain-dense-{}", target),
+            seed,
+            "dense",
+            target,
+            shared_config(experiment),
+            {}};
     job.config["job"] = "retrain";
     job.config["recipe"] = experiment.canonical.at("retrain");
     job.config["recipe"].erase("targets");
     job.config["target"] = experiment.canonical.at("retrain").at("targets").at(target);
     job.cost = training_cost(experiment, experiment.retrain.training);
     return job;
+}
+
+/// Explicit events may name one criterion only (an architecture without a partner of similar size).
+bool names_criterion(const RetrainTarget& target, const std::string& criterion) {
+    return target.events.empty() || std::any_of(target.events.begin(), target.events.end(),
+                                                [&](const auto& event) { return event.first == criterion; });
 }
 
 size_t find_job(const std::vector<Job>& plan, const std::string& name, uint64_t seed) {
@@ -138,6 +150,7 @@ std::vector<Job> plan_jobs(const Experiment& experiment) {
                 continue;
             }
             for (const auto& criterion : experiment.prune.criteria) {
+                if (!names_criterion(experiment.retrain.targets[target], criterion)) continue;
                 const uint64_t source = experiment.retrain.architecture_seed.value_or(seed);
                 const size_t prune = find_job(plan, "prune-" + criterion, source);
                 plan.push_back(retrain_job(experiment, plan[prune], prune, seed, target));

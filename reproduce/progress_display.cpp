@@ -13,8 +13,12 @@ std::string duration_text(double seconds) {
     return fmt::format("{} h {} min", s / 3600, s % 3600 / 60);
 }
 
-ProgressDisplay::ProgressDisplay(std::vector<double> costs, std::ostream& log, bool terminal, double line_seconds)
-    : costs_(std::move(costs)), log_(log), terminal_(terminal), line_seconds_(line_seconds),
+ProgressDisplay::ProgressDisplay(std::vector<double> costs, std::ostream& log, bool terminal,
+                                 double line_seconds)
+    : costs_(std::move(costs)),
+      log_(log),
+      terminal_(terminal),
+      line_seconds_(line_seconds),
       last_(start_ - std::chrono::hours(1)) {
     total_ = std::accumulate(costs_.begin(), costs_.end(), 1e-12);
 }
@@ -29,8 +33,9 @@ void ProgressDisplay::update(const std::vector<double>& fractions, const std::st
     last_ = now;
     const double elapsed = std::chrono::duration<double>(now - start_).count();
     const double gained = fraction - start_fraction_;
-    const std::string eta = gained > 0.002 ? "about " + duration_text(elapsed * (1.0 - fraction) / gained) + " left"
-                                           : "estimating the time left";
+    const std::string eta = gained > 0.002
+                                ? "about " + duration_text(elapsed * (1.0 - fraction) / gained) + " left"
+                                : "estimating the time left";
     const auto line = fmt::format("{:3.0f} %  {}  running: {}", 100.0 * fraction, eta, running);
     if (terminal_)
         log_ << "\r\033[K" << line.substr(0, 110) << std::flush;

@@ -11,8 +11,8 @@ namespace mtlprune {
 /// Fraction done = cost-weighted mean of the jobs' fractions. The estimate extrapolates this run's own speed.
 class ProgressDisplay {
   public:
-    /// `costs[i]` is the relative time of job i; on a terminal one line is rewritten, elsewhere a line is printed every
-    /// `line_seconds`.
+    /// `costs[i]` is the relative time of job i; on a terminal one line is rewritten, elsewhere a line is
+    /// printed every `line_seconds`.
     ProgressDisplay(std::vector<double> costs, std::ostream& log, bool terminal, double line_seconds = 20.0);
     /// fractions[i] in 0..1; `running` names what is under way.
     void update(const std::vector<double>& fractions, const std::string& running);

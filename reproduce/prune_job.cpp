@@ -43,7 +43,7 @@ class PruneJob {
             const int64_t every = recipe_.training.evaluate_every;
             if (due || (every > 0 && pruner_->iteration() > 0 && pruner_->iteration() % every == 0))
                 evaluate_now(due);
-            if (due && pruner_->finished()) break;
+            if (due && (pruner_->finished() || capped())) break;
             step();
             if (due && recipe_.reset_optimizer)
                 optimizer_ = make_optimizer(model_->parameters(), recipe_.training.optimizer);
@@ -70,6 +70,11 @@ class PruneJob {
         for (const int64_t width : context_.experiment.model.widths)
             removable += std::max<int64_t>(0, width - recipe_.floor);
         return (removable + recipe_.filters_per_event - 1) / recipe_.filters_per_event;
+    }
+
+    bool capped() const {
+        const int64_t cap = recipe_.training.iterations;
+        return cap > 0 && pruner_->iteration() + 1 >= cap;
     }
 
     void step() {

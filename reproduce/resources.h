@@ -1,4 +1,5 @@
-// Where the files that belong to the program are: scale descriptions, figure scripts, the paper's digitised curves.
+// Where the files that belong to the program are: scale descriptions, figure scripts, the paper's digitised
+// curves.
 #pragma once
 
 #include <filesystem>
@@ -7,8 +8,8 @@
 
 namespace mtlprune {
 
-/// The folder with scales/, figures/, paper_curves/: $MTLPRUNE_RESOURCES, else the source tree the program was built
-/// from, else <prefix>/share/mtlprune. Throws Error when none exists.
+/// The folder with scales/, figures/, paper_curves/: $MTLPRUNE_RESOURCES, else the source tree the program
+/// was built from, else <prefix>/share/mtlprune. Throws Error when none exists.
 std::filesystem::path resource_folder();
 
 /// Names of the scales that come with the program, sorted.

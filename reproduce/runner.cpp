@@ -41,18 +41,20 @@ class SharedFractions {
 };
 
 [[noreturn]] void run_in_child(const Experiment& experiment, const std::vector<Job>& plan, size_t index,
-                               const std::filesystem::path& runs, std::atomic<double>& fraction, pid_t parent) {
+                               const std::filesystem::path& runs, std::atomic<double>& fraction,
+                               pid_t parent) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // a killed runner leaves no job behind
     if (::getppid() != parent) ::_exit(1);
     int code = 0;
     try {
         run_job(experiment, plan, index, runs, [&](double value) { fraction = value; });
     } catch (const Error& error) {
-        std::cerr << fmt::format("\nmtlprune: {} (seed {}): {}\n", plan[index].name, plan[index].seed, error.what());
+        std::cerr << fmt::format("\nmtlprune: {} (seed {}): {}\n", plan[index].name, plan[index].seed,
+                                 error.what());
         code = 2;
     } catch (const std::exception& error) {
-        std::cerr << fmt::format("\nmtlprune: {} (seed {}): internal error: {}\n", plan[index].name, plan[index].seed,
-                                 error.what());
+        std::cerr << fmt::format("\nmtlprune: {} (seed {}): internal error: {}\n", plan[index].name,
+                                 plan[index].seed, error.what());
         code = 1;
     }
     ::_exit(code);
@@ -61,8 +63,12 @@ class SharedFractions {
 class Scheduler {
   public:
     Scheduler(const Experiment& experiment, const RunnerOptions& options, std::ostream& log)
-        : experiment_(experiment), options_(options), plan_(plan_jobs(experiment)), fractions_(plan_.size()),
-          state_(plan_.size(), State::waiting), display_(costs(), log, ::isatty(STDERR_FILENO) == 1) {
+        : experiment_(experiment),
+          options_(options),
+          plan_(plan_jobs(experiment)),
+          fractions_(plan_.size()),
+          state_(plan_.size(), State::waiting),
+          display_(costs(), log, ::isatty(STDERR_FILENO) == 1) {
         slots_ = options.jobs > 0 ? options.jobs
                  : experiment.device == "cuda"
                      ? 1
@@ -81,9 +87,11 @@ class Scheduler {
             if (children_.empty()) break;
             wait_a_moment();
         }
-        if (failure_ != 0)
-            throw Error(fmt::format("{} of {} jobs failed; see the messages above. The same command resumes.",
-                                    std::count(state_.begin(), state_.end(), State::failed), plan_.size()));
+        const auto failed = std::count(state_.begin(), state_.end(), State::failed);
+        const auto message = fmt::format(
+            "{} of {} jobs failed; see the messages above. The same command resumes.", failed, plan_.size());
+        if (internal_error_) throw std::runtime_error(message);
+        if (failed > 0) throw Error(message);
     }
 
   private:
@@ -143,16 +151,17 @@ class Scheduler {
             return;
         }
         if (WIFSIGNALED(status))
-            display_.message(fmt::format("{} (seed {}) was ended by signal {}", plan_[index].name, plan_[index].seed,
-                                         WTERMSIG(status)));
+            display_.message(fmt::format("{} (seed {}) was ended by signal {}", plan_[index].name,
+                                         plan_[index].seed, WTERMSIG(status)));
         state_[index] = State::failed;
-        failure_ = 1;
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 1) internal_error_ = true;
     }
 
     std::string running() const {
         std::string names;
         for (const auto& [child, index] : children_)
-            names += fmt::format("{}{} seed {}", names.empty() ? "" : ", ", plan_[index].name, plan_[index].seed);
+            names +=
+                fmt::format("{}{} seed {}", names.empty() ? "" : ", ", plan_[index].name, plan_[index].seed);
         return names;
     }
 
@@ -164,7 +173,7 @@ class Scheduler {
     ProgressDisplay display_;
     int64_t slots_ = 1;
     std::map<pid_t, size_t> children_;
-    int failure_ = 0;
+    bool internal_error_ = false;
 };
 
 }  // namespace

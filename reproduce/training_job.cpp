@@ -52,7 +52,8 @@ class TrainingJob {
             const auto& target = context_.experiment.retrain.targets.at(context_.job.target);
             const bool dense = context_.needs.empty();
             if (!dense) {
-                const auto architecture = pruned_architecture(context_.needs.at(0), target, context_.job.criterion);
+                const auto architecture =
+                    pruned_architecture(context_.needs.at(0), target, context_.job.criterion);
                 config.widths = architecture.widths;
                 event_ = architecture.event;
             }

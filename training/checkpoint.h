@@ -11,14 +11,16 @@ namespace mtlprune {
 
 using TensorMap = std::map<std::string, torch::Tensor>;
 
-/// Reads a file written by torch.save(dict[str, Tensor]) or save_tensors (its entry "sha256" is verified and left out).
-/// Throws Error naming file and reason when it cannot be read or is truncated, damaged or of another form.
+/// Reads a file written by torch.save(dict[str, Tensor]) or save_tensors (its entry "sha256" is verified and
+/// left out). Throws Error naming file and reason when it cannot be read or is truncated, damaged or of
+/// another form.
 TensorMap load_pickle(const std::filesystem::path& path);
 
 /// Writes the tensors (and a SHA-256 over names, types, shapes and bytes as entry "sha256") atomically.
 void save_tensors(const std::filesystem::path& path, const TensorMap& tensors);
 
-/// Reads what save_tensors wrote; throws Error when the file is truncated, not of this form or fails its checksum.
+/// Reads what save_tensors wrote; throws Error when the file is truncated, not of this form or fails its
+/// checksum.
 TensorMap load_tensors(const std::filesystem::path& path);
 
 }  // namespace mtlprune

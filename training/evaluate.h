@@ -16,12 +16,13 @@ struct Evaluation {
     double metric(const std::string& name) const;
 };
 
-/// Runs the network in eval mode without gradients (its mode is restored). `gates` as in VggBackboneImpl::forward.
+/// Runs the network in eval mode without gradients (its mode is restored). `gates` as in
+/// VggBackboneImpl::forward.
 Evaluation evaluate(MultiTaskModel model, const std::vector<Batch>& batches, Fidelity fidelity,
                     const std::vector<torch::Tensor>* gates = nullptr);
 
-/// The constant prediction fitted on `train`: most frequent class, mean normal, median depth. The yardstick that a
-/// trained network must beat.
+/// The constant prediction fitted on `train`: most frequent class, mean normal, median depth. The yardstick
+/// that a trained network must beat.
 Evaluation evaluate_constant(const std::vector<TaskSpec>& tasks, const std::vector<Batch>& train,
                              const std::vector<Batch>& test, Fidelity fidelity);
 

@@ -12,13 +12,13 @@ namespace mtlprune {
 /// `corrected`: what the papers mean. `as_released`: what their released code computes, quirks included.
 enum class Fidelity { corrected, as_released };
 
-/// Nearest-neighbour resize of the last two dimensions to height x width for any type, with exactly the index rule of
-/// torch's interpolate(mode="nearest"): source = min(floor(float(i) * float(in)/float(out)), in - 1).
+/// Nearest-neighbour resize of the last two dimensions to height x width for any type, with exactly the index
+/// rule of torch's interpolate(mode="nearest"): source = min(floor(float(i) * float(in)/float(out)), in - 1).
 torch::Tensor nearest_resize(const torch::Tensor& x, int64_t height, int64_t width);
 
 /// The scalar loss of one task; the target is nearest-resized to the prediction's h x w.
-/// segmentation: cross entropy, mean over valid pixels. normals: 1 - mean cosine of the normalised prediction and
-/// normalised target over valid pixels. depth, keypoints, edges: mean absolute error over valid pixels.
+/// segmentation: cross entropy, mean over valid pixels. normals: 1 - mean cosine of the normalised prediction
+/// and normalised target over valid pixels. depth, keypoints, edges: mean absolute error over valid pixels.
 /// A batch without a valid pixel gives 0 with zero gradients (corrected) or NaN (as released).
 /// prediction [B,C,h,w].
 torch::Tensor task_loss(const TaskSpec& task, const torch::Tensor& prediction, const Target& target,
@@ -27,6 +27,7 @@ torch::Tensor task_loss(const TaskSpec& task, const torch::Tensor& prediction, c
 /// One scalar per task, in order.
 std::vector<torch::Tensor> task_losses(const std::vector<TaskSpec>& tasks,
                                        const std::vector<torch::Tensor>& predictions,
-                                       const std::vector<Target>& targets, Fidelity fidelity = Fidelity::corrected);
+                                       const std::vector<Target>& targets,
+                                       Fidelity fidelity = Fidelity::corrected);
 
 }  // namespace mtlprune

@@ -13,22 +13,22 @@
 namespace mtlprune {
 
 struct Metric {
-    std::string name;       ///< e.g. "pixel_accuracy"
-    std::string task;       ///< the task's name
+    std::string name;  ///< e.g. "pixel_accuracy"
+    std::string task;  ///< the task's name
     bool higher_is_better;
-    std::string unit;       ///< "%", "m", "degrees" or ""
-    std::string definition; ///< one sentence
+    std::string unit;        ///< "%", "m", "degrees" or ""
+    std::string definition;  ///< one sentence
     double value;
 };
 
 /// Accumulates one task's metrics over batches. Predictions are nearest-upsampled to the target's size.
-/// segmentation: pixel_accuracy (fraction), miou (fraction); normals: angle_mean, angle_median (degrees), within_11_25,
-/// within_22_5, within_30 (percent); depth: abs_err (m), rel_err, delta1, delta2, delta3 (percent); keypoints, edges:
-/// abs_err.
-/// as_released: pixel accuracy, abs_err, rel_err are per-batch means weighted by batch size; miou averages over classes
-/// with a true positive; negative depth predictions give a negative ratio and count as correct in delta.
-/// corrected: pooled over valid pixels of the split; miou averages over classes present in the ground truth or the
-/// prediction; predictions are clamped to >= 1e-6 m for the delta ratios.
+/// segmentation: pixel_accuracy (fraction), miou (fraction); normals: angle_mean, angle_median (degrees),
+/// within_11_25, within_22_5, within_30 (percent); depth: abs_err (m), rel_err, delta1, delta2, delta3
+/// (percent); keypoints, edges: abs_err. as_released: pixel accuracy, abs_err, rel_err are per-batch means
+/// weighted by batch size; miou averages over classes with a true positive; negative depth predictions give a
+/// negative ratio and count as correct in delta. corrected: pooled over valid pixels of the split; miou
+/// averages over classes present in the ground truth or the prediction; predictions are clamped to >= 1e-6 m
+/// for the delta ratios.
 class TaskMetrics {
   public:
     virtual ~TaskMetrics() = default;

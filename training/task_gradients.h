@@ -1,5 +1,5 @@
-// One forward of the backbone per batch, one backward per task (or one for all): the gradients that training and
-// criteria need.
+// One forward of the backbone per batch, one backward per task (or one for all): the gradients that training
+// and criteria need.
 #pragma once
 
 #include <torch/torch.h>
@@ -12,8 +12,8 @@
 
 namespace mtlprune {
 
-/// The backward passes of one batch. The features are cut from the graph between backbone and heads, so that every
-/// head's backward runs once and the backbone's once per requested gradient.
+/// The backward passes of one batch. The features are cut from the graph between backbone and heads, so that
+/// every head's backward runs once and the backbone's once per requested gradient.
 class TaskGradients {
   public:
     /// Runs the forward pass and all heads' backward passes. `gates` as in VggBackboneImpl::forward; those
@@ -25,7 +25,8 @@ class TaskGradients {
     const torch::Tensor& losses() const { return losses_; }
     size_t task_count() const { return feature_gradients_.size(); }
 
-    /// Gradient of task `task`'s loss with respect to backbone parameters (in parameters() order), then gates.
+    /// Gradient of task `task`'s loss with respect to backbone parameters (in parameters() order), then
+    /// gates.
     std::vector<torch::Tensor> backbone(size_t task);
     /// Gradient of the sum of the losses; one backward pass. Reads the gates' current values.
     std::vector<torch::Tensor> backbone_total();
@@ -41,8 +42,8 @@ class TaskGradients {
     std::vector<torch::Tensor> backbone_inputs_;  ///< parameters, then gates
     size_t parameter_count_;
     torch::Tensor features_, losses_;
-    std::vector<torch::Tensor> feature_gradients_;               ///< per task, like features
-    std::vector<std::vector<torch::Tensor>> head_gradients_;     ///< per task, per parameter of its head
+    std::vector<torch::Tensor> feature_gradients_;            ///< per task, like features
+    std::vector<std::vector<torch::Tensor>> head_gradients_;  ///< per task, per parameter of its head
 };
 
 /// Element-wise sum of lists of tensors of equal shapes.

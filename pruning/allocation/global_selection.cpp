@@ -25,8 +25,9 @@ std::vector<Candidate> ranked_candidates(const SelectionInput& input) {
             if (!alive.data_ptr<bool>()[c]) continue;
             const double score = scores.data_ptr<double>()[c];
             if (std::isnan(score))
-                throw Error("criterion " + input.criterion, input.groups.at(g) + " channel " + std::to_string(c),
-                            "a finite score", "NaN (did the training diverge?)");
+                throw Error("criterion " + input.criterion,
+                            input.groups.at(g) + " channel " + std::to_string(c), "a finite score",
+                            "NaN (did the training diverge?)");
             candidates.push_back({score, g, c});
         }
     }

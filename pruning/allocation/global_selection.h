@@ -15,9 +15,9 @@ struct SelectionInput {
     std::string criterion;
 };
 
-/// Per group the ascending indices of up to `count` channels with the lowest scores; ties by (score, group, index). A
-/// group never falls under `floor` alive channels; fewer than `count` are returned when nothing else may leave.
-/// NaN scores throw Error naming criterion, group and channel.
+/// Per group the ascending indices of up to `count` channels with the lowest scores; ties by (score, group,
+/// index). A group never falls under `floor` alive channels; fewer than `count` are returned when nothing
+/// else may leave. NaN scores throw Error naming criterion, group and channel.
 std::vector<std::vector<int64_t>> select_lowest(const SelectionInput& input, int64_t count, int64_t floor);
 
 }  // namespace mtlprune

@@ -2,46 +2,55 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
+
 #include "datasets/error.h"
 
 namespace mtlprune {
 namespace {
 
-/// [C, K] with every filter's elements dense in memory, whatever the layout (the order inside a filter is irrelevant as
-/// long as all tasks share it).
-torch::Tensor filter_rows(const torch::Tensor& gradient) {
-    const bool channels_last = gradient.dim() == 4 && gradient.is_contiguous(torch::MemoryFormat::ChannelsLast);
-    return (channels_last ? gradient.permute({0, 2, 3, 1}) : gradient).flatten(1).contiguous();
+/// Each gradient as [C, K] with a filter's elements dense in memory. Their order is irrelevant as long as all
+/// tasks share it, so gradients that are all channels-last are not copied.
+std::vector<torch::Tensor> filter_rows(const std::vector<torch::Tensor>& gradients) {
+    const bool channels_last =
+        std::all_of(gradients.begin(), gradients.end(), [](const torch::Tensor& gradient) {
+            return gradient.dim() == 4 && gradient.is_contiguous(torch::MemoryFormat::ChannelsLast);
+        });
+    std::vector<torch::Tensor> rows;
+    for (const auto& gradient : gradients)
+        rows.push_back((channels_last ? gradient.permute({0, 2, 3, 1}) : gradient).flatten(1).contiguous());
+    return rows;
 }
 
 template <typename T>
 void gram_rows(const std::vector<const T*>& rows, int64_t channels, int64_t length, double* out) {
     const auto tasks = static_cast<int64_t>(rows.size());
-    at::parallel_for(0, channels, std::max<int64_t>(1, 16384 / (length + 1)), [&](int64_t begin, int64_t end) {
-        for (int64_t c = begin; c < end; ++c)
-            for (int64_t i = 0; i < tasks; ++i)
-                for (int64_t j = i; j < tasks; ++j) {
-                    const T* a = rows[i] + c * length;
-                    const T* b = rows[j] + c * length;
-                    // Eight partial sums let the compiler vectorise a sum whose order must stay fixed.
-                    double partial[8] = {};
-                    int64_t k = 0;
-                    for (; k + 8 <= length; k += 8)
-                        for (int64_t p = 0; p < 8; ++p) partial[p] += static_cast<double>(a[k + p]) * b[k + p];
-                    for (; k < length; ++k) partial[0] += static_cast<double>(a[k]) * b[k];
-                    double sum = 0;
-                    for (const double value : partial) sum += value;
-                    out[(c * tasks + i) * tasks + j] = out[(c * tasks + j) * tasks + i] = sum;
-                }
-    });
+    at::parallel_for(
+        0, channels, std::max<int64_t>(1, 16384 / (length + 1)), [&](int64_t begin, int64_t end) {
+            for (int64_t c = begin; c < end; ++c)
+                for (int64_t i = 0; i < tasks; ++i)
+                    for (int64_t j = i; j < tasks; ++j) {
+                        const T* a = rows[i] + c * length;
+                        const T* b = rows[j] + c * length;
+                        // Eight partial sums let the compiler vectorise a sum whose order must stay fixed.
+                        double partial[8] = {};
+                        int64_t k = 0;
+                        for (; k + 8 <= length; k += 8)
+                            for (int64_t p = 0; p < 8; ++p)
+                                partial[p] += static_cast<double>(a[k + p]) * b[k + p];
+                        for (; k < length; ++k) partial[0] += static_cast<double>(a[k]) * b[k];
+                        double sum = 0;
+                        for (const double value : partial) sum += value;
+                        out[(c * tasks + i) * tasks + j] = out[(c * tasks + j) * tasks + i] = sum;
+                    }
+        });
 }
 
 }  // namespace
 
 torch::Tensor task_gram(const std::vector<torch::Tensor>& gradients) {
     torch::NoGradGuard no_grad;
-    std::vector<torch::Tensor> rows;
-    for (const auto& gradient : gradients) rows.push_back(filter_rows(gradient));
+    const auto rows = filter_rows(gradients);
     const auto tasks = static_cast<int64_t>(rows.size());
     if (!rows[0].device().is_cpu()) {
         const auto stacked = torch::stack(rows, 1).to(torch::kDouble);  // [C, T, K]

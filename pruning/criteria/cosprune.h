@@ -5,9 +5,10 @@
 
 namespace mtlprune {
 
-/// Score = mean over mini-batches since the last event of the mean over task pairs of cos(dL_i/dW_c, dL_j/dW_c);
-/// weights only, biases not. Filters on which tasks conflict most (most negative) go first. A zero gradient gives
-/// cosine 0. The gradients of a group's producers are concatenated. Needs at least two tasks (Error).
+/// Score = mean over mini-batches since the last event of the mean over task pairs of cos(dL_i/dW_c,
+/// dL_j/dW_c); weights only, biases not. Filters on which tasks conflict most (most negative) go first. A
+/// zero gradient gives cosine 0. The gradients of a group's producers are concatenated. Needs at least two
+/// tasks (Error).
 class CosPruneCriterion : public Criterion {
   public:
     std::string name() const override { return "cosprune"; }

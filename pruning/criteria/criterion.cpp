@@ -9,13 +9,15 @@ namespace mtlprune {
 
 void ScoreMean::add(const std::vector<torch::Tensor>& contributions) {
     if (sums_.empty())
-        for (const auto& c : contributions) sums_.push_back(torch::zeros(c.sizes(), c.options().dtype(torch::kDouble)));
+        for (const auto& c : contributions)
+            sums_.push_back(torch::zeros(c.sizes(), c.options().dtype(torch::kDouble)));
     for (size_t g = 0; g < sums_.size(); ++g) sums_[g].add_(contributions.at(g));
     ++count_;
 }
 
 std::vector<torch::Tensor> ScoreMean::mean(const std::string& criterion) const {
-    if (count_ == 0) throw Error("criterion " + criterion, "scores", "at least one observed mini-batch", "none");
+    if (count_ == 0)
+        throw Error("criterion " + criterion, "scores", "at least one observed mini-batch", "none");
     std::vector<torch::Tensor> result;
     for (const auto& sum : sums_) result.push_back(sum / static_cast<double>(count_));
     return result;
@@ -52,9 +54,10 @@ std::unique_ptr<Criterion> make_criterion(const std::string& name, Fidelity fide
 }
 
 std::vector<CriterionDescription> list_criteria() {
-    return {{"taylor", "labels, gradients", "Molchanov et al., CVPR 2019 (gate form)", "corrected, as_released"},
-            {"cosprune", "labels, per-task gradients", "Garg, Zhang, Guan, 2023",
-             "corrected and as_released coincide"}};
+    return {
+        {"taylor", "labels, gradients", "Molchanov et al., CVPR 2019 (gate form)", "corrected, as_released"},
+        {"cosprune", "labels, per-task gradients", "Garg, Zhang, Guan, 2023",
+         "corrected and as_released coincide"}};
 }
 
 }  // namespace mtlprune

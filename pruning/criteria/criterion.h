@@ -14,11 +14,12 @@ namespace mtlprune {
 
 /// One layer that produces a group's channels, with gradients of the current mini-batch.
 struct Producer {
-    torch::Tensor weight;                         ///< [C, ...]
-    torch::Tensor bias;                           ///< [C] or undefined
-    std::vector<torch::Tensor> weight_gradients;  ///< per task, like weight (empty when only the total is known)
-    std::vector<torch::Tensor> bias_gradients;    ///< per task, like bias
-    torch::Tensor weight_gradient;                ///< of the sum of the losses
+    torch::Tensor weight;  ///< [C, ...]
+    torch::Tensor bias;    ///< [C] or undefined
+    std::vector<torch::Tensor>
+        weight_gradients;  ///< per task, like weight (empty when only the total is known)
+    std::vector<torch::Tensor> bias_gradients;  ///< per task, like bias
+    torch::Tensor weight_gradient;              ///< of the sum of the losses
     torch::Tensor bias_gradient;
 };
 
@@ -26,7 +27,8 @@ struct Producer {
 struct GroupObservation {
     std::string group;
     std::vector<Producer> producers;
-    torch::Tensor gate_gradient;  ///< [C], of the sum of the losses; only when the criterion needs explicit gates
+    torch::Tensor
+        gate_gradient;  ///< [C], of the sum of the losses; only when the criterion needs explicit gates
 };
 
 /// State survives a checkpoint; scores are float64, one tensor [C] per group, higher = keep.
@@ -44,8 +46,8 @@ class Criterion {
     virtual void observe_update(const std::vector<torch::Tensor>& /*gate_gradients*/) {}
     /// Scores of what was observed; throws Error when nothing was.
     virtual std::vector<torch::Tensor> scores() const = 0;
-    /// Called after an event; `kept` holds per group the surviving channels' indices (int64), or is empty when channels
-    /// are only masked.
+    /// Called after an event; `kept` holds per group the surviving channels' indices (int64), or is empty
+    /// when channels are only masked.
     virtual void after_event(const std::vector<torch::Tensor>& kept) = 0;
 
     virtual std::map<std::string, torch::Tensor> state() const = 0;

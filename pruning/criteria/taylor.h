@@ -6,17 +6,20 @@
 namespace mtlprune {
 
 struct TaylorOptions {
-    /// Mean over the mini-batches since the last event (the original and the natural reading), else since the start.
+    /// Mean over the mini-batches since the last event (the original and the natural reading), else since the
+    /// start.
     bool window = true;
-    /// The released engine never clears the gates' gradients: at iteration k it reads 3 sum_{j<k} G_j + 2 G_k.
+    /// The released engine never clears the gates' gradients: at iteration k it reads 3 sum_{j<k} G_j + 2
+    /// G_k.
     bool accumulate_gate_gradients = false;
     static TaylorOptions of(Fidelity fidelity) {
         return fidelity == Fidelity::corrected ? TaylorOptions{} : TaylorOptions{false, true};
     }
 };
 
-/// Score = mean over mini-batches of (dL/dgate)^2 at gate = 1, with L the sum of the task losses. For ReLU networks
-/// dL/dgate = <W_c, dL/dW_c> + b_c dL/db_c, summed over the group's producers, so no gate module is needed.
+/// Score = mean over mini-batches of (dL/dgate)^2 at gate = 1, with L the sum of the task losses. For ReLU
+/// networks dL/dgate = <W_c, dL/dW_c> + b_c dL/db_c, summed over the group's producers, so no gate module is
+/// needed.
 class TaylorCriterion : public Criterion {
   public:
     explicit TaylorCriterion(TaylorOptions options = {}) : options_(options) {}

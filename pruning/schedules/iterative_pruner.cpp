@@ -12,10 +12,14 @@ namespace mtlprune {
 namespace {
 
 std::vector<Group> backbone_groups(MultiTaskModel model, const torch::Tensor& example) {
-    const auto forward = [&](const std::vector<torch::Tensor>& inputs) { return model->forward(inputs.at(0)); };
-    auto coupling = couple(*model, forward, {example});
+    const auto forward = [&](const std::vector<torch::Tensor>& inputs) {
+        return model->forward(inputs.at(0));
+    };
+    const auto type = model->parameters().front().scalar_type();
+    auto coupling = couple(*model, forward, {example.to(type)});
     std::vector<Group> groups;
-    for (const size_t g : select_groups(coupling.groups, "backbone\\..*")) groups.push_back(std::move(coupling.groups[g]));
+    for (const size_t g : select_groups(coupling.groups, "backbone\\..*"))
+        groups.push_back(std::move(coupling.groups[g]));
     return groups;
 }
 
@@ -33,7 +37,8 @@ torch::Tensor complement(const std::vector<int64_t>& removed, int64_t count) {
 /// Position of every backbone parameter in the lists of TaskGradients.
 std::map<std::string, size_t> parameter_positions(const MultiTaskModel& model) {
     std::map<std::string, size_t> positions;
-    for (const auto& item : model->backbone->named_parameters()) positions.emplace("backbone." + item.key(), positions.size());
+    for (const auto& item : model->backbone->named_parameters())
+        positions.emplace("backbone." + item.key(), positions.size());
     return positions;
 }
 
@@ -41,14 +46,19 @@ std::map<std::string, size_t> parameter_positions(const MultiTaskModel& model) {
 
 IterativePruner::IterativePruner(MultiTaskModel model, const torch::Tensor& example,
                                  std::unique_ptr<Criterion> criterion, IterativePrunerOptions options)
-    : model_(std::move(model)), criterion_(std::move(criterion)), options_(options),
+    : model_(std::move(model)),
+      criterion_(std::move(criterion)),
+      options_(options),
       groups_(backbone_groups(model_, example)) {
     if (options_.floor < (options_.mask ? 0 : 1))
-        throw Error("pruning", "floor", "at least 1 (a layer without filters cannot be removed)", std::to_string(options_.floor));
+        throw Error("pruning", "floor", "at least 1 (a layer without filters cannot be removed)",
+                    std::to_string(options_.floor));
     const auto like = model_->parameters().front().options();
     for (const auto& group : groups_) {
         original_index_.push_back(torch::arange(group.channels));
-        if (options_.mask || criterion_->needs_gates())
+        // The released loop's update at an event goes through gates already zeroed, so removal needs them
+        // too.
+        if (options_.mask || criterion_->needs_gates() || options_.fidelity == Fidelity::as_released)
             gates_.push_back(torch::ones({group.channels}, like.requires_grad(criterion_->needs_gates())));
     }
 }
@@ -69,8 +79,8 @@ bool IterativePruner::finished() const {
     return std::all_of(now.begin(), now.end(), [&](int64_t width) { return width <= options_.floor; });
 }
 
-std::vector<GroupObservation> IterativePruner::observations(const std::vector<std::vector<torch::Tensor>>& per_task,
-                                                            const std::vector<torch::Tensor>& total) const {
+std::vector<GroupObservation> IterativePruner::observations(
+    const std::vector<std::vector<torch::Tensor>>& per_task, const std::vector<torch::Tensor>& total) const {
     const auto positions = parameter_positions(model_);
     const auto parameters = model_->backbone->parameters();
     std::vector<GroupObservation> observed;
@@ -86,7 +96,8 @@ std::vector<GroupObservation> IterativePruner::observations(const std::vector<st
             (value.dim() > 1 ? producer.weight : producer.bias) = value;
             (value.dim() > 1 ? producer.weight_gradient : producer.bias_gradient) = total[position];
             for (const auto& task : per_task)
-                (value.dim() > 1 ? producer.weight_gradients : producer.bias_gradients).push_back(task[position]);
+                (value.dim() > 1 ? producer.weight_gradients : producer.bias_gradients)
+                    .push_back(task[position]);
         }
         if (criterion_->needs_gates()) observation.gate_gradient = total[parameters.size() + g];
         observed.push_back(std::move(observation));
@@ -114,7 +125,8 @@ torch::Tensor IterativePruner::step(const Batch& batch, torch::optim::Optimizer*
                 for (const int64_t channel : selection.removed[g]) gates_[g].data()[channel] = 0.0;
     }
     if (released) {
-        // The released loop steps on last task + total + total again, the latter through gates already zeroed.
+        // The released loop steps on last task + total + total again, the latter through gates already
+        // zeroed.
         const auto update = prune && !gates_.empty() ? gradients.backbone_total() : total;
         if (criterion_->needs_gates())
             criterion_->observe_update({update.end() - static_cast<int64_t>(groups_.size()), update.end()});
@@ -164,14 +176,14 @@ IterativePruner::Selection IterativePruner::forced_selection() const {
 void IterativePruner::record(const Selection& selection) {
     forced_.clear();
     PruneEvent event;
-    const auto scores = criterion_->scores();
+    last_scores_ = criterion_->scores();
     const auto before = widths();
     for (size_t g = 0; g < groups_.size(); ++g) {
         const auto original = to_vector(original_index_[g]);
         auto& removed = event.removed.emplace_back();
         for (const int64_t channel : selection.removed[g]) removed.push_back(original[channel]);
         event.widths.push_back(before[g] - static_cast<int64_t>(removed.size()));
-        const auto alive_scores = scores[g].masked_select(alive(g).to(scores[g].device()));
+        const auto alive_scores = last_scores_[g].masked_select(alive(g).to(last_scores_[g].device()));
         event.mean_scores.push_back(alive_scores.mean().item<double>());
     }
     events_.push_back(std::move(event));
@@ -187,7 +199,8 @@ void IterativePruner::remove(const Selection& selection, torch::optim::Optimizer
     for (size_t g = 0; g < groups_.size(); ++g) {
         original_index_[g] = original_index_[g].index_select(0, selection.kept[g]);
         if (gates_.empty()) continue;
-        gates_[g] = torch::ones({groups_[g].channels}, gates_[g].options().requires_grad(gates_[g].requires_grad()));
+        gates_[g] =
+            torch::ones({groups_[g].channels}, gates_[g].options().requires_grad(gates_[g].requires_grad()));
     }
 }
 
@@ -205,7 +218,8 @@ std::map<std::string, torch::Tensor> IterativePruner::state() const {
         state[prefix + "widths"] = torch::tensor(events_[e].widths);
         state[prefix + "scores"] = torch::tensor(events_[e].mean_scores, torch::kDouble);
         for (size_t g = 0; g < groups_.size(); ++g)
-            state[prefix + "removed." + std::to_string(g)] = torch::tensor(events_[e].removed[g], torch::kLong);
+            state[prefix + "removed." + std::to_string(g)] =
+                torch::tensor(events_[e].removed[g], torch::kLong);
     }
     return state;
 }

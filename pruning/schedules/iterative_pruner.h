@@ -1,5 +1,5 @@
-// Iterative pruning: every `frequency` mini-batches the filters with the lowest scores leave, until every layer is at
-// its floor.
+// Iterative pruning: every `frequency` mini-batches the filters with the lowest scores leave, until every
+// layer is at its floor.
 #pragma once
 
 #include <memory>
@@ -28,7 +28,8 @@ struct PruneEvent {
     std::vector<double> mean_scores;            ///< per group, over the channels alive before the event
 };
 
-/// Wraps the backbone's groups of a model. One call of `step` is one mini-batch of training without the optimiser step.
+/// Wraps the backbone's groups of a model. One call of `step` is one mini-batch of training without the
+/// optimiser step.
 class IterativePruner {
   public:
     /// `example` [1,3,H,W] is traced to find the coupled channels.
@@ -40,8 +41,9 @@ class IterativePruner {
     /// Every group is at its floor.
     bool finished() const;
 
-    /// Forward, gradients, observation, pruning when due (before the weight update, as in the paper); leaves gradients in
-    /// .grad. `optimizer` (may be null) has its state sliced with the parameters. Returns the losses [T].
+    /// Forward, gradients, observation, pruning when due (before the weight update, as in the paper); leaves
+    /// gradients in .grad. `optimizer` (may be null) has its state sliced with the parameters. Returns the
+    /// losses [T].
     torch::Tensor step(const Batch& batch, torch::optim::Optimizer* optimizer);
 
     /// Events so far, oldest first.
@@ -51,11 +53,14 @@ class IterativePruner {
     /// Gates [C_l] of 0/1 in mask mode, else null: what the model's forward needs.
     const std::vector<torch::Tensor>* gates() const { return options_.mask ? &gates_ : nullptr; }
     const std::vector<Group>& groups() const { return groups_; }
-    /// Scores of the criterion as they would be used now.
-    std::vector<torch::Tensor> scores() const { return criterion_->scores(); }
+    /// Per group, the scores [C] that the latest event ranked (present channels before it).
+    const std::vector<torch::Tensor>& last_scores() const { return last_scores_; }
 
-    /// Replaces the selection of the next event (tests of released trajectories): indices in the dense network.
-    void force_next_selection(std::vector<std::vector<int64_t>> original_indices) { forced_ = std::move(original_indices); }
+    /// Replaces the selection of the next event (tests of released trajectories): indices in the dense
+    /// network.
+    void force_next_selection(std::vector<std::vector<int64_t>> original_indices) {
+        forced_ = std::move(original_indices);
+    }
 
     std::map<std::string, torch::Tensor> state() const;
     /// The model must already have the widths of the saved state.
@@ -78,9 +83,10 @@ class IterativePruner {
     std::unique_ptr<Criterion> criterion_;
     IterativePrunerOptions options_;
     std::vector<Group> groups_;
-    std::vector<torch::Tensor> gates_;           ///< one per group; empty unless masks or the criterion need them
+    std::vector<torch::Tensor> gates_;  ///< one per group; empty unless masks or the criterion need them
     std::vector<torch::Tensor> original_index_;  ///< per group, int64 [C]: present channel -> dense network
     std::vector<PruneEvent> events_;
+    std::vector<torch::Tensor> last_scores_;
     std::vector<std::vector<int64_t>> forced_;
     int64_t iteration_ = 0;
 };

@@ -1,0 +1,144 @@
+// One training iteration and one CosPrune iteration, optimiser step included, on random data.
+//
+//   build/bin/bench_training_iteration --benchmark_repetitions=5 --benchmark_report_aggregates_only=true
+//
+// MTLPRUNE_BENCH_SIZE=full (default: the paper's network, 321x321, batch 4 to train and 2 to prune) or small
+// (widths 8..64, 80x80, batch 16); MTLPRUNE_BENCH_THREADS (default 2). GFLOP/s counts two operations per
+// multiply-accumulate of the convolutions, padding included, and no layer twice: forward, weight gradient,
+// input gradient except for the first layer; CosPrune's backbone gradients once per task.
+#include <ATen/Parallel.h>
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+#include <iostream>
+
+#include "datasets/error.h"
+#include "models/conv_memory.h"
+#include "models/multi_task_model.h"
+#include "pruning/schedules/iterative_pruner.h"
+#include "training/optimizer.h"
+
+namespace mtlprune {
+namespace {
+
+std::string environment(const char* name, const std::string& fallback) {
+    const char* value = std::getenv(name);
+    return value == nullptr || *value == '\0' ? fallback : value;
+}
+
+struct Size {
+    ModelConfig model;
+    int64_t side = 321, train_batch = 4, prune_batch = 2;
+};
+
+Size size() {
+    const auto name = environment("MTLPRUNE_BENCH_SIZE", "full");
+    if (name == "full") return {};
+    if (name != "small") throw Error("MTLPRUNE_BENCH_SIZE", "size", "full or small", name);
+    Size small;
+    small.model.widths = {8, 8, 16, 16, 32, 32, 32, 64, 64, 64, 64, 64, 64};
+    small.model.pool_after = {2, 4, 7};
+    small.model.head_width = 64;
+    small.side = 80;
+    small.train_batch = small.prune_batch = 16;
+    return small;
+}
+
+Batch random_batch(int64_t count, int64_t side) {
+    auto generator = at::detail::createCPUGenerator(count);
+    const auto mask = torch::ones({count, 1, side, side}, torch::kBool);
+    Batch batch;
+    batch.image = torch::empty({count, 3, side, side}).normal_(0.0, 1.0, generator);
+    const auto normals = torch::empty({count, 3, side, side}).normal_(0.0, 1.0, generator);
+    batch.targets = {{torch::empty({count, side, side}, torch::kLong).random_(0, 40, generator), mask},
+                     {normals / normals.norm(2, {1}, true), mask},
+                     {torch::empty({count, 1, side, side}).uniform_(0.5, 8.0, generator), mask}};
+    return batch;
+}
+
+MultiTaskModel make_model(const Size& size) {
+    MultiTaskModel model(size.model);
+    model->initialise(1);
+    model->train();
+    return model;
+}
+
+/// Floating-point operations of an iteration with `backward_passes` through the backbone.
+double operations(const Size& size, int64_t batch, int64_t backward_passes) {
+    double backbone = 0, first = 0, heads = 0;
+    int64_t inputs = 3, side = size.side;
+    for (size_t l = 0; l < size.model.widths.size(); ++l) {
+        const double macs = 9.0 * static_cast<double>(inputs * size.model.widths[l] * side * side);
+        backbone += macs;
+        if (l == 0) first = macs;
+        inputs = size.model.widths[l];
+        for (const int64_t pool : size.model.pool_after)
+            if (pool == static_cast<int64_t>(l) + 1) side /= 2;
+    }
+    const int64_t width = size.model.head_width;
+    for (const auto& task : size.model.tasks)
+        heads += 4.0 * static_cast<double>((9 * inputs + width + task.channels) * width * side * side);
+    const auto passes = static_cast<double>(backward_passes);
+    return 2.0 * static_cast<double>(batch) * (3 * heads + (1 + 2 * passes) * backbone - passes * first);
+}
+
+void report(benchmark::State& state, double operations) {
+    state.counters["GFLOP/s"] = benchmark::Counter(
+        operations * 1e-9 * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
+}
+
+void training_iteration(benchmark::State& state) {
+    const auto size = mtlprune::size();
+    auto model = make_model(size);
+    const auto optimizer = make_optimizer(model->parameters(), default_optimizer(OptimizerKind::adam));
+    const auto batch = random_batch(size.train_batch, size.side);
+    uint64_t key = 0;
+    const auto iterate = [&] {
+        model->set_dropout_key(++key);
+        TaskGradients gradients(model, batch);
+        gradients.store(gradients.backbone_total());
+        optimizer->step();
+    };
+    iterate();
+    for (auto _ : state) iterate();
+    report(state, operations(size, size.train_batch, 1));
+}
+BENCHMARK(training_iteration)->Iterations(1)->UseRealTime()->Unit(benchmark::kSecond);
+
+void cosprune_iteration(benchmark::State& state) {
+    const auto size = mtlprune::size();
+    auto model = make_model(size);
+    IterativePrunerOptions options;
+    options.frequency = 1000000;  // no event within the measurement
+    IterativePruner pruner(model, torch::zeros({1, 3, size.side, size.side}), make_criterion("cosprune"),
+                           options);
+    const auto optimizer = make_optimizer(model->parameters(), default_optimizer(OptimizerKind::adamw));
+    const auto batch = random_batch(size.prune_batch, size.side);
+    uint64_t key = 0;
+    const auto iterate = [&] {
+        model->set_dropout_key(++key);
+        pruner.step(batch, optimizer.get());
+        optimizer->step();
+    };
+    iterate();
+    for (auto _ : state) iterate();
+    report(state, operations(size, size.prune_batch, static_cast<int64_t>(size.model.tasks.size())));
+}
+BENCHMARK(cosprune_iteration)->Iterations(1)->UseRealTime()->Unit(benchmark::kSecond);
+
+}  // namespace
+}  // namespace mtlprune
+
+int main(int argc, char** argv) {
+    try {
+        mtlprune::keep_freed_memory();
+        at::set_num_threads(std::atoi(mtlprune::environment("MTLPRUNE_BENCH_THREADS", "2").c_str()));
+        benchmark::Initialize(&argc, argv);
+        if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+        benchmark::RunSpecifiedBenchmarks();
+    } catch (const std::exception& error) {
+        std::cerr << argv[0] << ": " << error.what() << "\n";
+        return 2;
+    }
+    return 0;
+}

@@ -1,0 +1,83 @@
+// What the program says about itself and about misspelt words.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "tests/cli/program.h"
+
+namespace mtlprune {
+namespace {
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+TEST(Help, ExistsForTheProgramAndEverySubCommand) {
+    const TemporaryFolder folder;
+    const std::pair<Words, Words> cases[] = {
+        {{}, {"reproduce", "train", "prune", "eval", "data", "list", "Exit codes"}},
+        {{"list"}, {"criteria"}},
+        {{"data"}, {"show", "render"}},
+        {{"data", "show"}, {"--split", "--count", "--checkpoint", "--out", "--data"}},
+        {{"data", "render"}, {"--out", "--train", "--test", "--height", "--width", "--seed"}},
+        {{"train"}, {"--scale", "--data", "--seeds", "--set", "--runs", "--device", "--fidelity"}},
+        {{"prune"}, {"--scale", "--criterion", "taylor"}},
+        {{"eval"}, {"CHECKPOINT", "--scale", "--data"}},
+        {{"reproduce"}, {"--scale", "--results", "--jobs", "--axis", "--plan", "resumes"}},
+    };
+    for (const auto& [command, parts] : cases) {
+        const auto outcome = run_program(command + Words{"--help"}, folder.path());
+        EXPECT_EQ(outcome.code, 0) << outcome.err;
+        EXPECT_EQ(outcome.err, "");
+        for (const auto& part : parts)
+            EXPECT_TRUE(contains(outcome.out, part)) << part << " in\n" << outcome.out;
+    }
+}
+
+TEST(List, NamesCriteriaDataModelsMetricsAndScales) {
+    const TemporaryFolder folder;
+    const auto outcome = run_program({"list"}, folder.path());
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    for (const char* part :
+         {"taylor", "cosprune", "synthetic_rooms", "nyuv2=DIR", "vgg16-aspp", "pixel_accuracy", "miou",
+          "angle_mean", "rel_err", "delta3", "smoke", "quick", "small"})
+        EXPECT_TRUE(contains(outcome.out, part)) << part;
+}
+
+TEST(Misspelt, WordsAreOneLineThatNamesTheNearest) {
+    const TemporaryFolder folder;
+    const std::pair<Words, std::string> cases[] = {
+        {{"reproduec"}, "'reproduce'"},
+        {{"data", "shwo"}, "'show'"},
+        {{"reproduce", "--scael", "smoke"}, "'--scale'"},
+        {{"prune", "--scale", "smoke", "--criterion", "tailor"}, "'taylor'"},
+        {{"reproduce", "--scale", "smok"}, "'smoke'"},
+        {{"reproduce", "--scale", "smoke", "--set", "dense.iteratons=3"}, "'iterations'"},
+        {{"train", "--scale", "smoke", "--set", "data.knd=x"}, "'kind'"},
+        {{"train", "--scale", "smoke", "--set", "dense.iterations.x=3"}, "dense.iterations.x"},
+        {{"train", "--data", "nyu=DIR"}, "'nyuv2'"},
+        {{"train", "--scale", "smoke", "--set", "dense"}, "KEY.PATH=VALUE"},
+        {{"reproduce", "--scale", "smoke", "--jobs", "x"}, "--jobs"},
+        {{"reproduce", "--scale", "smoke", "--axis", "log"}, "true or paper"},
+        {{"eval"}, "checkpoint"},
+        {{"data", "render"}, "out"},
+    };
+    for (const auto& [arguments, part] : cases) {
+        const auto outcome = run_program(arguments, folder.path());
+        EXPECT_EQ(outcome.code, 2) << outcome.text();
+        EXPECT_TRUE(contains(outcome.err, part)) << part << ": " << outcome.err;
+        EXPECT_EQ(std::count(outcome.err.begin(), outcome.err.end(), '\n'), 1) << outcome.err;
+        EXPECT_EQ(outcome.out, "");
+    }
+    EXPECT_FALSE(std::filesystem::exists(folder / "runs"));
+}
+
+TEST(NoCommand, IsBadInputAndShowsTheUsage) {
+    const TemporaryFolder folder;
+    const auto outcome = run_program({}, folder.path());
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_TRUE(contains(outcome.err, "usage: mtlprune COMMAND"));
+}
+
+}  // namespace
+}  // namespace mtlprune

@@ -1,0 +1,235 @@
+#include "reproduce/experiment.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <map>
+
+#include "datasets/atomic_file.h"
+#include "datasets/config.h"
+#include "datasets/error.h"
+#include "models/parameter_count.h"
+#include "reproduce/resources.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr const char* kMinimal = R"({"name": "tiny", "dense": {"iterations": 3}})";
+using Overrides = std::vector<std::pair<std::string, nlohmann::json>>;
+
+std::string message_of(const Overrides& overrides, const std::string& text = kMinimal) {
+    try {
+        read_experiment(text, "tiny.json", overrides);
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "no error";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+/// "dense.optimizer.lr" -> value, for every entry that is not an object.
+void collect_leaves(const nlohmann::json& object, const std::string& prefix,
+                    std::map<std::string, nlohmann::json>& leaves) {
+    for (const auto& [key, value] : object.items()) {
+        if (value.is_object() && !value.empty())
+            collect_leaves(value, prefix + key + ".", leaves);
+        else
+            leaves[prefix + key] = value;
+    }
+}
+
+/// Another valid value of the same kind.
+nlohmann::json changed(const std::string& path, const nlohmann::json& value) {
+    static const std::map<std::string, nlohmann::json> words = {
+        {"data.kind", "adashare"},
+        {"data.path", "elsewhere"},
+        {"data.augmentation", "none"},
+        {"data.image", "paper"},
+        {"data.normals", "paper_codes"},
+        {"device", "cuda"},
+        {"fidelity", "as_released"},
+        {"prune.removal", "mask"},
+        {"dense.selection", "best_loss"},
+        {"prune.selection", "best_loss"},
+        {"retrain.selection", "best_loss"},
+        {"dense.schedule.kind", "cosine"},
+        {"prune.schedule.kind", "cosine"},
+        {"retrain.schedule.kind", "cosine"},
+        {"name", "other"},
+        {"description", "other"},
+        {"seeds", {0, 4}},
+        {"prune.criteria", {"taylor"}},
+        {"model.pool_after", {2}},
+        {"differences", {"some"}},
+        {"margins", {{"miou", 0.1}}},
+        {"retrain.targets", {{{"parameters_fraction", 0.5}}}}};
+    if (const auto word = words.find(path); word != words.end()) return word->second;
+    if (contains(path, "optimizer.kind")) return value == "sgd" ? "adam" : "adamw";
+    if (path == "model.widths") return {4, 4, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8};
+    if (value.is_boolean()) return !value.get<bool>();
+    if (value.is_number_integer()) return value.get<int64_t>() + 1;
+    if (value.is_number()) return value.get<double>() * 0.5 + 0.0625;
+    ADD_FAILURE() << "no other value known for " << path << " = " << value;
+    return value;
+}
+
+TEST(Experiment, DefaultsAreThePapersNetworkAndAppearInTheCanonicalForm) {
+    const auto experiment = read_experiment(kMinimal, "tiny.json");
+    EXPECT_EQ(experiment.model, (ModelConfig{.tasks = nyuv2_tasks(13)}));
+    EXPECT_EQ(experiment.seeds, std::vector<uint64_t>{0});
+    EXPECT_EQ(experiment.prune.criteria, (std::vector<std::string>{"taylor", "cosprune"}));
+    EXPECT_EQ(experiment.prune.floor, 5);
+    const auto& canonical = experiment.canonical;
+    EXPECT_EQ(canonical.at("model").at("head_width"), 1024);
+    EXPECT_EQ(canonical.at("seeds"), nlohmann::json::array({0}));
+    EXPECT_EQ(canonical.at("dense").at("iterations"), 3);
+    for (const char* phase : {"dense", "prune", "retrain"}) {
+        EXPECT_EQ(canonical.at(phase).at("optimizer").at("kind"), "adam") << phase;
+        EXPECT_EQ(canonical.at(phase).at("optimizer").at("beta1"), 0.5) << phase;
+        EXPECT_EQ(canonical.at(phase).at("schedule").at("kind"), "constant") << phase;
+    }
+}
+
+TEST(Experiment, CanonicalFormReadsBackAsItself) {
+    const auto once = read_experiment(kMinimal, "tiny.json").canonical;
+    EXPECT_EQ(read_experiment(once.dump(), "canonical").canonical, once);
+}
+
+TEST(Experiment, HashChangesWithEveryKey) {
+    const auto canonical = read_experiment(kMinimal, "tiny.json").canonical;
+    std::map<std::string, nlohmann::json> leaves;
+    collect_leaves(canonical, "", leaves);
+    EXPECT_GT(leaves.size(), 60u);
+    for (const auto& [path, value] : leaves) {
+        Overrides overrides = {{path, changed(path, value)}};
+        if (path == "data.kind") overrides.emplace_back("data.path", "elsewhere");
+        if (contains(path, "data.resize"))
+            overrides = {{"data.resize_height", 20 + contains(path, "height")}, {"data.resize_width", 20}};
+        if (contains(path, "schedule.kind"))
+            overrides.emplace_back(path.substr(0, path.find('.')) + ".schedule.t_max", 7);
+        if (path == "retrain.targets") overrides.emplace_back("retrain.iterations", 1);
+        const auto other = read_experiment(kMinimal, "tiny.json", overrides).canonical;
+        EXPECT_NE(config_hash(other), config_hash(canonical)) << path;
+    }
+}
+
+TEST(Experiment, HashIgnoresOrderAndComments) {
+    const auto a = read_experiment(R"({"name": "x", "dense": {"iterations": 2, "batch_size": 4}})", "a");
+    const auto b = read_experiment(
+        "{ // a comment\n \"dense\": {\"batch_size\": 4, \"iterations\": 2},\n"
+        "\"name\": \"x\"}",
+        "b");
+    EXPECT_EQ(config_hash(a.canonical), config_hash(b.canonical));
+    // Written out, a default is the same experiment.
+    const auto c = read_experiment(
+        R"({"name": "x", "device": "cpu", "dense": {"iterations": 2, "batch_size": 4}})", "c");
+    EXPECT_EQ(config_hash(a.canonical), config_hash(c.canonical));
+    EXPECT_EQ(config_hash(a.canonical).size(), 16u);
+}
+
+TEST(Experiment, OverridesReplaceKeysAtAnyDepth) {
+    const auto experiment = read_experiment(
+        kMinimal, "tiny.json", {{"dense.optimizer.lr", 0.25}, {"seeds", {3, 5}}, {"data.classes", 40}});
+    EXPECT_EQ(experiment.dense.optimizer.lr, 0.25);
+    EXPECT_EQ(experiment.seeds, (std::vector<uint64_t>{3, 5}));
+    EXPECT_EQ(experiment.model.tasks.at(0).channels, 40);
+}
+
+TEST(Experiment, UnknownKeysNameTheNearest) {
+    const std::pair<std::string, std::string> cases[] = {
+        {"sedes", "'seeds'"},
+        {"data.knd", "'kind'"},
+        {"model.head_widht", "'head_width'"},
+        {"dense.iteratons", "'iterations'"},
+        {"prune.frequncy", "'frequency'"},
+        {"prune.optimizer.weigth_decay", "'weight_decay'"},
+        {"retrain.schedule.knid", "'kind'"},
+    };
+    for (const auto& [path, nearest] : cases) {
+        const auto message = message_of({{path, 1}});
+        EXPECT_TRUE(contains(message, "tiny.json") && contains(message, nearest)) << path << ": " << message;
+    }
+    EXPECT_TRUE(contains(message_of({{"retrain.targets", {{{"parameter_fraction", 0.5}}}}}),
+                         "'parameters_fraction'"));
+    EXPECT_TRUE(contains(message_of({{"fidelity", "as_relesed"}}), "'as_released'"));
+}
+
+TEST(Experiment, ImpossibleValuesAreRefusedWithPlaceAndValue) {
+    const std::pair<Overrides, std::string> cases[] = {
+        {{{"dense.iterations.x", 3}}, "override of dense.iterations.x"},
+        {{{"dense.iterations", 0}}, "dense: iterations"},
+        {{{"dense.iterations", 2.5}}, "an integer"},
+        {{{"dense.iterations", "many"}}, "\"many\""},
+        {{{"retrain.targets", {{{"parameters_fraction", 0.5}}}}}, "retrain: iterations"},
+        {{{"seeds", nlohmann::json::array()}}, "at least one seed"},
+        {{{"seeds", {-1}}}, "-1"},
+        {{{"seeds", {1.5}}}, "1.5"},
+        {{{"seeds", {2, 7, 2}}}, "2 twice"},
+        {{{"model.widths", nlohmann::json::array()}}, "model: widths"},
+        {{{"model.widths", {4, 0}}}, "[4,0]"},
+        {{{"model.pool_after", {14}}}, "1..13"},
+        {{{"prune.criteria", {"tailor"}}}, "'taylor'"},
+        {{{"prune.criteria", {"taylor", "taylor"}}}, "taylor twice"},
+        {{{"data.kind", "adashare"}}, "nyu_v2_3task.json"},
+        {{{"data.resize_height", 30}}, "both resize_height and resize_width"},
+        {{{"retrain.iterations", 1}, {"retrain.targets", {{{"events", {{"tailor", 1}}}}}}}, "'taylor'"},
+        {{{"retrain.iterations", 1}, {"retrain.targets", {nlohmann::json::object()}}},
+         "parameters_fraction or events"},
+    };
+    for (const auto& [overrides, part] : cases) {
+        const auto message = message_of(overrides);
+        EXPECT_TRUE(contains(message, part)) << part << ": " << message;
+        EXPECT_FALSE(contains(message, "\n")) << message;
+    }
+    EXPECT_TRUE(contains(message_of({}, "{}"), "'name'"));
+    EXPECT_TRUE(contains(message_of({}, "[1]"), "tiny.json"));
+    EXPECT_TRUE(contains(message_of({}, "{\n \"name\": \"x\",\n \"seeds\" 3}"), "line 3, column 10"));
+}
+
+/// Rows or columns of predictions after the poolings (which round down).
+int64_t grid(int64_t size, const ModelConfig& model) {
+    return size >> model.pool_after.size();
+}
+
+TEST(Scales, AllAreReadableAndPredictAtLeast10x10) {
+    const auto names = scale_names();
+    for (const char* expected : {"quick", "small", "smoke"})
+        EXPECT_NE(std::find(names.begin(), names.end(), expected), names.end()) << expected;
+    for (const auto& name : names) {
+        Overrides overrides;
+        if (name == "paper") overrides = {{"data.kind", "adashare"}, {"data.path", "anywhere"}};
+        const auto experiment = read_experiment(read_file(scale_file(name)), name, overrides);
+        EXPECT_EQ(experiment.name, name);
+        EXPECT_FALSE(experiment.description.empty()) << name;
+        EXPECT_GE(grid(experiment.data.transform.height, experiment.model), 10) << name;
+        EXPECT_GE(grid(experiment.data.transform.width, experiment.model), 10) << name;
+        EXPECT_EQ(experiment.prune.criteria, (std::vector<std::string>{"taylor", "cosprune"})) << name;
+        EXPECT_FALSE(experiment.retrain.targets.empty()) << name;
+    }
+}
+
+TEST(Scales, PaperIsThePapersProtocol) {
+    const auto names = scale_names();
+    if (std::find(names.begin(), names.end(), "paper") == names.end())
+        GTEST_SKIP() << "there is no scale 'paper'";
+    const auto paper = read_experiment(read_file(scale_file("paper")), "paper",
+                                       {{"data.kind", "adashare"}, {"data.path", "anywhere"}});
+    EXPECT_EQ(paper.model, ModelConfig{});
+    EXPECT_EQ(paper.model.head_width, 1024);
+    EXPECT_EQ(parameter_count(paper.model), 84125680);
+    EXPECT_EQ(paper.data.transform.height, 321);
+    EXPECT_EQ(paper.data.transform.width, 321);
+    EXPECT_EQ(paper.data.classes, 40);
+    EXPECT_EQ(paper.dense.batch_size, 16);
+    EXPECT_EQ(paper.prune.training.batch_size, 16);
+    EXPECT_EQ(paper.prune.frequency, 500);
+    EXPECT_EQ(paper.prune.filters_per_event, 100);
+    EXPECT_EQ(paper.prune.floor, 5);
+    EXPECT_EQ(paper.seeds.size(), 6u);
+}
+
+}  // namespace
+}  // namespace mtlprune

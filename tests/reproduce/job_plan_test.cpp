@@ -1,0 +1,116 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "datasets/error.h"
+#include "reproduce/job.h"
+
+namespace mtlprune {
+namespace {
+
+using Overrides = std::vector<std::pair<std::string, nlohmann::json>>;
+
+Experiment experiment(const Overrides& overrides = {}) {
+    constexpr const char* text = R"({
+      "name": "tiny", "seeds": [3, 8], "model": {"widths": [6, 7, 8], "pool_after": [1], "head_width": 4},
+      "data": {"height": 16, "width": 16}, "dense": {"iterations": 2},
+      "prune": {"frequency": 2, "filters_per_event": 3},
+      "retrain": {"iterations": 2, "targets": [{"parameters_fraction": 1.0}, {"parameters_fraction": 0.5}]}})";
+    return read_experiment(text, "tiny.json", overrides);
+}
+
+std::vector<const Job*> select(const std::vector<Job>& plan, JobKind kind) {
+    std::vector<const Job*> jobs;
+    for (const auto& job : plan)
+        if (job.kind == kind) jobs.push_back(&job);
+    return jobs;
+}
+
+const Job& find(const std::vector<Job>& plan, const std::string& name, uint64_t seed) {
+    const auto it = std::find_if(plan.begin(), plan.end(),
+                                 [&](const Job& job) { return job.name == name && job.seed == seed; });
+    if (it == plan.end()) throw std::runtime_error("no job " + name);
+    return *it;
+}
+
+TEST(JobPlan, HasEveryJobOnceAndNeedsPrecede) {
+    const auto plan = plan_jobs(experiment());
+    // 1 constant, 2 dense, 2x2 prune, 2 dense retrainings (shared by the criteria), 2x2 retrainings
+    EXPECT_EQ(plan.size(), 13u);
+    std::set<std::filesystem::path> folders;
+    for (size_t i = 0; i < plan.size(); ++i) {
+        folders.insert(plan[i].folder("runs"));
+        for (const size_t need : plan[i].needs) EXPECT_LT(need, i) << plan[i].name;
+        if (plan[i].kind != JobKind::constant) EXPECT_GT(plan[i].cost, 0.0) << plan[i].name;
+    }
+    EXPECT_EQ(folders.size(), plan.size());
+}
+
+TEST(JobPlan, PruningReadsTheDenseNetworkOfItsSeed) {
+    const auto plan = plan_jobs(experiment());
+    const auto pruning = select(plan, JobKind::prune);
+    ASSERT_EQ(pruning.size(), 4u);
+    for (const Job* job : pruning) {
+        ASSERT_EQ(job->needs.size(), 1u);
+        EXPECT_EQ(plan[job->needs[0]].kind, JobKind::dense);
+        EXPECT_EQ(plan[job->needs[0]].seed, job->seed);
+    }
+}
+
+TEST(JobPlan, DenseArchitectureIsRetrainedOnceForAllCriteria) {
+    const auto plan = plan_jobs(experiment());
+    const auto& job = find(plan, "retrain-dense-0", 8);
+    EXPECT_TRUE(job.needs.empty());
+    EXPECT_EQ(job.criterion, "dense");
+    EXPECT_THROW(find(plan, "retrain-taylor-0", 8), std::runtime_error);
+    // Event 0 of every criterion is the dense network too; another event is not.
+    const auto by_event = [](int64_t event) {
+        return plan_jobs(
+            experiment({{"retrain.targets", {{{"events", {{"taylor", event}, {"cosprune", 0}}}}}}}));
+    };
+    EXPECT_EQ(select(by_event(0), JobKind::retrain).size(), 2u);
+    EXPECT_EQ(select(by_event(1), JobKind::retrain).size(), 4u);
+}
+
+TEST(JobPlan, RetrainingTakesItsOwnSeedsArchitectureOrTheNamedSeeds) {
+    const auto own = plan_jobs(experiment());
+    EXPECT_EQ(own[find(own, "retrain-taylor-1", 8).needs.at(0)].seed, 8u);
+    const auto shared = plan_jobs(experiment({{"retrain.architecture_seed", 3}}));
+    for (const uint64_t seed : {3u, 8u}) {
+        const auto& source = shared[find(shared, "retrain-cosprune-1", seed).needs.at(0)];
+        EXPECT_EQ(source.name, "prune-cosprune");
+        EXPECT_EQ(source.seed, 3u);
+    }
+    EXPECT_THROW(plan_jobs(experiment({{"retrain.architecture_seed", 5}})), Error);
+}
+
+/// Names (with seed) of the jobs whose folder differs between the two experiments.
+std::set<std::string> moved(const Overrides& overrides) {
+    const auto before = plan_jobs(experiment()), after = plan_jobs(experiment(overrides));
+    std::set<std::string> names;
+    for (size_t i = 0; i < std::min(before.size(), after.size()); ++i)
+        if (before[i].folder("r") != after[i].folder("r")) names.insert(before[i].name);
+    return names;
+}
+
+TEST(JobPlan, AChangedKeyMovesExactlyTheJobsThatDependOnIt) {
+    using Names = std::set<std::string>;
+    const Names retrained = {"retrain-dense-0", "retrain-taylor-1", "retrain-cosprune-1"};
+    const Names pruned = {"prune-taylor", "prune-cosprune"};
+    const Names from_pruning = {"prune-taylor", "prune-cosprune", "retrain-taylor-1", "retrain-cosprune-1"};
+    Names from_dense = from_pruning, all = retrained;
+    from_dense.insert("dense");
+    all.insert({"constant", "dense", "prune-taylor", "prune-cosprune"});
+    EXPECT_EQ(moved({{"dense.optimizer.lr", 0.5}}), from_dense);
+    EXPECT_EQ(moved({{"dense.schedule", {{"kind", "cosine"}, {"t_max", 4}}}}), from_dense);
+    EXPECT_EQ(moved({{"prune.optimizer.lr", 0.5}}), from_pruning);
+    EXPECT_EQ(moved({{"prune.floor", 4}}), from_pruning);
+    EXPECT_EQ(moved({{"retrain.optimizer.lr", 0.5}}), retrained);
+    EXPECT_EQ(moved({{"data.seed", 1}}), all);
+    EXPECT_EQ(moved({{"margins", {{"miou", 0.1}}}}), Names{});
+    EXPECT_EQ(moved({{"description", "x"}}), Names{});
+}
+
+}  // namespace
+}  // namespace mtlprune

@@ -1,0 +1,75 @@
+#include "reproduce/pruned_architecture.h"
+
+#include <gtest/gtest.h>
+
+#include "datasets/atomic_file.h"
+#include "datasets/error.h"
+#include "tests/datasets/temporary_folder.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr const char* kPlan = R"({"architectures": [
+  {"event": 0, "widths": [8, 8], "parameters": 1000},
+  {"event": 1, "widths": [8, 6], "parameters": 700},
+  {"event": 2, "widths": [6, 5], "parameters": 420},
+  {"event": 3, "widths": [5, 5], "parameters": 300}]})";
+
+class PrunedArchitectureTest : public ::testing::Test {
+  protected:
+    void write(const std::string& plan) { write_file_atomically(folder_ / "plan.json", plan); }
+    int64_t event_at(double fraction) {
+        return pruned_architecture(folder_.path(), {fraction, {}, {}}, "taylor").event;
+    }
+    std::string message(const RetrainTarget& target) {
+        try {
+            pruned_architecture(folder_.path(), target, "taylor");
+        } catch (const Error& error) {
+            return error.what();
+        }
+        return "no error";
+    }
+    TemporaryFolder folder_;
+};
+
+TEST_F(PrunedArchitectureTest, NearestInParametersToTheFractionOfTheDenseNetwork) {
+    write(kPlan);
+    EXPECT_EQ(event_at(1.0), 0);
+    EXPECT_EQ(event_at(0.86), 0);
+    EXPECT_EQ(event_at(0.84), 1);
+    EXPECT_EQ(event_at(0.57), 1);
+    EXPECT_EQ(event_at(0.55), 2);
+    EXPECT_EQ(event_at(0.01), 3);
+    const auto chosen = pruned_architecture(folder_.path(), {0.4, {}, {}}, "taylor");
+    EXPECT_EQ(chosen.widths, (std::vector<int64_t>{6, 5}));
+    EXPECT_EQ(chosen.parameters, 420);
+}
+
+TEST_F(PrunedArchitectureTest, AnExplicitEventOfTheCriterionWins) {
+    write(kPlan);
+    const RetrainTarget target{0.4, {{"cosprune", 1}, {"taylor", 3}}, {}};
+    EXPECT_EQ(pruned_architecture(folder_.path(), target, "taylor").event, 3);
+    EXPECT_EQ(pruned_architecture(folder_.path(), target, "cosprune").event, 1);
+    EXPECT_EQ(pruned_architecture(folder_.path(), {0.4, {{"cosprune", 1}}, {}}, "taylor").event, 2);
+}
+
+TEST_F(PrunedArchitectureTest, AnEventThatNeverHappenedIsAnError) {
+    write(kPlan);
+    const auto text = message({0.4, {{"taylor", 4}}, {}});
+    EXPECT_NE(text.find("event 4 of taylor"), std::string::npos) << text;
+    EXPECT_NE(text.find("0..3"), std::string::npos) << text;
+}
+
+TEST_F(PrunedArchitectureTest, MissingOrMalformedPlansNameTheFile) {
+    const auto file = (folder_ / "plan.json").string();
+    EXPECT_NE(message({0.5, {}, {}}).find(file), std::string::npos);
+    for (const char* plan : {"{", "{}", R"({"architectures": []})", R"({"architectures": [{"event": 0}]})",
+                             R"({"architectures": [{"event": 0, "widths": "x", "parameters": 1}]})"}) {
+        write(plan);
+        const auto text = message({0.5, {}, {}});
+        EXPECT_NE(text.find(file), std::string::npos) << plan << ": " << text;
+    }
+}
+
+}  // namespace
+}  // namespace mtlprune
