@@ -8,44 +8,72 @@ namespace mtlprune {
 namespace {
 
 constexpr auto kChannelsLast = torch::MemoryFormat::ChannelsLast;
-/// oneDNN's channels-last kernel for the input gradient falls behind its blocked one from this many input
-/// channels on.
-constexpr int64_t kBlockedInputGradient = 256;
+
+enum class Pass { forward, input_gradient, weight_gradient };
+
+/// oneDNN in one of two memory layouts, or models/conv_taps.h.
+enum class Kernel { contiguous, channels_last, taps };
+
+/// The rule, read off bench_convolution (LibTorch 1.13, oneDNN 2.6, AVX-512); it depends on shapes alone.
+Kernel choose(Pass pass, const torch::Tensor& x, const torch::Tensor& weight, int64_t dilation) {
+    const int64_t kernel = weight.size(2);
+    const int64_t maps = x.size(0) * x.size(2) * x.size(3) * (weight.size(0) + weight.size(1));
+    // Converting the weights, which the channels-last kernels do slowly, takes longer than converting the
+    // maps.
+    const bool heavy_weights = weight.numel() > maps;
+    if (kernel == 1) return heavy_weights ? Kernel::taps : Kernel::channels_last;
+    // oneDNN has no kernel for the weight gradient when the padding is this wide.
+    if (pass == Pass::weight_gradient && valid_tap_share(x, weight, dilation) < 0.45) return Kernel::taps;
+    if (heavy_weights) return Kernel::contiguous;
+    // The channels-last kernel for input gradients falls behind from about 256 input channels on.
+    return pass == Pass::input_gradient && x.size(1) >= 256 ? Kernel::contiguous : Kernel::channels_last;
+}
 
 int64_t same_padding(const torch::Tensor& weight, int64_t dilation) {
     return dilation * (weight.size(2) - 1) / 2;
 }
 
-/// Matrix products beat oneDNN where the padding makes up much of the window, and for 1x1 kernels.
-bool use_taps(const torch::Tensor& x, const torch::Tensor& weight, int64_t dilation) {
-    return weight.size(2) == 1 || valid_tap_share(x, weight, dilation) <= 0.9;
+torch::Tensor in_layout(const torch::Tensor& map, Kernel kernel) {
+    return map.contiguous(kernel == Kernel::contiguous ? torch::MemoryFormat::Contiguous : kChannelsLast);
 }
 
-std::array<torch::Tensor, 3> onednn_backward(const torch::Tensor& gradient, const torch::Tensor& x,
-                                             const torch::Tensor& weight, int64_t dilation,
-                                             std::array<bool, 3> wanted) {
-    const int64_t padding = same_padding(weight, dilation);
-    const std::vector<int64_t> bias_sizes = {weight.size(0)};
-    const auto backward = [&](const torch::Tensor& g, const torch::Tensor& input, std::array<bool, 3> mask) {
-        return at::convolution_backward(g, input, weight, bias_sizes, {1, 1}, {padding, padding},
-                                        {dilation, dilation}, false, {0, 0}, 1, mask);
-    };
-    const auto g = gradient.contiguous(kChannelsLast);
-    std::array<torch::Tensor, 3> gradients;
-    const bool blocked = wanted[0] && x.size(1) >= kBlockedInputGradient;
-    if (blocked) {
-        // The input gradient does not depend on the values of x, only on its shape and layout.
-        gradients[0] =
-            std::get<0>(backward(g.contiguous(), torch::empty(x.sizes(), x.options()), {true, false, false}));
-    }
-    const std::array<bool, 3> rest = {wanted[0] && !blocked, wanted[1], wanted[2]};
-    if (rest[0] || rest[1] || rest[2]) {
-        auto [input, w, b] = backward(g, x, rest);
-        if (rest[0]) gradients[0] = input;
-        gradients[1] = w;
-        gradients[2] = b;
-    }
-    return gradients;
+struct Saved {
+    torch::Tensor gradient, x, weight;
+    int64_t dilation;
+    bool bias;
+};
+
+std::array<torch::Tensor, 3> library_backward(const Saved& saved, const torch::Tensor& x, Kernel kernel,
+                                              std::array<bool, 3> wanted) {
+    const int64_t padding = same_padding(saved.weight, saved.dilation);
+    const std::vector<int64_t> bias_sizes = {saved.weight.size(0)};
+    auto [input, weight, bias] = at::convolution_backward(
+        in_layout(saved.gradient, kernel), x, saved.weight, bias_sizes, {1, 1}, {padding, padding},
+        {saved.dilation, saved.dilation}, false, {0, 0}, 1, wanted);
+    return {input, weight, bias};
+}
+
+torch::Tensor input_gradient(const Saved& saved) {
+    const Kernel kernel = choose(Pass::input_gradient, saved.x, saved.weight, saved.dilation);
+    const std::array<bool, 3> wanted = {true, false, false};
+    if (kernel == Kernel::taps)
+        return tap_backward(saved.gradient, saved.x, saved.weight, saved.dilation, wanted)[0];
+    // It depends on the shape and layout of x only, so that its values need not be converted.
+    const auto like = kernel == Kernel::contiguous && !saved.x.is_contiguous()
+                          ? torch::empty(saved.x.sizes(), saved.x.options())
+                          : in_layout(saved.x, kernel);
+    return library_backward(saved, like, kernel, wanted)[0];
+}
+
+/// Weight's and bias's.
+std::pair<torch::Tensor, torch::Tensor> weight_gradient(const Saved& saved) {
+    const Kernel kernel = choose(Pass::weight_gradient, saved.x, saved.weight, saved.dilation);
+    const std::array<bool, 3> wanted = {false, true, saved.bias};
+    const auto gradients = kernel == Kernel::taps
+                               ? tap_backward(saved.gradient, saved.x, saved.weight, saved.dilation, wanted)
+                               : library_backward(saved, in_layout(saved.x, kernel), kernel, wanted);
+    // Optimisers and criteria pass faster over gradients that are laid out like the weights.
+    return {gradients[1].contiguous(), gradients[2]};
 }
 
 class Convolution : public torch::autograd::Function<Convolution> {
@@ -56,24 +84,21 @@ class Convolution : public torch::autograd::Function<Convolution> {
         context->save_for_backward({x, weight});
         context->saved_data["dilation"] = dilation;
         context->saved_data["bias"] = bias.has_value();
-        if (use_taps(x, weight, dilation))
+        if (choose(Pass::forward, x, weight, dilation) == Kernel::taps)
             return tap_forward(x, weight, bias.value_or(torch::Tensor()), dilation);
         return at::conv2d(x, weight, bias, /*stride=*/1, same_padding(weight, dilation), dilation);
     }
 
     static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
                                                    torch::autograd::variable_list gradients) {
-        const auto saved = context->get_saved_variables();
-        const auto& x = saved[0];
-        const auto& weight = saved[1];
-        const int64_t dilation = context->saved_data["dilation"].toInt();
-        const std::array<bool, 3> wanted = {
-            context->needs_input_grad(0), context->needs_input_grad(1),
-            context->saved_data["bias"].toBool() && context->needs_input_grad(2)};
-        const auto result = use_taps(x, weight, dilation)
-                                ? tap_backward(gradients[0], x, weight, dilation, wanted)
-                                : onednn_backward(gradients[0], x, weight, dilation, wanted);
-        return {result[0], result[1], result[2], {}};
+        const auto tensors = context->get_saved_variables();
+        const bool bias = context->saved_data["bias"].toBool() && context->needs_input_grad(2);
+        const Saved saved = {gradients[0], tensors[0], tensors[1], context->saved_data["dilation"].toInt(),
+                             bias};
+        torch::Tensor of_input, of_weight, of_bias;
+        if (context->needs_input_grad(0)) of_input = input_gradient(saved);
+        if (context->needs_input_grad(1) || bias) std::tie(of_weight, of_bias) = weight_gradient(saved);
+        return {of_input, of_weight, of_bias, {}};
     }
 };
 
@@ -85,7 +110,8 @@ torch::Tensor convolve(const torch::Tensor& x, const torch::nn::Conv2d& layer) {
         return at::conv2d(x, layer->weight, layer->bias, /*stride=*/1, same_padding(layer->weight, dilation),
                           dilation);
     const auto bias = layer->bias.defined() ? c10::make_optional(layer->bias) : c10::nullopt;
-    return Convolution::apply(x.contiguous(kChannelsLast), layer->weight, bias, dilation);
+    return Convolution::apply(in_layout(x, choose(Pass::forward, x, layer->weight, dilation)), layer->weight,
+                              bias, dilation);
 }
 
 }  // namespace mtlprune

@@ -45,7 +45,7 @@ double finite_value(const Measurement& row, const std::string& metric);
 
 std::set<int64_t> seeds_of(const std::vector<Measurement>& rows);
 
-/// Configurations that any of the two criteria was re-trained at.
+/// Configurations that both criteria were re-trained at.
 std::set<int64_t> retrained_configurations(const ClaimSetting& setting);
 
 /// One unadjusted finding per primary metric that has at least one difference.

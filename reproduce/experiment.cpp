@@ -112,6 +112,7 @@ PruneRecipe read_prune(ConfigReader reader) {
 }
 
 std::vector<RetrainTarget> read_targets(const nlohmann::json& list, const std::string& place) {
+    if (!list.is_array()) throw Error("configuration", place, "a list", list.dump().substr(0, 40));
     std::vector<RetrainTarget> targets;
     for (size_t i = 0; i < list.size(); ++i) {
         ConfigReader reader(list[i], fmt::format("{}[{}]", place, i));

@@ -36,6 +36,10 @@ GroupBuilder::GroupBuilder(Labelling& labelling)
     name_groups();
 }
 
+std::string GroupBuilder::operator_of(const LabelBlock& block) const {
+    return block.node < 0 ? "" : labelling_.graph().nodes[block.node].kind;
+}
+
 void GroupBuilder::order_blocks() {
     const auto& blocks = labelling_.blocks();
     for (size_t i = 0; i < blocks.size(); ++i) order_.push_back(i);
@@ -88,7 +92,7 @@ void GroupBuilder::fill_indices() {
             const auto& block = labelling_.blocks()[block_number];
             const auto& stored = graph.stored[block.stored];
             auto& added = groups_[g].members.emplace_back(
-                Member{stored.name, block.dim, block.role, stored.is_buffer, count, {}});
+                Member{stored.name, block.dim, block.role, stored.is_buffer, count, {}, operator_of(block)});
             added.indices.resize(count * groups_[g].channels);
         }
     }

@@ -32,6 +32,7 @@ class GroupBuilder {
     };
 
     void order_blocks();
+    std::string operator_of(const LabelBlock& block) const;
     void find_channels();
     void form_groups();
     void fill_indices();
