@@ -149,8 +149,8 @@ Loader::Impl::Pending Loader::Impl::create_batch() {
     auto pending = std::make_shared<PendingBatch>();
     pending->epoch = epoch_;
     auto indices = take_indices();
-    pending->batch =
-        allocate_batch(static_cast<int64_t>(indices.size()), dataset_->tasks(), options_.transform);
+    pending->batch = allocate_batch(static_cast<int64_t>(indices.size()), dataset_->tasks(),
+                                    options_.transform, options_.page_locked);
     pending->batch.indices = std::move(indices);
     return pending;
 }

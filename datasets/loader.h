@@ -57,6 +57,7 @@ struct LoaderOptions {
     int64_t prefetch = 2;  ///< batches ready or under way per worker, bounds the memory
     uint64_t seed = 0;
     bool cache_decoded = false;  ///< keep decoded samples in memory (small data sets)
+    bool page_locked = false;    ///< batches in memory that a GPU reads directly; needs one
 };
 
 /// Iterates over epochs of batches. Order and augmentation depend only on (seed, epoch, position), not on

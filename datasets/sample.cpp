@@ -25,9 +25,11 @@ std::vector<TaskSpec> nyuv2_tasks(int64_t classes) {
 }
 
 Batch Batch::to(torch::Device device) const {
-    Batch moved{image.to(device), {}, indices};
-    for (const auto& target : targets)
-        moved.targets.push_back({target.value.to(device), target.mask.to(device)});
+    const auto move = [&](const torch::Tensor& tensor) {
+        return tensor.to(device, tensor.scalar_type(), /*non_blocking=*/device.is_cuda());
+    };
+    Batch moved{move(image), {}, indices};
+    for (const auto& target : targets) moved.targets.push_back({move(target.value), move(target.mask)});
     return moved;
 }
 

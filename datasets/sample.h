@@ -37,10 +37,10 @@ struct Sample {
     cv::Mat image;         ///< CV_8UC3, BGR
     cv::Mat segmentation;  ///< CV_8UC1, class index, 255 = ignore
     cv::Mat normals;       ///< CV_8UC3, BGR of the AdaShare code: R = right, G = forward, B = up,
-                      ///< round((n+1)*127.5); any channel 255 = masked, (127,127,127) = no normal
-    cv::Mat depth;      ///< CV_32FC1, metres, 0 = missing
-    cv::Mat keypoints;  ///< CV_32FC1, 0..1
-    cv::Mat edges;      ///< CV_32FC1, 0..1
+                           ///< round((n+1)*127.5); any channel 255 = masked, (127,127,127) = no normal
+    cv::Mat depth;         ///< CV_32FC1, metres, 0 = missing
+    cv::Mat keypoints;     ///< CV_32FC1, 0..1
+    cv::Mat edges;         ///< CV_32FC1, 0..1
 };
 
 /// One task's labels of a batch. Where `mask` is false the target has no meaning.

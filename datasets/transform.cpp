@@ -99,17 +99,21 @@ void check_transform(const TransformOptions& options) {
                     fmt::format("{}x{}", options.height, options.width));
 }
 
-Batch allocate_batch(int64_t size, const std::vector<TaskSpec>& tasks, const TransformOptions& options) {
+Batch allocate_batch(int64_t size, const std::vector<TaskSpec>& tasks, const TransformOptions& options,
+                     bool page_locked) {
     check_transform(options);
-    Batch batch{torch::empty({size, 3, options.height, options.width}, torch::kFloat32), {}, {}};
+    const auto of_type = [&](torch::Dtype type) {
+        return torch::TensorOptions(type).pinned_memory(page_locked);
+    };
+    Batch batch{torch::empty({size, 3, options.height, options.width}, of_type(torch::kFloat32)), {}, {}};
     for (const auto& task : tasks) {
         Target target;
         if (task.kind == TaskKind::segmentation)
-            target.value = torch::empty({size, options.height, options.width}, torch::kInt64);
+            target.value = torch::empty({size, options.height, options.width}, of_type(torch::kInt64));
         else
             target.value =
-                torch::empty({size, task.channels, options.height, options.width}, torch::kFloat32);
-        target.mask = torch::empty({size, 1, options.height, options.width}, torch::kBool);
+                torch::empty({size, task.channels, options.height, options.width}, of_type(torch::kFloat32));
+        target.mask = torch::empty({size, 1, options.height, options.width}, of_type(torch::kBool));
         batch.targets.push_back(std::move(target));
     }
     return batch;

@@ -10,7 +10,8 @@ namespace mtlprune {
 void check_transform(const TransformOptions& options);
 
 /// A batch of `size` samples whose tensors are allocated but not filled; `indices` stays empty.
-Batch allocate_batch(int64_t size, const std::vector<TaskSpec>& tasks, const TransformOptions& options);
+Batch allocate_batch(int64_t size, const std::vector<TaskSpec>& tasks, const TransformOptions& options,
+                     bool page_locked = false);
 
 /// As transform_sample(), but fills place `position` of a batch from allocate_batch() (every element of it).
 /// Several threads may fill different positions of one batch.

@@ -16,7 +16,8 @@ void fill_mask(T* mask, int64_t n, double p, uint64_t key) {
         for (int64_t draw = begin; draw < end; ++draw) {
             uint64_t bits = Random(key + static_cast<uint64_t>(draw) * 0x9e3779b97f4a7c15ULL).bits();
             const int64_t stop = std::min(n, (draw + 1) * kPerDraw);
-            for (int64_t i = draw * kPerDraw; i < stop; ++i, bits >>= 16) mask[i] = (bits & 0xffff) < threshold ? T(0) : keep;
+            for (int64_t i = draw * kPerDraw; i < stop; ++i, bits >>= 16)
+                mask[i] = (bits & 0xffff) < threshold ? T(0) : keep;
         }
     });
 }
@@ -25,12 +26,13 @@ void fill_mask(T* mask, int64_t n, double p, uint64_t key) {
 
 torch::Tensor keyed_dropout(const torch::Tensor& x, double p, uint64_t key) {
     if (p <= 0.0) return x;
-    auto mask = torch::empty(x.sizes(), x.options().requires_grad(false));
     if (x.is_cuda()) {
+        auto mask = torch::empty_like(x, x.options().requires_grad(false));  // in the layout of x
         auto generator = at::globalContext().defaultGenerator(x.device()).clone();
         generator.set_current_seed(key);
         return x * mask.bernoulli_(1.0 - p, generator).div_(1.0 - p);
     }
+    auto mask = torch::empty(x.sizes(), x.options().requires_grad(false));
     AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "keyed_dropout",
                                [&] { fill_mask(mask.data_ptr<scalar_t>(), mask.numel(), p, key); });
     return x * mask;

@@ -21,7 +21,9 @@ torch::nn::Conv2d convolution(int64_t in, int64_t out, int64_t kernel, int64_t d
     return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, kernel).padding(padding).dilation(dilation));
 }
 
-int64_t fan(const torch::Tensor& weight, int64_t channels) { return channels * weight.size(2) * weight.size(3); }
+int64_t fan(const torch::Tensor& weight, int64_t channels) {
+    return channels * weight.size(2) * weight.size(3);
+}
 
 }  // namespace
 
@@ -32,7 +34,8 @@ AsppBranchImpl::AsppBranchImpl(int64_t in_channels, int64_t width, int64_t out_c
 
 torch::Tensor AsppBranchImpl::forward(const torch::Tensor& features, double dropout, uint64_t dropout_key) {
     const double p = is_training() ? dropout : 0.0;
-    auto hidden = keyed_dropout(torch::relu(convolve(features, conv1)), p, mix_key(dropout_key, Stream::method, 1));
+    auto hidden =
+        keyed_dropout(torch::relu(convolve(features, conv1)), p, mix_key(dropout_key, Stream::method, 1));
     hidden = keyed_dropout(torch::relu(convolve(hidden, conv2)), p, mix_key(dropout_key, Stream::method, 2));
     return convolve(hidden, conv3);
 }
@@ -61,7 +64,8 @@ VggBackboneImpl::VggBackboneImpl(const std::vector<int64_t>& widths, const std::
     }
     for (const int64_t number : pool_after) {
         if (number < 1 || number > static_cast<int64_t>(widths.size()))
-            throw Error("model", "pool_after", fmt::format("numbers in 1..{}", widths.size()), std::to_string(number));
+            throw Error("model", "pool_after", fmt::format("numbers in 1..{}", widths.size()),
+                        std::to_string(number));
         pooled[number - 1] = true;
     }
 }
@@ -78,8 +82,10 @@ torch::Tensor VggBackboneImpl::forward(torch::Tensor image, const std::vector<to
 
 MultiTaskModelImpl::MultiTaskModelImpl(const ModelConfig& config) : config_(config) {
     if (config.widths.empty() || *std::min_element(config.widths.begin(), config.widths.end()) < 1)
-        throw Error("model", "widths", "at least one layer with at least one channel each", "an empty layer or list");
-    if (config.head_width < 1) throw Error("model", "head_width", "at least 1", std::to_string(config.head_width));
+        throw Error("model", "widths", "at least one layer with at least one channel each",
+                    "an empty layer or list");
+    if (config.head_width < 1)
+        throw Error("model", "head_width", "at least 1", std::to_string(config.head_width));
     if (config.tasks.empty()) throw Error("model", "tasks", "at least one task", "none");
     backbone = register_module("backbone", VggBackbone(config.widths, config.pool_after));
     auto container = register_module("heads", std::make_shared<torch::nn::Module>());
@@ -96,8 +102,12 @@ std::vector<torch::Tensor> MultiTaskModelImpl::forward(const torch::Tensor& imag
     return predictions;
 }
 
-torch::Tensor MultiTaskModelImpl::features(const torch::Tensor& image, const std::vector<torch::Tensor>* gates) {
-    return backbone->forward(image, gates);
+torch::Tensor MultiTaskModelImpl::features(const torch::Tensor& image,
+                                           const std::vector<torch::Tensor>* gates) {
+    // On a GPU activations take the layout of the weights (models/placement.h); on a CPU each convolution
+    // chooses.
+    return backbone->forward(image.is_cuda() ? image.contiguous(torch::MemoryFormat::ChannelsLast) : image,
+                             gates);
 }
 
 torch::Tensor MultiTaskModelImpl::head(size_t task, const torch::Tensor& features) {
@@ -115,7 +125,9 @@ void MultiTaskModelImpl::initialise(uint64_t seed) {
         if (in_backbone && is_weight) {
             value.normal_(0.0, std::sqrt(2.0 / static_cast<double>(fan(value, value.size(0)))), generator);
         } else if (!in_backbone) {
-            const auto& weight = is_weight ? value : named_parameters()[item.key().substr(0, item.key().size() - 4) + "weight"];
+            const auto& weight =
+                is_weight ? value
+                          : named_parameters()[item.key().substr(0, item.key().size() - 4) + "weight"];
             const double bound = 1.0 / std::sqrt(static_cast<double>(fan(weight, weight.size(1))));
             value.uniform_(-bound, bound, generator);
         }
@@ -125,7 +137,8 @@ void MultiTaskModelImpl::initialise(uint64_t seed) {
 
 ModelConfig MultiTaskModelImpl::config() const {
     ModelConfig now = config_;
-    for (size_t i = 0; i < backbone->convolutions.size(); ++i) now.widths[i] = backbone->convolutions[i]->weight.size(0);
+    for (size_t i = 0; i < backbone->convolutions.size(); ++i)
+        now.widths[i] = backbone->convolutions[i]->weight.size(0);
     return now;
 }
 

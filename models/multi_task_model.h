@@ -43,8 +43,9 @@ TORCH_MODULE(AsppHead);
 /// The shared backbone. Parameters are named conv1.weight, conv1.bias, ..., conv13.bias.
 struct VggBackboneImpl : torch::nn::Module {
     VggBackboneImpl(const std::vector<int64_t>& widths, const std::vector<int64_t>& pool_after);
-    /// image [B,3,H,W] -> features [B,C,h,w]. `gates`, when given, holds one tensor [C_l] per convolution that multiplies
-    /// its activation after the ReLU and the pooling, as in the released code; only masks and tests need it.
+    /// image [B,3,H,W] -> features [B,C,h,w]. `gates`, when given, holds one tensor [C_l] per convolution
+    /// that multiplies its activation after the ReLU and the pooling, as in the released code; only masks and
+    /// tests need it.
     torch::Tensor forward(torch::Tensor image, const std::vector<torch::Tensor>* gates = nullptr);
     std::vector<torch::nn::Conv2d> convolutions;
     std::vector<bool> pooled;

@@ -38,20 +38,23 @@ std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::s
     return std::make_shared<ResizedDataset>(dataset, config.resize_height, config.resize_width);
 }
 
-std::unique_ptr<Loader> training_loader(const DataConfig& config, int64_t batch_size, uint64_t seed) {
+std::unique_ptr<Loader> training_loader(const DataConfig& config, int64_t batch_size, uint64_t seed,
+                                        torch::Device device) {
     auto options = loader_options(config, batch_size);
     options.seed = seed;
+    options.page_locked = device.is_cuda();
     return std::make_unique<Loader>(open_split(config, "train"), options);
 }
 
-std::vector<Batch> collect_split(const DataConfig& config, const std::string& split, int64_t batch_size) {
+std::vector<Batch> collect_split(const DataConfig& config, const std::string& split, torch::Device device,
+                                 int64_t batch_size) {
     auto options = loader_options(config, batch_size);
     options.shuffle = false;
     options.cache_decoded = false;
     options.transform.augmentation = Augmentation::none;
     Loader loader(open_split(config, split), options);
     std::vector<Batch> batches;
-    for (int64_t b = 0; b < loader.batches_per_epoch(); ++b) batches.push_back(loader.next());
+    for (int64_t b = 0; b < loader.batches_per_epoch(); ++b) batches.push_back(loader.next().to(device));
     return batches;
 }
 

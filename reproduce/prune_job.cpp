@@ -4,6 +4,7 @@
 
 #include "datasets/random.h"
 #include "models/parameter_count.h"
+#include "models/placement.h"
 #include "pruning/schedules/iterative_pruner.h"
 #include "reproduce/experiment_data.h"
 #include "reproduce/jobs.h"
@@ -19,17 +20,18 @@ class PruneJob {
     explicit PruneJob(JobContext& context)
         : context_(context),
           recipe_(context.experiment.prune),
-          test_(collect_split(context.experiment.data, "test")) {
+          test_(collect_split(context.experiment.data, "test", context.device)) {
         const auto checkpoint = context_.folder.load_checkpoint();
         const auto start = checkpoint ? *checkpoint : load_tensors(context_.needs.at(0) / "checkpoint.pt");
         model_ = load_model(context_.experiment.model, start);
-        model_->to(context_.device);
+        place(*model_, context_.device);
         pruner_ = std::make_unique<IterativePruner>(
             model_, example(), make_criterion(context_.job.criterion, context_.experiment.fidelity),
             options());
         for (const auto& item : model_->named_parameters()) names_.push_back(item.key());
         optimizer_ = make_optimizer(model_->parameters(), recipe_.training.optimizer);
-        loader_ = training_loader(context_.experiment.data, recipe_.training.batch_size, context_.job.seed);
+        loader_ = training_loader(context_.experiment.data, recipe_.training.batch_size, context_.job.seed,
+                                  context_.device);
         if (checkpoint) load(*checkpoint);
     }
 

@@ -6,6 +6,7 @@
 #include "datasets/config.h"
 #include "datasets/random.h"
 #include "models/parameter_count.h"
+#include "models/placement.h"
 #include "reproduce/experiment_data.h"
 #include "reproduce/jobs.h"
 #include "reproduce/pruned_architecture.h"
@@ -22,12 +23,13 @@ class TrainingJob {
           recipe_(context.job.kind == JobKind::dense ? context.experiment.dense
                                                      : context.experiment.retrain.training),
           model_(configure()),
-          test_(collect_split(context.experiment.data, "test")) {
+          test_(collect_split(context.experiment.data, "test", context.device)) {
         model_->initialise(context_.job.seed);
-        model_->to(context_.device);
+        place(*model_, context_.device);
         for (const auto& item : model_->named_parameters()) names_.push_back(item.key());
         optimizer_ = make_optimizer(model_->parameters(), recipe_.optimizer);
-        loader_ = training_loader(context_.experiment.data, recipe_.batch_size, context_.job.seed);
+        loader_ =
+            training_loader(context_.experiment.data, recipe_.batch_size, context_.job.seed, context_.device);
         if (const auto checkpoint = context_.folder.load_checkpoint()) load(*checkpoint);
     }
 

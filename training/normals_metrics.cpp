@@ -38,12 +38,17 @@ class NormalsMetrics : public TaskMetrics {
         torch::NoGradGuard no_grad;
         require_metric_shapes(task_, prediction, target);
         const auto angles = batch_angles(prediction, target);
+        if (!angles.is_cpu()) {
+            on_device_.push_back(angles.masked_select((angles < 0).logical_not_()));
+            return;
+        }
         const float* angle = angles.data_ptr<float>();
         for (int64_t i = 0; i < angles.numel(); ++i)
             if (!(angle[i] < 0)) collect(angle[i]);  // a NaN prediction must show in the result
     }
 
     std::vector<Metric> result() const override {
+        if (!on_device_.empty()) return device_result();
         auto metrics = normals_definitions(task_);
         const auto pixels = static_cast<double>(angles_.size());
         auto angles = angles_;
@@ -55,7 +60,25 @@ class NormalsMetrics : public TaskMetrics {
     }
 
   private:
-    /// Degrees, float32 [B,1,H,W] on the CPU; -1 where the target is invalid.
+    /// The same where the angles are: tens of millions of them would take seconds to move.
+    std::vector<Metric> device_result() const {
+        torch::NoGradGuard no_grad;
+        auto metrics = normals_definitions(task_);
+        const auto angles = torch::cat(on_device_);
+        const int64_t pixels = angles.numel();
+        if (pixels == 0) return metrics;
+        const auto sorted = std::get<0>(angles.sort());  // NaN last
+        metrics[0].value = angles.mean(torch::kFloat64).item<double>();
+        const auto middle = sorted.slice(0, (pixels - 1) / 2, pixels / 2 + 1);
+        metrics[1].value =
+            std::isnan(metrics[0].value) ? kUnknown : middle.mean(torch::kFloat64).item<double>();
+        for (size_t k = 0; k < kWithin.size(); ++k)
+            metrics[2 + k].value =
+                100.0 * (angles <= kWithin[k]).sum().item<double>() / static_cast<double>(pixels);
+        return metrics;
+    }
+
+    /// Degrees, float32 [B,1,H,W] where the target is; -1 where it is invalid.
     static torch::Tensor batch_angles(const torch::Tensor& prediction, const Target& target) {
         const auto& value = target.value;
         const auto direction = normalise(prediction.to(torch::kFloat32));
@@ -68,11 +91,7 @@ class NormalsMetrics : public TaskMetrics {
             length.addcmul_(truth[axis], truth[axis]);
         }
         const auto cosine = product.div_(length.sqrt_().clamp_min_(kNormaliseEpsilon)).clamp_(-1, 1);
-        return cosine.acos_()
-            .mul_(180.0 / std::numbers::pi)
-            .masked_fill_(~target.mask, -1)
-            .cpu()
-            .contiguous();
+        return cosine.acos_().mul_(180.0 / std::numbers::pi).masked_fill_(~target.mask, -1).contiguous();
     }
 
     void collect(float angle) {
@@ -82,7 +101,8 @@ class NormalsMetrics : public TaskMetrics {
     }
 
     TaskSpec task_;
-    std::vector<float> angles_;
+    std::vector<float> angles_;             ///< collected on the CPU
+    std::vector<torch::Tensor> on_device_;  ///< per batch, valid angles, on any other device
     double sum_ = 0.0;
     std::array<int64_t, kWithin.size()> within_ = {};
 };

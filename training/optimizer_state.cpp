@@ -87,7 +87,9 @@ class Reader {
     }
 
     torch::Tensor take_moment(const std::string& name, const torch::Tensor& parameter) {
-        return take(name, parameter.sizes()).detach().to(parameter.options().requires_grad(false)).clone();
+        // In the parameter's layout, so that updates pass over both in one order.
+        return torch::empty_like(parameter, parameter.options().requires_grad(false))
+            .copy_(take(name, parameter.sizes()));
     }
 
     void require_nothing_else() const {
@@ -128,10 +130,14 @@ std::unique_ptr<OptimizerParamState> import_state(const torch::optim::Optimizer&
     return state;
 }
 
+torch::Tensor slice(const torch::Tensor& moment, int64_t dim, const torch::Tensor& kept) {
+    return moment.index_select(dim, kept).contiguous(moment.suggest_memory_format());
+}
+
 template <typename AdamState>
 void slice_adam(AdamState& state, int64_t dim, const torch::Tensor& kept) {
-    state.exp_avg(state.exp_avg().index_select(dim, kept));
-    state.exp_avg_sq(state.exp_avg_sq().index_select(dim, kept));
+    state.exp_avg(slice(state.exp_avg(), dim, kept));
+    state.exp_avg_sq(slice(state.exp_avg_sq(), dim, kept));
 }
 
 }  // namespace
@@ -168,7 +174,7 @@ void slice_optimizer_state(torch::optim::Optimizer& optimizer, const torch::Tens
     } else if (auto* adamw = dynamic_cast<torch::optim::AdamWParamState*>(it->second.get())) {
         slice_adam(*adamw, dim, kept);
     } else if (auto* sgd = dynamic_cast<torch::optim::SGDParamState*>(it->second.get())) {
-        sgd->momentum_buffer(sgd->momentum_buffer().index_select(dim, kept));
+        sgd->momentum_buffer(slice(sgd->momentum_buffer(), dim, kept));
     } else {
         throw Error(kSubject, "slicing", "an Adam, AdamW or SGD optimizer", "another one");
     }

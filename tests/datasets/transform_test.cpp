@@ -197,16 +197,19 @@ TEST(Transform, CorrectedScalingMovesTheScene) {
     Sample sample = random_sample(48, 64);
     sample.depth.setTo(3.0f);
     const auto tasks = nyuv2_tasks(40);
-    const auto near = transform_sample(sample, tasks, options_for(33, 33, Augmentation::corrected), {1.25, false, 0.3, 0.6});
+    const auto near = transform_sample(sample, tasks, options_for(33, 33, Augmentation::corrected),
+                                       {1.25, false, 0.3, 0.6});
     ASSERT_TRUE(near.targets[2].mask.any().item<bool>());
-    EXPECT_TRUE(torch::allclose(near.targets[2].value.masked_select(near.targets[2].mask), torch::tensor(3.0f / 1.25f)));
+    EXPECT_TRUE(torch::allclose(near.targets[2].value.masked_select(near.targets[2].mask),
+                                torch::tensor(3.0f / 1.25f)));
 }
 
 TEST(Transform, CorrectedScaleOneShowsObjectsAtTheTestTransformsMeanSize) {
     const Sample sample = random_sample(48, 64);
     // Mean test scale sqrt(24 * 32 / (48 * 64)) = 0.5: at equal aspect the whole frame fits the crop exactly.
     const auto tasks = nyuv2_tasks(40);
-    const auto train = transform_sample(sample, tasks, options_for(24, 32, Augmentation::corrected), {1.0, false, 0.0, 0.0});
+    const auto train =
+        transform_sample(sample, tasks, options_for(24, 32, Augmentation::corrected), {1.0, false, 0.0, 0.0});
     const auto test = transform_sample(sample, tasks, options_for(24, 32, Augmentation::none), {});
     expect_equal(train.targets[0].value, test.targets[0].value, "segmentation");
     expect_equal(train.targets[2].value, test.targets[2].value, "depth");

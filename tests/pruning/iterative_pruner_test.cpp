@@ -41,7 +41,7 @@ Batch batch(uint64_t key, torch::Dtype type) {
 
 struct Training {
     Training(const std::string& criterion, Fidelity fidelity, bool mask, torch::Dtype type = torch::kDouble,
-        int64_t floor = 2)
+             int64_t floor = 2)
         : type(type),
           model(small_model(type)),
           optimizer(make_optimizer(model->parameters(), default_optimizer(OptimizerKind::adamw))),

@@ -1,0 +1,150 @@
+// An entire iterative CosPrune run, from the dense network until every layer is at its floor: removing
+// filters against multiplying them by masks. What is measured is small (widths 8..64, 80x80, batch 8, 1
+// thread, 2 iterations per event); `paper_macs` is computed, not timed.
+//
+//   build/bin/bench_pruning_run
+//
+// Counters: events; macs = multiply-accumulates of all iterations' convolutions, in 10^12.
+#include <ATen/Parallel.h>
+#include <benchmark/benchmark.h>
+
+#include <cstdlib>
+
+#include "models/conv_memory.h"
+#include "models/multi_task_model.h"
+#include "pruning/schedules/iterative_pruner.h"
+#include "training/optimizer.h"
+
+namespace mtlprune {
+namespace {
+
+struct Run {
+    ModelConfig model;
+    int64_t side = 80, batch = 8, frequency = 2, filters_per_event = 18, floor = 5;
+};
+
+Run small_run() {
+    Run run;
+    run.model.widths = {8, 8, 16, 16, 32, 32, 32, 64, 64, 64, 64, 64, 64};
+    run.model.pool_after = {2, 4, 7};
+    run.model.head_width = 64;
+    return run;
+}
+
+/// Multiply-accumulates of one image: all backbone layers, the first one, all heads.
+struct Macs {
+    double backbone = 0, first = 0, heads = 0;
+};
+
+Macs forward_macs(const ModelConfig& model, const std::vector<int64_t>& widths, int64_t side) {
+    Macs macs;
+    int64_t inputs = 3;
+    for (size_t l = 0; l < widths.size(); ++l) {
+        const double layer = 9.0 * static_cast<double>(inputs * widths[l] * side * side);
+        macs.backbone += layer;
+        if (l == 0) macs.first = layer;
+        inputs = widths[l];
+        for (const int64_t pool : model.pool_after)
+            if (pool == static_cast<int64_t>(l) + 1) side /= 2;
+    }
+    for (const auto& task : model.tasks) {
+        const int64_t branch = 9 * inputs + model.head_width + task.channels;
+        macs.heads += 4.0 * static_cast<double>(branch * model.head_width * side * side);
+    }
+    return macs;
+}
+
+/// One iteration: forward, weight and input gradients, the backbone's `forwards` and `backwards` times and
+/// the heads' `head_backwards` times.
+double iteration_macs(const Macs& macs, double forwards, double backwards, double head_backwards) {
+    return forwards * macs.backbone + backwards * (2 * macs.backbone - macs.first) +
+           (1 + 2 * head_backwards) * macs.heads;
+}
+
+Batch random_batch(int64_t count, int64_t side) {
+    auto generator = at::detail::createCPUGenerator(count);
+    const auto mask = torch::ones({count, 1, side, side}, torch::kBool);
+    Batch batch;
+    batch.image = torch::empty({count, 3, side, side}).normal_(0.0, 1.0, generator);
+    const auto normals = torch::empty({count, 3, side, side}).normal_(0.0, 1.0, generator);
+    batch.targets = {{torch::empty({count, side, side}, torch::kLong).random_(0, 40, generator), mask},
+                     {normals / normals.norm(2, {1}, true), mask},
+                     {torch::empty({count, 1, side, side}).uniform_(0.5, 8.0, generator), mask}};
+    return batch;
+}
+
+void dense_to_floor(benchmark::State& state, bool mask) {
+    const Run run = small_run();
+    const auto batch = random_batch(run.batch, run.side);
+    for (auto _ : state) {
+        MultiTaskModel model(run.model);
+        model->initialise(1);
+        model->train();
+        IterativePrunerOptions options;
+        options.frequency = run.frequency;
+        options.filters_per_event = run.filters_per_event;
+        options.floor = run.floor;
+        options.mask = mask;
+        IterativePruner pruner(model, torch::zeros({1, 3, run.side, run.side}), make_criterion("cosprune"),
+                               options);
+        const auto optimizer = make_optimizer(model->parameters(), default_optimizer(OptimizerKind::adamw));
+        double macs = 0;
+        while (!pruner.finished()) {
+            const auto widths = mask ? run.model.widths : pruner.widths();
+            macs += static_cast<double>(run.batch) *
+                    iteration_macs(forward_macs(run.model, widths, run.side), 1, 3, 1);
+            model->set_dropout_key(static_cast<uint64_t>(pruner.iteration()));
+            pruner.step(batch, optimizer.get());
+            optimizer->step();
+        }
+        state.counters["events"] = static_cast<double>(pruner.events().size());
+        state.counters["macs"] = macs * 1e-12;
+    }
+}
+void removed(benchmark::State& state) {
+    dense_to_floor(state, false);
+}
+void masked(benchmark::State& state) {
+    dense_to_floor(state, true);
+}
+BENCHMARK(removed)->Iterations(1)->UseRealTime()->Unit(benchmark::kSecond);
+BENCHMARK(masked)->Iterations(1)->UseRealTime()->Unit(benchmark::kSecond);
+
+/// The paper's run (4224 filters, 100 per event, floor 5) when every layer shrinks in proportion to its
+/// width: the ratio of multiply-accumulates, not of time. `vs_masks`: the same iteration at full size;
+/// `vs_released`: the released code's passes (3 backbone forwards, 9 backbone and 3 head backwards).
+void paper_macs(benchmark::State& state) {
+    const Run run = {};
+    const ModelConfig& model = run.model;
+    constexpr double kSide = 321, kPerEvent = 100, kFilters = 4224;
+    double removed = 0, masks = 0, released = 0;
+    for (auto _ : state) {
+        removed = masks = released = 0;
+        const Macs dense = forward_macs(model, model.widths, static_cast<int64_t>(kSide));
+        const double last = kFilters - static_cast<double>(model.widths.size()) * 5;
+        for (double gone = 0; gone < last; gone += kPerEvent) {
+            std::vector<int64_t> widths;
+            for (const int64_t width : model.widths)
+                widths.push_back(
+                    5 + static_cast<int64_t>(static_cast<double>(width - 5) * (1 - gone / last) + 0.5));
+            removed += iteration_macs(forward_macs(model, widths, static_cast<int64_t>(kSide)), 1, 3, 1);
+            masks += iteration_macs(dense, 1, 3, 1);
+            released += iteration_macs(dense, 3, 9, 3);
+        }
+    }
+    state.counters["vs_masks"] = masks / removed;
+    state.counters["vs_released"] = released / removed;
+}
+BENCHMARK(paper_macs)->Iterations(1);
+
+}  // namespace
+}  // namespace mtlprune
+
+int main(int argc, char** argv) {
+    mtlprune::keep_freed_memory();
+    at::set_num_threads(1);
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+    benchmark::RunSpecifiedBenchmarks();
+    return 0;
+}
