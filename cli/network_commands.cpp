@@ -9,6 +9,7 @@
 #include "cli/commands.h"
 #include "cli/evaluation_table.h"
 #include "datasets/atomic_file.h"
+#include "models/placement.h"
 #include "pruning/criteria/criterion.h"
 #include "reproduce/experiment_data.h"
 #include "reproduce/jobs.h"
@@ -21,6 +22,7 @@ namespace {
 Evaluation evaluate_checkpoint(const Experiment& experiment, const std::filesystem::path& file,
                                const std::vector<Batch>& test) {
     auto model = load_model(experiment.model, load_tensors(file));
+    place(*model, open_device(experiment.device));
     return evaluate(model, test, experiment.fidelity);
 }
 

@@ -24,6 +24,8 @@ if(\"${MTLPRUNE_TORCH}\" STREQUAL \"system\")
   find_dependency(Torch)
 endif()
 include(\${CMAKE_CURRENT_LIST_DIR}/mtlpruneTargets.cmake)
+# CMake exports no path below its own source folder, where the wheel may be; empty for the system LibTorch.
+target_include_directories(mtlprune::mtlprune_torch SYSTEM INTERFACE \"${MTLPRUNE_TORCH_INCLUDES}\")
 ")
 write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/mtlpruneConfigVersion.cmake
                                  COMPATIBILITY SameMinorVersion)

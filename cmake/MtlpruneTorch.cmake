@@ -15,8 +15,8 @@ if(_torch_root)
   find_library(MTLPRUNE_LIBTORCH_CPU torch_cpu PATHS ${_torch_root}/lib NO_DEFAULT_PATH REQUIRED)
   find_library(MTLPRUNE_LIBC10 c10 PATHS ${_torch_root}/lib NO_DEFAULT_PATH REQUIRED)
   find_library(MTLPRUNE_LIBTORCH_CUDA torch_cuda PATHS ${_torch_root}/lib NO_DEFAULT_PATH)
-  target_include_directories(mtlprune_torch SYSTEM INTERFACE
-    ${_torch_root}/include ${_torch_root}/include/torch/csrc/api/include)
+  set(MTLPRUNE_TORCH_INCLUDES ${_torch_root}/include ${_torch_root}/include/torch/csrc/api/include)
+  target_include_directories(mtlprune_torch SYSTEM INTERFACE "$<BUILD_INTERFACE:${MTLPRUNE_TORCH_INCLUDES}>")
   set(_torch_libraries ${MTLPRUNE_LIBTORCH} ${MTLPRUNE_LIBTORCH_CPU} ${MTLPRUNE_LIBC10})
   if(MTLPRUNE_LIBTORCH_CUDA)
     # Registers the CUDA kernels although no symbol of the library is named in our code.

@@ -11,7 +11,6 @@
 #include "reproduce/machine.h"
 
 namespace mtlprune {
-namespace {
 
 torch::Device open_device(const std::string& name) {
     if (name == "cuda" && !torch::cuda::is_available())
@@ -19,6 +18,8 @@ torch::Device open_device(const std::string& name) {
                     "none (build with MTLPRUNE_TORCH=wheel on a machine with a GPU, or use --device cpu)");
     return torch::Device(name);
 }
+
+namespace {
 
 /// The checkpoint of a job under way holds its rows; the final one, written after all results, the network
 /// alone.

@@ -30,6 +30,9 @@ struct Job {
 /// All jobs of an experiment; a job's needs precede it.
 std::vector<Job> plan_jobs(const Experiment& experiment);
 
+/// "cpu" or "cuda"; throws Error when the latter cannot be used here.
+torch::Device open_device(const std::string& name);
+
 /// Told the finished fraction 0..1 of the job.
 using JobProgress = std::function<void(double)>;
 

@@ -148,9 +148,10 @@ TEST_F(BadInput, RunsFolderWithoutPermission) {
 /// A file system of its own, unmounted at the end.
 class SmallDisk {
   public:
-    SmallDisk(fs::path folder, const std::string& size) : folder_(std::move(folder)) {
+    SmallDisk(fs::path folder, const std::string& size, unsigned long flags = 0)
+        : folder_(std::move(folder)) {
         fs::create_directories(folder_);
-        mounted_ = ::mount("tmpfs", folder_.c_str(), "tmpfs", 0, ("size=" + size).c_str()) == 0;
+        mounted_ = ::mount("tmpfs", folder_.c_str(), "tmpfs", flags, ("size=" + size).c_str()) == 0;
         if (!mounted_) reason_ = std::strerror(errno);
     }
     ~SmallDisk() {
@@ -166,6 +167,12 @@ class SmallDisk {
     bool mounted_;
     std::string reason_;
 };
+
+TEST_F(BadInput, ReadOnlyDisk) {
+    const SmallDisk disk(folder_ / "disk", "48k", MS_RDONLY);
+    if (!disk.mounted()) GTEST_SKIP() << "cannot mount a read-only file system: " << disk.reason();
+    expect_refused(reproduce({"--runs", "disk/runs"}), "disk/runs", "Read-only file system");
+}
 
 TEST_F(BadInput, FullDiskLeavesNothingHalfWritten) {
     const SmallDisk disk(folder_ / "disk", "48k");  // room for small files, not for a checkpoint
