@@ -91,8 +91,14 @@ void GroupBuilder::fill_indices() {
         for (const auto& [block_number, count] : signatures_[g]) {
             const auto& block = labelling_.blocks()[block_number];
             const auto& stored = graph.stored[block.stored];
-            auto& added = groups_[g].members.emplace_back(
-                Member{stored.name, block.dim, block.role, stored.is_buffer, count, {}, operator_of(block)});
+            auto& added = groups_[g].members.emplace_back(Member{stored.name,
+                                                                 block.dim,
+                                                                 block.role,
+                                                                 stored.is_buffer,
+                                                                 count,
+                                                                 {},
+                                                                 operator_of(block),
+                                                                 block.argument});
             added.indices.resize(count * groups_[g].channels);
         }
     }

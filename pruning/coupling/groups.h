@@ -29,6 +29,7 @@ struct Member {
     int64_t per_channel;           ///< indices of each channel; more than one after a flatten, say
     std::vector<int64_t> indices;  ///< per_channel indices of channel 0, then of channel 1, ...
     std::string op;                ///< the operator that gave it its role, e.g. "aten::batch_norm"; or empty
+    int64_t argument = -1;         ///< which argument of `op` it is, counted from 0; -1 when derived from one
 
     std::span<const int64_t> channel(int64_t c) const {
         return {indices.data() + c * per_channel, static_cast<size_t>(per_channel)};

@@ -113,12 +113,16 @@ void Labelling::freeze_all(const TensorLabels& labels, const std::string& why) {
 
 void Labelling::mark(size_t value, size_t dim, Role role) {
     if (!is_weight_[value]) return;
+    const auto& inputs = graph_.nodes[node_].inputs;
+    const auto found = std::find(inputs.begin(), inputs.end(), value);
     for (const Label label : labels_[value][dim]) {
         if (label == kFixedLabel) continue;
         auto& block = blocks_[block_of_label_[label]];
         if (block.node >= 0 && block.role <= role) continue;
         block.role = role;
         block.node = node_;
+        const bool direct = found != inputs.end() && graph_.stored[block.stored].value == value;
+        block.argument = direct ? found - inputs.begin() : -1;
     }
 }
 

@@ -22,7 +22,8 @@ struct LabelBlock {
     Label first;
     int64_t size;
     Role role = Role::channelwise;
-    int64_t node = -1;  ///< the first operator that gave it a role; -1 when none did
+    int64_t node = -1;      ///< the first operator that gave it a role; -1 when none did
+    int64_t argument = -1;  ///< of that operator; -1 when the operator reads a value computed from it
 };
 
 /// An operand of a broadcasting operation.
