@@ -76,7 +76,8 @@ int reproduce_command(const Arguments& arguments, const std::string& command_lin
                 job.folder(runner.runs).string());
         return 0;
     }
-    open_split(experiment.data, "train");  // bad data fails here, before any job starts
+    open_device(experiment.device);  // what cannot work fails here, before any job starts
+    open_split(experiment.data, "train");
     open_split(experiment.data, "test");
     const auto started = utc_now();
     const auto start = std::chrono::steady_clock::now();
