@@ -70,18 +70,19 @@ int show(const Arguments& arguments) {
         "checkpoint", po::value<std::string>(), "checkpoint.pt of a run directory: show its predictions too")(
         "out", po::value<std::string>()->default_value("contact_sheet.png"), "file to write");
     po::variables_map values;
-    if (!parse("usage: mtlprune data show [OPTIONS]\n\nWrites a contact sheet of a data set: images, all "
-               "labels and, with --checkpoint, predictions.",
+    if (!parse("usage: mtlprune data show [OPTIONS]\n\nWrites a contact sheet of a data set: images and all "
+               "labels or, with --checkpoint,\nthe labels of the network's tasks and its predictions.",
                options, arguments, values))
         return 0;
     const auto experiment = read_experiment_options(values);
-    const auto dataset = open_split(experiment.data, values["split"].as<std::string>());
+    const bool predict_too = values.count("checkpoint") > 0;
+    const auto dataset =
+        open_split(experiment.data, values["split"].as<std::string>(), /*dense_labels=*/!predict_too);
     const int64_t count = std::clamp<int64_t>(values["count"].as<int64_t>(), 1, dataset->size());
     std::vector<Sample> samples;
     for (int64_t i = 0; i < count; ++i) samples.push_back(dataset->get(i * dataset->size() / count));
     std::vector<std::vector<cv::Mat>> predictions;
-    if (values.count("checkpoint") > 0)
-        predictions = predict(experiment, values["checkpoint"].as<std::string>(), samples);
+    if (predict_too) predictions = predict(experiment, values["checkpoint"].as<std::string>(), samples);
     ContactSheetOptions sheet;
     sheet.columns = values["columns"].as<int>();
     if (dataset->tasks()[0].channels == 13) sheet.class_names = nyu13_class_names();
