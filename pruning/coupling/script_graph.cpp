@@ -20,7 +20,7 @@ struct Slot {
     size_t number = 0;
 };
 
-torch::Tensor without_content(const torch::Tensor& tensor) {
+torch::Tensor shape_of(const torch::Tensor& tensor) {
     return torch::empty(tensor.sizes(), tensor.options().device(torch::kMeta).requires_grad(false));
 }
 
@@ -42,7 +42,9 @@ c10::IValue container(const jit::Node& node, const std::vector<c10::IValue>& con
 /// Runs a graph and records it.
 class ScriptTracer {
   public:
-    ScriptTracer(const jit::Module& module, ScriptTrace& trace) : module_(module), trace_(trace) {
+    /// Without an observer tensors have shapes only.
+    ScriptTracer(const jit::Module& module, ScriptTrace& trace, NodeObserver observer)
+        : module_(module), trace_(trace), observer_(std::move(observer)) {
         trace_.graph.editable = true;
         collect_stored();
     }
@@ -56,7 +58,7 @@ class ScriptTracer {
         for (size_t i = 0; i < inputs.size(); ++i) {
             const size_t number = new_tensor(inputs[i]);
             trace_.graph.inputs.push_back(number);
-            slots_[code.inputs()[i + 1]] = {without_content(inputs[i]), number};
+            slots_[code.inputs()[i + 1]] = {content_for_run(inputs[i]), number};
         }
         run_block(*code.block());
         for (const auto* output : code.outputs()) add_output(slots_.at(output).number);
@@ -65,6 +67,9 @@ class ScriptTracer {
 
   private:
     void collect_stored();
+    torch::Tensor content_for_run(const torch::Tensor& tensor) const {
+        return observer_ ? tensor : shape_of(tensor);
+    }
     size_t new_value();
     size_t new_tensor(const torch::Tensor& tensor);
     size_t record(const c10::IValue& content);
@@ -85,6 +90,7 @@ class ScriptTracer {
 
     const jit::Module& module_;
     ScriptTrace& trace_;
+    NodeObserver observer_;
     std::unordered_map<const jit::Value*, Slot> slots_;
     std::unordered_map<const c10::TensorImpl*, size_t> stored_;  ///< number in the trace
     ShapeInference shapes_;
@@ -177,7 +183,7 @@ void ScriptTracer::run_constant(jit::Node& node) {
         }
     // Numbers stay what they are; large tensors need no content to have a shape.
     if (is_tensor && content.toTensor().is_floating_point() && content.toTensor().dim() > 0)
-        content = without_content(content.toTensor());
+        content = content_for_run(content.toTensor());
     set(node.output(), std::move(content), number);
 }
 
@@ -190,7 +196,7 @@ void ScriptTracer::run_attribute(const jit::Node& node) {
     const auto found = stored_.find(tensor.unsafeGetTensorImpl());
     const size_t number = found == stored_.end() ? new_tensor(tensor) : found->second;
     const bool keep = c10::isIntegralType(tensor.scalar_type(), true) || tensor.dim() == 0;
-    set(node.output(), keep ? c10::IValue(tensor) : c10::IValue(without_content(tensor)), number);
+    set(node.output(), keep ? c10::IValue(tensor) : c10::IValue(content_for_run(tensor)), number);
 }
 
 void ScriptTracer::run_if(const jit::Node& node) {
@@ -260,7 +266,10 @@ void ScriptTracer::run_operator(jit::Node& node) {
     const auto list_before =
         node.kind() == c10::aten::append ? numbers(node.inputs()) : std::vector<size_t>();
     try {
-        shapes_.run(node, stack);
+        if (observer_)
+            node.getOperation()(stack);
+        else
+            shapes_.run(node, stack);
     } catch (const std::exception& error) {
         const std::string text = error.what();
         throw Error("TorchScript network", node.kind().toQualString(),
@@ -275,6 +284,7 @@ void ScriptTracer::run_operator(jit::Node& node) {
     trace_.graph.nodes.push_back(
         {node.kind().toQualString(), numbers(node.inputs()), numbers(node.outputs())});
     trace_.nodes.push_back(&node);
+    if (observer_) observer_(trace_.nodes.size() - 1, stack);
 }
 
 void flatten(const c10::IValue& output, std::vector<torch::Tensor>& tensors) {
@@ -294,15 +304,20 @@ void flatten(const c10::IValue& output, std::vector<torch::Tensor>& tensors) {
 
 }  // namespace
 
-ScriptTrace trace(const jit::Module& module, const std::vector<torch::Tensor>& inputs) {
+ScriptTrace trace_computed(const jit::Module& module, const std::vector<torch::Tensor>& inputs,
+                           const NodeObserver& observer) {
     const torch::NoGradGuard no_grad;
     if (!module.find_method("forward"))
         throw Error("TorchScript network", "module", "a method forward", "none");
     ScriptTrace result;
     result.code = module.get_method("forward").graph()->copy();
     jit::Inline(*result.code);
-    ScriptTracer(module, result).run(inputs);
+    ScriptTracer(module, result, observer).run(inputs);
     return result;
+}
+
+ScriptTrace trace(const jit::Module& module, const std::vector<torch::Tensor>& inputs) {
+    return trace_computed(module, inputs, {});
 }
 
 std::vector<torch::Tensor> flatten_outputs(const c10::IValue& output) {

@@ -4,7 +4,9 @@
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/script.h>
 
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "pruning/coupling/traced_graph.h"
@@ -20,6 +22,13 @@ struct ScriptTrace {
         constants;  ///< per traced value, the constant tensor of `code` that it is, or null
     std::vector<std::string> computed_for_real;  ///< operators that have no shape-only form here
 };
+
+/// Told the number of a traced node and what it gave.
+using NodeObserver = std::function<void(size_t node, const torch::jit::Stack& results)>;
+
+/// As `trace`, but everything is computed; the observer sees every operator's results.
+ScriptTrace trace_computed(const torch::jit::Module& module, const std::vector<torch::Tensor>& inputs,
+                           const NodeObserver& observer);
 
 /// Traces `forward` of the module on inputs of these shapes and types (their contents do not matter unless a
 /// shape depends on them). Branches and loops are followed as these inputs take them. Shapes come from

@@ -22,15 +22,6 @@ NamedTensors tensors_of(const jit::Module& module) {
     return tensors;
 }
 
-/// A method that was never run, so that no compiled form of the old code is left.
-void install_forward(jit::Module& module, std::shared_ptr<jit::Graph> code) {
-    const auto name = module.get_method("forward").function().qualname();
-    const auto unit = module._ivalue()->compilation_unit();
-    module.type()->unsafeRemoveMethod("forward");
-    unit->unsafeRemoveMethod(name);
-    module.type()->addMethod(unit->create_function(name, std::move(code)));
-}
-
 }  // namespace
 
 Coupling couple(const jit::Module& module, const std::vector<torch::Tensor>& inputs,
@@ -63,8 +54,22 @@ void apply_plan(jit::Module& module, const Coupling& coupling, const Plan& plan)
     install_forward(module, coupling.script->code);
 }
 
+void install_forward(jit::Module& module, std::shared_ptr<jit::Graph> code) {
+    const auto name = module.get_method("forward").function().qualname();
+    const auto unit = module._ivalue()->compilation_unit();
+    module.type()->unsafeRemoveMethod("forward");
+    unit->unsafeRemoveMethod(name);
+    module.type()->addMethod(unit->create_function(name, std::move(code)));
+}
+
 void zero_removed(jit::Module& module, const Plan& plan) {
-    zero_slices(tensors_of(module), plan);
+    const auto tensors = tensors_of(module);
+    auto zeroed = plan;
+    std::erase_if(zeroed.removed, [&](const Removal& removal) {
+        const auto& name = removal.tensor;
+        return name.ends_with("_v") && tensors.parameters.count(name.substr(0, name.size() - 1) + "g") > 0;
+    });
+    zero_slices(tensors, zeroed);
 }
 
 }  // namespace mtlprune

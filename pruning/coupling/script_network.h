@@ -24,7 +24,11 @@ Coupling couple(const torch::jit::Module& module, const std::vector<torch::Tenso
 /// different sizes.
 void apply_plan(torch::jit::Module& module, const Coupling& coupling, const Plan& plan);
 
-/// Sets the plan's slices of parameters to zero (of weights under weight normalisation: of g only).
+/// Sets the plan's slices of parameters to zero. Directions of normalised weights (`name_v` beside a
+/// `name_g`) are left alone: a direction of zero has no length to divide by, and its g is zero.
 void zero_removed(torch::jit::Module& module, const Plan& plan);
+
+/// Gives the module this code as its forward method, which it never ran.
+void install_forward(torch::jit::Module& module, std::shared_ptr<torch::jit::Graph> code);
 
 }  // namespace mtlprune
