@@ -21,6 +21,10 @@ usage: mtlprune COMMAND [OPTIONS]      (mtlprune COMMAND --help says more)
   data        look at a data set (show) or write the synthetic rooms to disk (render)
   list        criteria, data sets, models and scales that exist
 
+  prune-torchscript   prune any traced or scripted network once, by its weights
+  groups              channels of a network that must leave together, as a table and a picture
+  explain             channels of a network that cannot leave, and why
+
 Exit codes: 0 success, 1 internal error, 2 bad input or environment.
 )";
 
@@ -32,9 +36,13 @@ int run(const std::string& command, const mtlprune::cli::Arguments& rest, const 
     if (command == "prune") return prune_command(rest);
     if (command == "eval") return eval_command(rest);
     if (command == "reproduce") return reproduce_command(rest, command_line);
-    throw mtlprune::Error(fmt::format(
-        "unknown command '{}'{}; mtlprune --help lists all", command,
-        mtlprune::did_you_mean(command, {"list", "data", "train", "prune", "eval", "reproduce"})));
+    if (command == "prune-torchscript") return prune_torchscript_command(rest);
+    if (command == "groups") return groups_command(rest);
+    if (command == "explain") return explain_command(rest);
+    throw mtlprune::Error(
+        fmt::format("unknown command '{}'{}; mtlprune --help lists all", command,
+                    mtlprune::did_you_mean(command, {"list", "data", "train", "prune", "eval", "reproduce",
+                                                     "prune-torchscript", "groups", "explain"})));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <torch/csrc/jit/ir/constants.h>
 
+#include <algorithm>
 #include <cmath>
 #include <numeric>
 #include <unordered_map>
@@ -23,6 +24,8 @@ class EditFinder {
 
     CodeEdits find() {
         for (size_t i = 0; i < graph_.nodes.size(); ++i) visit(graph_.nodes[i], coupling_.script->nodes[i]);
+        for (size_t i = 0; i < graph_.nodes.size(); ++i)
+            keep_numbers(graph_.nodes[i], coupling_.script->nodes[i]);
         for (size_t value = 0; value < graph_.values.size(); ++value) slice_constant(value);
         return std::move(edits_);
     }
@@ -63,25 +66,41 @@ class EditFinder {
         return table;
     }
 
-    /// The argument (or an element of it) becomes `number`, unless it already is or the code computes it.
-    void change(const TracedNode& node, size_t argument, int64_t element, int64_t number) {
-        size_t value = node.inputs[argument];
-        const auto& elements = graph_.values[value].elements;
-        if (element >= 0 && !elements.empty()) value = elements.at(element);
-        if (graph_.values[value].computed) return;
+    /// The argument (or an element of it) becomes `number`. An axis that shrinks has a size that the weights
+    /// decide, so that numbers which the code computes are replaced too.
+    void change(size_t argument, int64_t element, const c10::IValue& number) {
         const auto [it, is_new] = edits_.numbers.emplace(std::tuple(code_, argument, element), number);
-        if (!is_new && it->second != number)
-            throw Error("surgery", fmt::format("{} in a loop", node.kind),
-                        fmt::format("one size ({})", it->second), std::to_string(number));
+        if (!is_new && it->second.isInt() && number.isInt() && it->second.toInt() != number.toInt())
+            throw Error("surgery", fmt::format("{} in a loop", code_->kind().toQualString()),
+                        fmt::format("one size ({})", it->second.toInt()), std::to_string(number.toInt()));
     }
 
     /// Element i of a list of sizes is that of axis first_axis + i of `value`.
     void change_sizes(const TracedNode& node, size_t argument, size_t value, size_t first_axis) {
         const auto old = graph_.integers(node.inputs[argument]);
         if (!old) return;
-        for (size_t i = 0; i < old->size() && first_axis + i < graph_.values[value].shape.size(); ++i)
-            if ((*old)[i] != -1 && kept_.changes(value, first_axis + i))
-                change(node, argument, static_cast<int64_t>(i), kept_.size(value, first_axis + i));
+        const auto& elements = graph_.values[node.inputs[argument]].elements;
+        for (size_t i = 0; i < old->size() && first_axis + i < graph_.values[value].shape.size(); ++i) {
+            const bool computed = i < elements.size() && kept_.changes_number(elements[i]);
+            if ((*old)[i] != -1 && (computed || kept_.changes(value, first_axis + i)))
+                change(argument, static_cast<int64_t>(i), kept_.size(value, first_axis + i));
+        }
+    }
+
+    /// A number in an operator on tensors that was computed from a size (a scale, say) stays what it was.
+    void keep_numbers(const TracedNode& node, jit::Node* code) {
+        code_ = code;
+        if (node.outputs.size() == 1 && !coupling_.script->computed_from[node.outputs[0]].empty()) return;
+        if (graph_.tensor_outputs(node).empty()) return;
+        const auto keep = [&](size_t value, size_t argument, int64_t element) {
+            if (!kept_.changes_number(value) || edits_.numbers.count({code_, argument, element}) > 0) return;
+            if (const auto& content = graph_.values[value].constant) change(argument, element, *content);
+        };
+        for (size_t argument = 0; argument < node.inputs.size(); ++argument) {
+            const auto& elements = graph_.values[node.inputs[argument]].elements;
+            keep(node.inputs[argument], argument, -1);
+            for (size_t i = 0; i < elements.size(); ++i) keep(elements[i], argument, static_cast<int64_t>(i));
+        }
     }
 
     template <size_t argument>
@@ -108,7 +127,7 @@ class EditFinder {
         const bool single = sizes.constant && sizes.constant->isInt();
         for (size_t i = 0; i < (single ? 1 : pieces.size()); ++i)
             if (kept_.changes(pieces[i], at))
-                change(node, 1, single ? -1 : static_cast<int64_t>(i), kept_.size(pieces[i], at));
+                change(1, single ? -1 : static_cast<int64_t>(i), kept_.size(pieces[i], at));
     }
 
     /// A position counted from the front, or (negative) from the back, after removal of others.
@@ -123,7 +142,7 @@ class EditFinder {
         const auto old = graph_.integers(node.inputs[argument]);
         if (!old) return;
         const int64_t now = moved(node.inputs[0], axis, old->front());
-        if (now != old->front()) change(node, argument, -1, now);
+        if (now != old->front()) change(argument, -1, now);
     }
 
     void slice(const TracedNode& node) {
@@ -141,7 +160,7 @@ class EditFinder {
         const size_t at = wrap_axis(axis->front(), rank(node.inputs[0]));
         if (!kept_.changes(node.inputs[0], at)) return;
         move_argument(node, 2, at);
-        change(node, 3, -1, kept_.size(node.outputs[0], at));
+        change(3, -1, kept_.size(node.outputs[0], at));
     }
 
     void select(const TracedNode& node) {
@@ -162,7 +181,7 @@ class EditFinder {
                                           : -kept_.count(node.inputs[0], axis, 0, -shift);
             const bool list = !graph_.values[node.inputs[1]].constant ||
                               graph_.values[node.inputs[1]].constant->isIntList();
-            change(node, 1, list ? static_cast<int64_t>(i) : -1, now);
+            change(1, list ? static_cast<int64_t>(i) : -1, now);
         }
     }
 
@@ -176,7 +195,7 @@ class EditFinder {
             if (amount <= 0 || !kept_.changes(node.outputs[0], axis)) continue;
             const int64_t now = i % 2 == 0 ? kept_.count(node.outputs[0], axis, 0, amount)
                                            : kept_.count(node.outputs[0], axis, size - amount, size);
-            if (now != amount) change(node, 1, static_cast<int64_t>(i), now);
+            if (now != amount) change(1, static_cast<int64_t>(i), now);
         }
     }
 
@@ -188,7 +207,7 @@ class EditFinder {
         const size_t axis = rank(node.inputs[0]) - weight.size() + 1;
         const bool transposed = argument == 8 && graph_.integer(node.inputs[6], 0) != 0;
         if (transposed || old == 1 || weight[1] != 1 || !kept_.changes(node.inputs[0], axis)) return;
-        change(node, argument, -1, kept_.size(node.inputs[0], axis));
+        change(argument, -1, kept_.size(node.inputs[0], axis));
     }
 
     /// Indices into an axis: those that left are dropped with the axis of the index, the others move.
@@ -231,19 +250,18 @@ class EditFinder {
 
     /// The operator divides by the square root of a head's width, which shrinks: the rows that make q make up
     /// for it.
-    void attention(const TracedNode& node, size_t embedding, size_t heads, size_t weight) {
+    void attention(const TracedNode& node, size_t embedding, size_t weight) {
         const size_t axis = rank(node.inputs[0]) - 1;
         if (!kept_.changes(node.inputs[0], axis)) return;
         const int64_t old = graph_.values[node.inputs[0]].shape[axis], now = kept_.size(node.inputs[0], axis);
-        change(node, embedding, -1, now);
-        (void)heads;
+        change(embedding, -1, now);
         const double factor = std::sqrt(static_cast<double>(now) / static_cast<double>(old));
         for (const size_t input : {weight, weight + 1})
             edits_.rescalings.push_back({node.inputs[input], 0, now, factor});
     }
 
-    void native_attention(const TracedNode& node) { attention(node, 3, 4, 5); }
-    void encoder_layer(const TracedNode& node) { attention(node, 1, 2, 3); }
+    void native_attention(const TracedNode& node) { attention(node, 3, 5); }
+    void encoder_layer(const TracedNode& node) { attention(node, 1, 3); }
 
     void slice_constant(size_t value) {
         auto* constant = coupling_.script->constants[value];
@@ -275,25 +293,28 @@ jit::Value* constant_before(jit::Node* node, const c10::IValue& content) {
     return node->owningGraph()->insertConstant(content);
 }
 
-void change_number(jit::Node* node, size_t argument, int64_t element, int64_t number) {
+void change_number(jit::Node* node, size_t argument, int64_t element, const c10::IValue& number) {
     if (element < 0) {
         node->replaceInput(argument, constant_before(node, number));
         return;
     }
     auto* list = node->input(argument)->node();
-    auto numbers = list->kind() == c10::prim::Constant ? jit::toIValue(list->output())->toIntVector()
-                                                       : std::vector<int64_t>();
     // A list of its own, since others may read the same one.
     const jit::WithInsertPoint guard(node);
     auto& graph = *node->owningGraph();
-    if (!numbers.empty()) {
-        numbers.at(element) = number;
+    if (list->kind() == c10::prim::Constant) {
+        auto numbers = jit::toIValue(list->output())->toIntVector();
+        numbers.at(element) = number.toInt();
         node->replaceInput(argument, graph.insertConstant(numbers));
         return;
     }
+    if (list->kind() != c10::prim::ListConstruct)
+        throw Error("surgery", node->kind().toQualString(), "sizes that are written out",
+                    list->kind().toQualString());
     std::vector<jit::Value*> elements(list->inputs().begin(), list->inputs().end());
     elements.at(element) = graph.insertConstant(number);
-    node->replaceInput(argument, graph.insertNode(graph.createList(c10::IntType::get(), elements))->output());
+    const auto type = list->output()->type()->expectRef<c10::ListType>().getElementType();
+    node->replaceInput(argument, graph.insertNode(graph.createList(type, elements))->output());
 }
 
 }  // namespace
@@ -328,6 +349,12 @@ int64_t KeptChannels::size(size_t value, size_t axis) const {
     return count(value, axis, 0, coupling_.graph.values[value].shape[axis]);
 }
 
+bool KeptChannels::changes_number(size_t value) const {
+    for (const auto& [tensor, axis] : coupling_.script->computed_from[value])
+        if (changes(tensor, axis)) return true;
+    return false;
+}
+
 std::vector<int64_t> KeptChannels::indices(size_t value, size_t axis) const {
     std::vector<int64_t> kept;
     const auto& channels = coupling_.axes[value][axis];
@@ -343,13 +370,23 @@ CodeEdits find_edits(const Coupling& coupling, const Plan& plan) {
 }
 
 void edit_code(ScriptTrace& script, const CodeEdits& edits) {
-    for (const auto& [place, number] : edits.numbers) {
-        const auto& [node, argument, element] = place;
-        change_number(node, argument, element, number);
+    // In order of execution, so that equal networks give equal files.
+    std::unordered_map<const jit::Node*, size_t> position;
+    for (size_t i = 0; i < script.nodes.size(); ++i) position.emplace(script.nodes[i], i);
+    std::vector<std::map<std::tuple<jit::Node*, size_t, int64_t>, c10::IValue>::const_iterator> order;
+    for (auto it = edits.numbers.begin(); it != edits.numbers.end(); ++it) order.push_back(it);
+    std::stable_sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
+        return position.at(std::get<0>(a->first)) < position.at(std::get<0>(b->first));
+    });
+    for (const auto& edit : order) {
+        const auto& [node, argument, element] = edit->first;
+        change_number(node, argument, element, edit->second);
     }
-    for (const auto& [value, tensor] : edits.tensors) {
+    for (auto* value : script.constants) {
+        const auto edit = edits.tensors.find(value);
+        if (value == nullptr || edit == edits.tensors.end() || !value->hasUses()) continue;
         const jit::WithInsertPoint guard(value->node());
-        value->replaceAllUsesWith(script.code->insertConstant(tensor));
+        value->replaceAllUsesWith(script.code->insertConstant(edit->second));
     }
 }
 

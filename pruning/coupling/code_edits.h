@@ -26,6 +26,8 @@ class KeptChannels {
     bool changes(size_t value, size_t axis) const {
         return size(value, axis) != coupling_.graph.values[value].shape[axis];
     }
+    /// The value is a number computed from the size of an axis that changes.
+    bool changes_number(size_t value) const;
 
   private:
     const Coupling& coupling_;
@@ -41,8 +43,8 @@ struct Rescaling {
 };
 
 struct CodeEdits {
-    /// (node, argument, element of the list or -1) -> the new number.
-    std::map<std::tuple<torch::jit::Node*, size_t, int64_t>, int64_t> numbers;
+    /// (node, argument, element of the list or -1) -> the new number (or tensor of one number).
+    std::map<std::tuple<torch::jit::Node*, size_t, int64_t>, c10::IValue> numbers;
     std::map<torch::jit::Value*, torch::Tensor> tensors;  ///< constants
     std::map<size_t, torch::Tensor> buffers;              ///< new contents of stored index tensors, per value
     std::vector<Rescaling> rescalings;

@@ -86,11 +86,22 @@ struct Coupling {
     std::shared_ptr<ScriptTrace> script;  ///< of a TorchScript network: what surgery edits
 };
 
+/// An attention module whose embedding and heads must shrink together: the common prefix of its tensors'
+/// names
+/// ("block.mha." or "") and its number of heads.
+struct AttentionModule {
+    std::string prefix;
+    int64_t heads;
+};
+
 struct CouplingOptions {
     /// Outputs whose channels may leave; all others are frozen.
     std::vector<size_t> shrinkable_outputs;
     /// Attention loses whole heads instead of the same channels of every head.
     bool whole_heads = false;
+    /// Attention modules of LibTorch: they derive the width of a head from the embedding. Found by themselves
+    /// when a C++ module is coupled.
+    std::vector<AttentionModule> attention;
 };
 
 /// Traces `forward` on `inputs` and finds all groups. Deterministic. Time is near-linear in operators and

@@ -18,6 +18,20 @@ void freeze_outputs(Labelling& labelling) {
     }
 }
 
+/// Index (p, h, d) of the joint projection's rows goes with the embedding's channels (h', d) of all heads h'.
+void join_attention(Labelling& labelling, const AttentionModule& attention) {
+    for (const auto& stored : labelling.graph().stored) {
+        if (stored.name != attention.prefix + "in_proj_weight") continue;
+        auto x = labelling.labels(stored.value);
+        const auto embedding = labelling.alone(x, 1);
+        if (!embedding) return;
+        const auto size = static_cast<int64_t>(embedding->size());
+        labelling.join_periodic(embedding, size / attention.heads);
+        labelling.join(labelling.alone(x, 0), share(tile(*embedding, 3)),
+                       "attention with an embedding that cannot shrink");
+    }
+}
+
 }  // namespace
 
 void add_rules(RuleTable& rules, Rule rule, std::initializer_list<const char*> kinds) {
@@ -68,6 +82,7 @@ void propagate(Labelling& labelling) {
         else
             rule->second(labelling, nodes[i]);
     }
+    for (const auto& attention : labelling.options().attention) join_attention(labelling, attention);
     freeze_outputs(labelling);
     for (size_t i = 0; i < nodes.size(); ++i) {
         labelling.begin(i);

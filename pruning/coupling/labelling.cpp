@@ -72,7 +72,7 @@ void Labelling::materialise(size_t value) {
     auto& x = labels_[value];
     for (size_t dim = 0; dim < x.shape.size(); ++dim) {
         auto& block = blocks_[first + dim];
-        if (!block.labels) block.labels = fresh_axis(x.shape[dim]);
+        if (!block.labels && !block.is_fixed) block.labels = fresh_axis(x.shape[dim]);
         if (block.labels && x.is_fixed(dim)) x.arrays.push_back({{dim}, block.labels, {first + dim}});
     }
 }
@@ -224,18 +224,25 @@ LabelsPtr Labelling::attach(size_t value, size_t dim, const LabelsPtr& labels, R
     const int64_t stored = stored_of_[value];
     if (stored >= 0 && !materialised_[value]) {
         auto& block = blocks_[first_block_[stored] + dim];
-        if (!block.labels && labels && shape(value)[dim] == static_cast<int64_t>(labels->size())) {
+        if (!block.labels && !block.is_fixed && labels &&
+            shape(value)[dim] == static_cast<int64_t>(labels->size())) {
             block.labels = labels;
             mark(value, dim, role);
             return labels;
         }
-        if (!block.labels) block.labels = fresh_axis(shape(value)[dim]);
+        if (!block.labels && !block.is_fixed) block.labels = fresh_axis(shape(value)[dim]);
         mark(value, dim, role);
         return join(block.labels, labels, kFixed);
     }
     mark(value, dim, role);
     auto x = this->labels(value);
     return join(alone(x, dim), labels, kFixed);
+}
+
+void Labelling::fix_stored(size_t value, size_t dim, const std::string& why) {
+    auto& block = blocks_[first_block_[stored_of_[value]] + dim];
+    freeze(block.labels, why);
+    block.is_fixed = true;
 }
 
 void Labelling::mark(size_t value, size_t dim, Role role) {

@@ -20,6 +20,7 @@ struct LabelBlock {
     Role role = Role::channelwise;
     int64_t node = -1;      ///< the first operator that gave it a role; -1 when none did
     int64_t argument = -1;  ///< of that operator; -1 when the operator reads a value computed from it
+    bool is_fixed = false;  ///< never gets labels
 };
 
 class Labelling {
@@ -69,6 +70,8 @@ class Labelling {
     /// Dimension `dim` of a weight is (or produces, or reads) the channels `labels`; null: they cannot
     /// shrink.
     LabelsPtr attach(size_t value, size_t dim, const LabelsPtr& labels, Role role);
+    /// A dimension of a stored tensor that is no channel, such as a kernel's height.
+    void fix_stored(size_t value, size_t dim, const std::string& why);
     /// Gives a dimension of a stored tensor, or of a value computed from stored tensors alone, its role. The
     /// strongest role counts (output, then input, then channelwise); other values are left alone.
     void mark(size_t value, size_t dim, Role role);

@@ -45,7 +45,7 @@ LabelsPtr depthwise(Labelling& l, const LabelsPtr& channels, size_t weight, int6
 void fix_kernel(Labelling& l, size_t weight) {
     const size_t rank = l.shape(weight).size();
     if (l.is_stored(weight)) {
-        for (size_t dim = 2; dim < rank; ++dim) l.attach(weight, dim, nullptr, Role::input);
+        for (size_t dim = 2; dim < rank; ++dim) l.fix_stored(weight, dim, "size of the kernel");
         return;
     }
     auto computed = l.labels(weight);

@@ -30,19 +30,10 @@ Labelled part_of(Labelling& l, Labelled x, size_t axis, const std::vector<int64_
     return picked(x, axis, picks);
 }
 
-/// How many channels lie before a bound must agree with what the bound becomes: a number written into a graph
-/// that surgery can edit follows; one that is computed from the axis's size follows when equal parts lose
-/// equal positions; any other holds the channels before it.
-void hold_bound(Labelling& l, Labelled& x, size_t axis, int64_t bound, size_t value) {
-    const int64_t size = x.shape[axis];
-    if (x.is_fixed(axis) || bound <= 0 || bound >= size) return;
-    const bool computed = l.graph().values[value].computed;
-    if (l.graph().editable && !computed) return;
-    const auto labels = l.alone(x, axis);
-    if (computed)
-        l.join_periodic(labels, std::gcd(bound, size));
-    else
-        l.freeze_range(labels, 0, bound, kBound);
+/// How many channels lie before a bound must stay what it is, unless surgery can write another bound.
+void hold_bound(Labelling& l, Labelled& x, size_t axis, int64_t bound) {
+    if (l.graph().editable || x.is_fixed(axis) || bound <= 0 || bound >= x.shape[axis]) return;
+    l.freeze_range(l.alone(x, axis), 0, bound, kBound);
 }
 
 /// slice(x, axis, start, end, step)
@@ -67,8 +58,8 @@ void slice(Labelling& l, const TracedNode& node) {
             if ((count - 1) * step + start < size - step) l.freeze(labels, kBound);
         }
     } else {
-        hold_bound(l, x, *axis, start, node.inputs[2]);
-        hold_bound(l, x, *axis, start + count, node.inputs[3]);
+        hold_bound(l, x, *axis, start);
+        hold_bound(l, x, *axis, start + count);
     }
     l.set(node.outputs[0], part_of(l, x, *axis, range(start, count, step)));
 }
@@ -81,8 +72,8 @@ void narrow(Labelling& l, const TracedNode& node) {
     if (!axis || !start) return freeze_inputs(l, node, kNotConstant);
     const int64_t first = start->front() < 0 ? start->front() + x.shape[*axis] : start->front();
     const int64_t count = l.shape(node.outputs[0])[*axis];
-    hold_bound(l, x, *axis, first, node.inputs[2]);
-    hold_bound(l, x, *axis, first + count, node.inputs[3]);
+    hold_bound(l, x, *axis, first);
+    hold_bound(l, x, *axis, first + count);
     l.set(node.outputs[0], part_of(l, x, *axis, range(first, count)));
 }
 
@@ -104,10 +95,7 @@ void select(Labelling& l, const TracedNode& node) {
 /// Sizes written out, one per piece, can follow each on its own.
 bool sizes_follow(const TracedGraph& graph, const TracedNode& node) {
     const auto& sizes = graph.values[node.inputs[1]];
-    if (!graph.editable || sizes.computed) return false;
-    const bool written = !sizes.elements.empty() || (sizes.constant && sizes.constant->isIntList());
-    return written && std::none_of(sizes.elements.begin(), sizes.elements.end(),
-                                   [&](size_t element) { return graph.values[element].computed; });
+    return graph.editable && (!sizes.elements.empty() || (sizes.constant && sizes.constant->isIntList()));
 }
 
 /// Pieces of an axis, in order. Equal pieces lose the same positions: their sizes then follow wherever they

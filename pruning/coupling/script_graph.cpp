@@ -81,6 +81,7 @@ class ScriptTracer {
     void run_constant(jit::Node& node);
     void run_attribute(const jit::Node& node);
     void run_operator(jit::Node& node);
+    void note_sizes(jit::Node& node, size_t output);
     bool run_container(jit::Node& node);
     void pass(const jit::Value* to, const jit::Value* from) { slots_[to] = slots_.at(from); }
     void set(const jit::Value* value, c10::IValue content, size_t number) {
@@ -112,6 +113,8 @@ void ScriptTracer::collect_stored() {
 size_t ScriptTracer::new_value() {
     trace_.graph.values.emplace_back();
     trace_.constants.push_back(nullptr);
+    trace_.computed_from.emplace_back();
+    trace_.computed_from.emplace_back();
     return trace_.graph.values.size() - 1;
 }
 
@@ -126,7 +129,12 @@ size_t ScriptTracer::new_tensor(const torch::Tensor& tensor) {
 
 /// A new value with this content; lists and tuples get their elements.
 size_t ScriptTracer::record(const c10::IValue& content) {
-    if (content.isTensor() && content.toTensor().defined()) return new_tensor(content.toTensor());
+    if (content.isTensor() && content.toTensor().defined()) {
+        const size_t number = new_tensor(content.toTensor());
+        if (content.toTensor().dim() == 0 && !content.toTensor().is_meta())
+            trace_.graph.values[number].constant = content;
+        return number;
+    }
     const size_t number = new_value();
     std::vector<size_t> elements;
     if (content.isTensorList())
@@ -134,10 +142,8 @@ size_t ScriptTracer::record(const c10::IValue& content) {
     else if (content.isTuple())
         for (const auto& element : content.toTupleRef().elements()) elements.push_back(record(element));
     trace_.graph.values[number].elements = std::move(elements);
-    if (content.isScalar() || content.isString() || content.isIntList() || content.isDoubleList()) {
+    if (content.isScalar() || content.isString() || content.isIntList() || content.isDoubleList())
         trace_.graph.values[number].constant = content;
-        trace_.graph.values[number].computed = true;
-    }
     return number;
 }
 
@@ -281,10 +287,48 @@ void ScriptTracer::run_operator(jit::Node& node) {
         set(node.outputs()[i], stack[i], number);
     }
     if (node.outputs().empty() || !list_before.empty()) return;
+    if (node.outputs().size() == 1) note_sizes(node, slots_.at(node.output()).number);
     trace_.graph.nodes.push_back(
         {node.kind().toQualString(), numbers(node.inputs()), numbers(node.outputs())});
     trace_.nodes.push_back(&node);
     if (observer_) observer_(trace_.nodes.size() - 1, stack);
+}
+
+/// What a number that is computed from sizes depends on. Lists of sizes get an element per axis.
+void ScriptTracer::note_sizes(jit::Node& node, size_t output) {
+    auto& values = trace_.graph.values;
+    const auto& content = slots_.at(node.outputs()[0]).content;
+    const bool is_number = content.isScalar() || (content.isTensor() && content.toTensor().dim() == 0 &&
+                                                  !content.toTensor().is_meta());
+    if (node.kind() == c10::aten::size || std::string(node.kind().toQualString()) == "aten::numel") {
+        const size_t of = slots_.at(node.inputs()[0]).number;
+        const auto rank = values[of].shape.size();
+        if (content.isIntList()) {
+            std::vector<size_t> elements;
+            for (size_t axis = 0; axis < rank; ++axis) {
+                elements.push_back(record(content.toIntVector()[axis]));
+                trace_.computed_from[elements.back()] = {{of, axis}};
+            }
+            values[output].elements = std::move(elements);
+        } else if (node.inputs().size() > 1) {
+            const int64_t axis = slots_.at(node.inputs()[1]).content.toInt();
+            trace_.computed_from[output] = {
+                {of, static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis)}};
+        } else {
+            for (size_t axis = 0; axis < rank; ++axis) trace_.computed_from[output].emplace_back(of, axis);
+        }
+        return;
+    }
+    if (!is_number) return;
+    auto& from = trace_.computed_from[output];
+    const auto add = [&](size_t value) {
+        const auto& more = trace_.computed_from[value];
+        from.insert(from.end(), more.begin(), more.end());
+    };
+    for (const size_t input : numbers(node.inputs())) {
+        add(input);
+        for (const size_t element : values[input].elements) add(element);
+    }
 }
 
 void flatten(const c10::IValue& output, std::vector<torch::Tensor>& tensors) {

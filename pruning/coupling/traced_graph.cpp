@@ -42,27 +42,6 @@ std::vector<size_t> tensors_among(const std::vector<TracedValue>& values,
     return tensors;
 }
 
-/// Eval mode for a module and all below it; the destructor gives each its own mode back.
-class EvalMode {
-  public:
-    explicit EvalMode(torch::nn::Module& module) : module_(module), training_(module.is_training()) {
-        for (auto& child : module.modules(/*include_self=*/false))
-            children_.emplace_back(child, child->is_training());
-        module.eval();
-    }
-    EvalMode(const EvalMode&) = delete;
-    EvalMode& operator=(const EvalMode&) = delete;
-    ~EvalMode() {
-        module_.train(training_);
-        for (auto& [child, training] : children_) child->train(training);
-    }
-
-  private:
-    torch::nn::Module& module_;
-    bool training_;
-    std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> children_;
-};
-
 /// Copies the tracer's graph: constants and lists become properties of values, all other nodes stay.
 class GraphReader {
   public:
@@ -141,6 +120,17 @@ class GraphReader {
 };
 
 }  // namespace
+
+EvalMode::EvalMode(torch::nn::Module& module) : module_(module), training_(module.is_training()) {
+    for (auto& child : module.modules(/*include_self=*/false))
+        children_.emplace_back(child, child->is_training());
+    module.eval();
+}
+
+EvalMode::~EvalMode() {
+    module_.train(training_);
+    for (auto& [child, training] : children_) child->train(training);
+}
 
 std::vector<size_t> TracedGraph::tensor_inputs(const TracedNode& node) const {
     return tensors_among(values, node.inputs);

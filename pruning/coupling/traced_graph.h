@@ -60,6 +60,20 @@ struct TracedGraph {
     std::optional<std::vector<int64_t>> integers(size_t value) const;
 };
 
+/// Eval mode for a module and all below it; the destructor gives each its own mode back.
+class EvalMode {
+  public:
+    explicit EvalMode(torch::nn::Module& module);
+    EvalMode(const EvalMode&) = delete;
+    EvalMode& operator=(const EvalMode&) = delete;
+    ~EvalMode();
+
+  private:
+    torch::nn::Module& module_;
+    bool training_;
+    std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> children_;
+};
+
 using TracedFunction = std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>&)>;
 
 /// Runs `forward` (which calls `module`) once on `inputs`, in eval mode and without gradients, and records

@@ -104,20 +104,6 @@ void zero_and_mask(jit::Module& original, const Coupling& coupling, const KeptCh
     install_forward(original, coupling.script->code);
 }
 
-double relative_error(const torch::Tensor& found, const torch::Tensor& expected) {
-    constexpr double kInfinite = std::numeric_limits<double>::infinity();
-    if (found.sizes() != expected.sizes()) return kInfinite;
-    if (found.numel() == 0) return 0;
-    const auto a = found.to(torch::kFloat64), b = expected.to(torch::kFloat64);
-    const double difference = (a - b).abs().max().item<double>(), scale = b.abs().max().item<double>();
-    if (!(difference < kInfinite)) return kInfinite;
-    return scale > 0 ? difference / scale : difference;
-}
-
-double tolerance(const torch::Tensor& tensor) {
-    return tensor.scalar_type() == torch::kFloat64 ? 1e-9 : 1e-4;
-}
-
 /// The entries of a value of the original that stay.
 torch::Tensor kept_part(torch::Tensor tensor, const KeptChannels& kept, size_t value) {
     for (int64_t axis = 0; axis < tensor.dim(); ++axis)
@@ -147,7 +133,7 @@ std::string find_difference(const jit::Module& original, const jit::Module& prun
                 return;
             const size_t value = coupling.graph.nodes[node].outputs[0];
             const auto part = kept_part(expected[node], kept, value);
-            if (relative_error(results[0].toTensor(), part) > tolerance(part))
+            if (relative_error(results[0].toTensor(), part) > verification_tolerance(part))
                 difference = fmt::format("{} (operator {})", coupling.graph.nodes[node].kind, node);
         });
     } catch (const Error& error) {
@@ -157,6 +143,20 @@ std::string find_difference(const jit::Module& original, const jit::Module& prun
 }
 
 }  // namespace
+
+double relative_error(const torch::Tensor& found, const torch::Tensor& expected) {
+    constexpr double kInfinite = std::numeric_limits<double>::infinity();
+    if (found.sizes() != expected.sizes()) return kInfinite;
+    if (found.numel() == 0) return 0;
+    const auto a = found.to(torch::kFloat64), b = expected.to(torch::kFloat64);
+    const double difference = (a - b).abs().max().item<double>(), scale = b.abs().max().item<double>();
+    if (!(difference < kInfinite)) return kInfinite;
+    return scale > 0 ? difference / scale : difference;
+}
+
+double verification_tolerance(const torch::Tensor& tensor) {
+    return tensor.scalar_type() == torch::kFloat64 ? 1e-9 : 1e-4;
+}
 
 Verification verify(jit::Module& original, const jit::Module& pruned, const Plan& plan,
                     const std::vector<torch::Tensor>& inputs, const CouplingOptions& options) {
@@ -178,7 +178,7 @@ Verification verify(jit::Module& original, const jit::Module& pruned, const Plan
     } catch (const std::exception&) {
         result.error = std::numeric_limits<double>::infinity();
     }
-    if (result.error > tolerance(expected.at(0)))
+    if (result.error > verification_tolerance(expected.at(0)))
         result.first_difference = find_difference(original, pruned, coupling, kept, inputs);
     return result;
 }

@@ -25,4 +25,11 @@ struct Verification {
 Verification verify(torch::jit::Module& original, const torch::jit::Module& pruned, const Plan& plan,
                     const std::vector<torch::Tensor>& inputs, const CouplingOptions& options = {});
 
+/// Largest difference relative to the largest expected value; infinite when shapes differ or a value is not
+/// finite.
+double relative_error(const torch::Tensor& found, const torch::Tensor& expected);
+
+/// The largest relative error that rounding explains, by type.
+double verification_tolerance(const torch::Tensor& expected);
+
 }  // namespace mtlprune
