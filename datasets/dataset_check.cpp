@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 
 #include "datasets/label_checks.h"
 #include "datasets/parallel_for.h"
@@ -55,13 +56,13 @@ void check_task(const Sample& sample, const std::vector<TaskSpec>& tasks, size_t
 }
 
 std::vector<Error> frame_problems(const Dataset& dataset, int64_t index) {
-    auto found = dataset.problems(index);
-    if (!found.empty()) return found;
+    std::optional<Sample> sample;
     try {
-        return sample_problems(dataset.get(index), dataset.tasks());
-    } catch (const Error& error) {
-        return {error};
+        sample = dataset.get(index);
+    } catch (const std::exception&) {
+        return dataset.problems(index);
     }
+    return sample_problems(*sample, dataset.tasks());
 }
 
 }  // namespace

@@ -23,8 +23,8 @@ struct DatasetCheckOptions {
     std::function<void(int64_t done, int64_t total)> progress;
 };
 
-/// Decodes every frame and reports what Dataset::problems() says and, for frames that decode, what
-/// sample_problems() says. In the order of the frames, whatever the threads.
+/// Decodes every frame and reports what sample_problems() says of it or, where it cannot be decoded, what
+/// Dataset::problems() says. In the order of the frames, whatever the threads.
 std::vector<FrameProblem> check_dataset(const Dataset& dataset, const DatasetCheckOptions& options);
 
 /// Where a sample breaks the contract of sample.h for these tasks: labels that are missing, of another type

@@ -21,6 +21,10 @@ class Error : public std::runtime_error {
           place_(place),
           problem_("expected " + expected + ", found " + found) {}
 
+    /// "<subject>: <place>: <problem>", e.g. Error("image", "/data/0.png", "cannot read: No such file").
+    Error(const std::string& subject, const std::string& place, const std::string& problem)
+        : std::runtime_error(subject + ": " + place + ": " + problem), place_(place), problem_(problem) {}
+
     /// For tables: where, "" for a complete sentence.
     const std::string& place() const { return place_; }
     /// For tables: what is wrong there, without the place; the whole message for a complete sentence.

@@ -1,6 +1,7 @@
 // Counts of values in equal steps, linear or logarithmic.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

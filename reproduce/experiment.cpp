@@ -48,7 +48,7 @@ DataConfig read_data(ConfigReader reader) {
     data.path = reader.get<std::string>("path", "");
     if (layout.needs_folder && data.path.empty())
         throw Error("configuration", reader.place() + ": path",
-                    fmt::format("the folder of the data set (or --data {}=DIR)", layout.name), "nothing");
+                    fmt::format("the folder of the data set (or --data {}=DIR)", data.kind), "nothing");
     data.classes = reader.integer("classes", layout.classes == 0 ? 40 : layout.classes, 2, 255);
     data.train = reader.integer("train", 0, 0, kMany);
     data.test = reader.integer("test", 0, 0, kMany);

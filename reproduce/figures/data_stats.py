@@ -89,8 +89,8 @@ def draw_values(axes, task, rows):
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     if seen.size and depth:
         axes.set_xlim(low[seen[0]] / 1.15, high[seen[-1]] * 1.15)
-    if not axes.get_yscale() == "log":
-        axes.set_ylim(0)
+    if axes.get_yscale() != "log":
+        axes.set_ylim(0, 1.18 * max(shares.max(), 1e-9))
     median = task.get("quantiles", {}).get("0.5")
     if median is not None:
         axes.axvline(median, color=COLOURS[0], linewidth=1.2, linestyle=(0, (4, 2)))
@@ -117,7 +117,8 @@ def draw_directions(axes, task, rows):
     axes.set_xlabel("x (right)")
     axes.set_ylabel("y (down)")
     axes.grid(visible=False)
-    axes.figure.colorbar(image, ax=axes, shrink=0.85, label="Share of valid pixels (%)")
+    bar = axes.figure.colorbar(image, ax=axes, shrink=0.85, label="Share of valid pixels (%)")
+    bar.ax.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
     heading(axes, task["name"])
 
 
@@ -186,8 +187,8 @@ def draw(folder):
             axes.set_visible(False)
         for axes, panel in zip(grid.flat, panels):
             panel(axes)
-        figure.suptitle(statistics["description"], x=0.01, y=1 - 0.06 / height, ha="left", va="top", fontsize=11)
-        figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / height), w_pad=1.8, h_pad=1.4)
+        figure.tight_layout(rect=(0, 0, 1, 1 - 0.28 / height), w_pad=1.8, h_pad=1.4)
+        figure.text(0.01, 1 - 0.08 / height, statistics["description"], ha="left", va="top", fontsize=11)
         for extension in ("png", "pdf"):
             part = os.path.join(folder, f"data_stats.part.{extension}")
             figure.savefig(part, metadata={"CreationDate": None} if extension == "pdf" else None)
