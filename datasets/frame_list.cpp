@@ -14,9 +14,11 @@ namespace {
 
 using nlohmann::json;
 
-/// The start of any value; what is not UTF-8 is replaced.
+/// The start of a simple value. Others are not printed: they may be nested deeper than the stack is.
 std::string shown(const json& value) {
-    return value.dump(-1, ' ', false, json::error_handler_t::replace).substr(0, 40);
+    if (value.is_array()) return fmt::format("a list of {}", value.size());
+    if (value.is_object()) return fmt::format("an object of {} keys", value.size());
+    return value.dump().substr(0, 40);
 }
 
 bool leaves_folder(const std::filesystem::path& path) {
@@ -31,7 +33,7 @@ const json& find_split(const json& list, const std::string& split, const ListNam
     const auto found = list.find(split);
     if (found == list.end())
         throw Error(name.subject, name.place, "split '" + split + "'",
-                    fmt::format("only {}{}", shown(json(names)), did_you_mean(split, names)));
+                    fmt::format("only {}{}", json(names).dump(), did_you_mean(split, names)));
     if (!found->is_array() || found->empty())
         throw Error(name.subject, name.place + ": " + split, "a list of frames",
                     found->is_array() ? "an empty list" : shown(*found));
