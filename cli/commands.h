@@ -10,6 +10,9 @@ using Arguments = std::vector<std::string>;
 
 int list_command(const Arguments& arguments);
 int data_command(const Arguments& arguments);
+/// `mtlprune data check` and `mtlprune data stats`.
+int check_command(const Arguments& arguments);
+int stats_command(const Arguments& arguments);
 int train_command(const Arguments& arguments);
 int prune_command(const Arguments& arguments);
 int eval_command(const Arguments& arguments);

@@ -31,6 +31,10 @@ class AdaShareNyuv2 : public Dataset {
     /// of range, depth that is negative or not finite.
     Sample get(int64_t index) const override;
     const std::vector<TaskSpec>& tasks() const override { return tasks_; }
+    /// The path of the image in the list.
+    std::string id(int64_t index) const override;
+    /// Of every file, not only of the first that get() stumbles over.
+    std::vector<Error> problems(int64_t index) const override;
     /// E.g. "NYUv2 (AdaShare layout), split train: 795 frames of 640x480". Decodes the first frame.
     std::string description() const override;
 
@@ -40,7 +44,9 @@ class AdaShareNyuv2 : public Dataset {
 
     std::vector<Frame> read_list() const;
     std::filesystem::path file(const Frame& frame, Modality modality) const;
-    void check_sizes(const Frame& frame, const Sample& sample) const;
+    const Frame& frame(int64_t index) const;
+    void read(const Frame& frame, Modality modality, Sample& sample) const;
+    void check_size(const Frame& frame, Modality modality, const Sample& sample) const;
 
     AdaShareOptions options_;
     std::vector<TaskSpec> tasks_;

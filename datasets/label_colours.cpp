@@ -114,9 +114,12 @@ const cv::Mat& label_of(const Sample& sample, TaskKind kind) {
         case TaskKind::keypoints:
             return sample.keypoints;
         case TaskKind::edges:
+            return sample.edges;
+        case TaskKind::classification:
             break;
     }
-    return sample.edges;
+    static const cv::Mat none;
+    return none;
 }
 
 std::pair<float, float> depth_range(const cv::Mat& depth) {

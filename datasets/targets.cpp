@@ -22,6 +22,7 @@ const cv::Mat& labels_of(const Sample& sample, TaskKind kind) {
         case TaskKind::keypoints:
             return sample.keypoints;
         case TaskKind::edges:
+        case TaskKind::classification:  // has no pixels, see write_class()
             break;
     }
     return sample.edges;
@@ -207,6 +208,18 @@ void write_target(const Sample& sample, const TaskSpec& task, const TargetGeomet
         default:
             return write_map(labels, geometry.window, value, mask);
     }
+}
+
+void write_class(const Sample& sample, const TaskSpec& task, size_t which, Target& target, int64_t position) {
+    if (which >= sample.classes.size())
+        throw Error("sample", sample.id, "a class of task " + task.name,
+                    std::to_string(sample.classes.size()) + " classes");
+    const int64_t label = sample.classes[which];
+    if (label < -1 || label >= task.channels)
+        throw Error("sample", sample.id + ": " + task.name,
+                    "a class in 0.." + std::to_string(task.channels - 1) + " or -1", std::to_string(label));
+    target.value.data_ptr<int64_t>()[position] = std::max<int64_t>(label, 0);
+    target.mask.data_ptr<bool>()[position] = label >= 0;
 }
 
 }  // namespace mtlprune

@@ -21,4 +21,9 @@ struct TargetGeometry {
 void write_target(const Sample& sample, const TaskSpec& task, const TargetGeometry& geometry,
                   NormalsTarget normals, Target& target, int64_t position);
 
+/// Fills place `position` of the target of a classification task, the `which`-th of its data set. A class of
+/// -1 is not valid and becomes 0. Throws Error naming the sample when it has no such class or one out of
+/// range.
+void write_class(const Sample& sample, const TaskSpec& task, size_t which, Target& target, int64_t position);
+
 }  // namespace mtlprune
