@@ -37,6 +37,19 @@ std::vector<std::string> names_in(const std::filesystem::path& folder, const std
     return names;
 }
 
+std::vector<std::string> folders_in(const std::filesystem::path& folder, const std::string& subject) {
+    std::vector<std::string> folders;
+    for (std::string& name : names_in(folder, subject)) {
+        std::error_code code;
+        const bool is_folder = std::filesystem::is_directory(folder / name, code);
+        if (code)
+            throw Error(
+                fmt::format("{}: {}: cannot read: {}", subject, (folder / name).string(), code.message()));
+        if (is_folder) folders.push_back(std::move(name));
+    }
+    return folders;
+}
+
 void check_frame_size(const cv::Mat& pixels, const std::filesystem::path& file, const cv::Mat& image,
                       const std::filesystem::path& image_file) {
     if (pixels.size() != image.size())

@@ -21,6 +21,9 @@ void check_inside(const std::string& path, const std::string& subject, const std
 /// and the reason: missing, not a folder, a loop of symbolic links, no permission.
 std::vector<std::string> names_in(const std::filesystem::path& folder, const std::string& subject);
 
+/// As names_in(), but only the folders among them, or symbolic links to folders.
+std::vector<std::string> folders_in(const std::filesystem::path& folder, const std::string& subject);
+
 /// Throws Error naming both files unless `pixels` is as large as the frame's image.
 void check_frame_size(const cv::Mat& pixels, const std::filesystem::path& file, const cv::Mat& image,
                       const std::filesystem::path& image_file);
