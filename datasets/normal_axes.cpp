@@ -33,7 +33,10 @@ NormalAxes parse_normal_axes(const std::string& directions, const std::string& p
     for (std::string word; words >> word; ++channel) {
         const auto* found = std::find_if(std::begin(kDirections), std::end(kDirections),
                                          [&](const Direction& d) { return word == d.name; });
-        if (found == std::end(kDirections) || channel == 3) break;
+        if (found == std::end(kDirections) || channel == 3) {
+            seen = 0;
+            break;
+        }
         axes.channel[found->axis] = channel;
         axes.sign[found->axis] = found->sign;
         seen |= 1u << found->axis;

@@ -185,19 +185,21 @@ TEST(MtanNyuv2, NamesOtherShapesAndSizes) {
 
 TEST(MtanNyuv2, NamesTruncatedMissingAndHugeArrays) {
     const MtanFiles files;
+    const MtanNyuv2 dataset({.folder = files.path()});
+    const auto get_error = [&] { return error_of([&] { dataset.get(3); }); };
     for (const char* modality : {"image", "label", "depth", "normal"}) {
         const fs::path file = files.file(modality);
         const auto size = fs::file_size(file);
         for (const uintmax_t length : {size - 1, uintmax_t{128}, uintmax_t{60}, uintmax_t{9}, uintmax_t{0}}) {
             fs::resize_file(file, length);
-            expect_names(get_error(files), file, "expected");
+            expect_names(get_error(), file, "expected");
         }
         write_bytes(file, npy_bytes("<f8", false, "(1000000, 1000000)", "few"));
-        expect_names(get_error(files), file, "expected 8000000000128 bytes");
+        expect_names(get_error(), file, "expected 8000000000128 bytes");
         fs::remove(file);
-        expect_names(get_error(files), file, "No such file");
+        expect_names(get_error(), file, "No such file");
         fs::create_symlink(file.filename(), file);
-        expect_names(get_error(files), file, "symbolic links");
+        expect_names(get_error(), file, "symbolic links");
         fs::remove(file);
         files.add("train", 3);
     }

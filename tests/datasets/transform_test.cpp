@@ -268,25 +268,27 @@ TEST(Transform, VectorsMoveAsTheirCodesDo) {
             const cv::Vec3f n(code[2] / 127.5f - 1, 1 - code[0] / 127.5f, code[1] / 127.5f - 1);
             vectors.normals.at<cv::Vec3f>(y, x) = n / cv::norm(n);
         }
-    for_each_transform(NormalsTarget::true_angles, [&](const auto& options, const auto& draw) {
-        const auto expected = transform_sample(codes, nyuv2_tasks(40), options, draw).targets[1];
-        const auto found = transform_sample(vectors, nyuv2_tasks(40), options, draw).targets[1];
-        expect_equal(found.mask, expected.mask, "mask");
-        EXPECT_TRUE(torch::allclose(found.value, expected.value, 1e-5, 1e-5));
-        EXPECT_TRUE(expected.mask.any().item<bool>());
-    });
+    for_each_transform(
+        NormalsTarget::true_angles, [&](const TransformOptions& options, const AugmentationDraw& draw) {
+            const auto expected = transform_sample(codes, nyuv2_tasks(40), options, draw).targets[1];
+            const auto found = transform_sample(vectors, nyuv2_tasks(40), options, draw).targets[1];
+            expect_equal(found.mask, expected.mask, "mask");
+            EXPECT_TRUE(torch::allclose(found.value, expected.value, 1e-5, 1e-5));
+            EXPECT_TRUE(expected.mask.any().item<bool>());
+        });
 }
 
 TEST(Transform, PaperCodesOfVectorsAreTheirQuantisedOnes) {
     Sample vectors = random_sample(48, 64), codes = vectors;
     vectors.normals = random_vectors(48, 64, 21);
     codes.normals = encode_normals(vectors.normals);
-    for_each_transform(NormalsTarget::paper_codes, [&](const auto& options, const auto& draw) {
-        const auto expected = transform_sample(codes, nyuv2_tasks(40), options, draw).targets[1];
-        const auto found = transform_sample(vectors, nyuv2_tasks(40), options, draw).targets[1];
-        expect_equal(found.mask, expected.mask, "mask");
-        expect_equal(found.value, expected.value, "codes");
-    });
+    for_each_transform(
+        NormalsTarget::paper_codes, [&](const TransformOptions& options, const AugmentationDraw& draw) {
+            const auto expected = transform_sample(codes, nyuv2_tasks(40), options, draw).targets[1];
+            const auto found = transform_sample(vectors, nyuv2_tasks(40), options, draw).targets[1];
+            expect_equal(found.mask, expected.mask, "mask");
+            expect_equal(found.value, expected.value, "codes");
+        });
 }
 
 TEST(NormalCodes, FollowTheDocumentedFormula) {
