@@ -8,7 +8,6 @@
 #include "datasets/atomic_file.h"
 #include "datasets/config.h"
 #include "datasets/error.h"
-#include "datasets/frame_list.h"
 #include "datasets/image_file.h"
 #include "datasets/label_checks.h"
 #include "datasets/npy.h"
@@ -17,6 +16,11 @@ namespace mtlprune {
 namespace {
 
 constexpr const char* kListName = "nyu_v2_3task.json";
+
+bool leaves_folder(const std::filesystem::path& path) {
+    const auto normal = path.lexically_normal();
+    return path.is_absolute() || (!normal.empty() && *normal.begin() == "..");
+}
 
 const nlohmann::json& find_split(const nlohmann::json& list, const std::string& split,
                                  const std::string& place) {
@@ -33,6 +37,10 @@ const nlohmann::json& find_split(const nlohmann::json& list, const std::string& 
     return *found;
 }
 
+std::string size_text(const cv::Mat& pixels) {
+    return fmt::format("{}x{}", pixels.cols, pixels.rows);
+}
+
 }  // namespace
 
 AdaShareNyuv2::AdaShareNyuv2(AdaShareOptions options) : options_(std::move(options)) {
@@ -40,10 +48,12 @@ AdaShareNyuv2::AdaShareNyuv2(AdaShareOptions options) : options_(std::move(optio
         throw Error("AdaShare NYUv2", "classes", "1..255", std::to_string(options_.classes));
     tasks_ = nyuv2_tasks(options_.classes);
     const auto all = read_list();
-    const std::string place = (options_.folder / kListName).string() + ": " + options_.split;
-    for (const int64_t i :
-         evenly_spaced(static_cast<int64_t>(all.size()), options_.limit, "AdaShare NYUv2", place))
-        frames_.push_back(all[i]);
+    const auto available = static_cast<int64_t>(all.size());
+    if (options_.limit < 0 || options_.limit > available)
+        throw Error("AdaShare NYUv2", (options_.folder / kListName).string() + ": " + options_.split,
+                    fmt::format("a limit in 0..{}", available), std::to_string(options_.limit));
+    const int64_t used = options_.limit == 0 ? available : options_.limit;
+    for (int64_t i = 0; i < used; ++i) frames_.push_back(all[i * available / used]);
 }
 
 std::vector<AdaShareNyuv2::Frame> AdaShareNyuv2::read_list() const {
@@ -60,7 +70,8 @@ std::vector<AdaShareNyuv2::Frame> AdaShareNyuv2::read_list() const {
             if (!entry[m].is_string())
                 throw Error("NYUv2 list", where, "a path", entry[m].dump().substr(0, 40));
             frame[m] = entry[m].get<std::string>();
-            check_inside(frame[m], "NYUv2 list", where);
+            if (frame[m].empty() || leaves_folder(frame[m]))
+                throw Error("NYUv2 list", where, "a path inside the data set's folder", "'" + frame[m] + "'");
         }
         frames.push_back(std::move(frame));
     }
@@ -75,7 +86,10 @@ void AdaShareNyuv2::check_sizes(const Frame& frame, const Sample& sample) const 
     const std::pair<Modality, const cv::Mat*> others[] = {
         {segmentation, &sample.segmentation}, {normals, &sample.normals}, {depth, &sample.depth}};
     for (const auto& [modality, pixels] : others)
-        check_frame_size(*pixels, file(frame, modality), sample.image, file(frame, image));
+        if (pixels->size() != sample.image.size())
+            throw Error("frame", file(frame, modality).string(),
+                        fmt::format("{} as {} has", size_text(sample.image), file(frame, image).string()),
+                        size_text(*pixels));
 }
 
 Sample AdaShareNyuv2::get(int64_t index) const {

@@ -8,7 +8,7 @@
 #include "datasets/cityscapes_labels.h"
 #include "datasets/config.h"
 #include "datasets/error.h"
-#include "datasets/frame_list.h"
+#include "datasets/frame_files.h"
 #include "datasets/image_file.h"
 
 namespace mtlprune {

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "datasets/error.h"
-#include "datasets/frame_list.h"
+#include "datasets/frame_files.h"
 
 namespace mtlprune {
 namespace {

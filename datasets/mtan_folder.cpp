@@ -7,7 +7,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "datasets/error.h"
-#include "datasets/frame_list.h"
+#include "datasets/frame_files.h"
 #include "datasets/label_checks.h"
 #include "datasets/npy.h"
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "datasets/error.h"
-#include "datasets/frame_list.h"
+#include "datasets/frame_files.h"
 #include "datasets/image_file.h"
 #include "datasets/taskonomy_labels.h"
 #include "datasets/taskonomy_splits.h"

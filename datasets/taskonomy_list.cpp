@@ -7,7 +7,7 @@
 #include "datasets/atomic_file.h"
 #include "datasets/config.h"
 #include "datasets/error.h"
-#include "datasets/frame_list.h"
+#include "datasets/frame_files.h"
 #include "datasets/taskonomy_frames.h"
 
 namespace mtlprune {

@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "datasets/error.h"
-#include "datasets/frame_list.h"
+#include "datasets/frame_files.h"
 #include "datasets/taskonomy_frames.h"
 
 namespace mtlprune {

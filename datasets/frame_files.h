@@ -1,4 +1,4 @@
-// Which frames a data set on disk has: folder listings, paths named in lists, evenly spaced subsets.
+// Which files a data set on disk has: folder listings, paths named in lists, evenly spaced subsets of frames.
 #pragma once
 
 #include <cstdint>

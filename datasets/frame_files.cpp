@@ -1,4 +1,4 @@
-#include "datasets/frame_list.h"
+#include "datasets/frame_files.h"
 
 #include <fmt/format.h>
 
