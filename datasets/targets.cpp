@@ -162,20 +162,33 @@ void write_vectors(const cv::Vec3f* row, int64_t width, float x_sign, int64_t pl
     }
 }
 
+/// The codes of unit vectors, as write_codes() would write them.
+void write_vector_codes(const cv::Vec3f* row, int64_t width, bool mirror, int64_t plane,
+                        float* __restrict value, bool* __restrict mask) {
+    float* __restrict up = value, * __restrict forward = value + plane, * __restrict right = value + 2 * plane;
+    constexpr auto kMasked = static_cast<float>(kIgnore);
+    const float first = mirror ? 255.0f : 0.0f, sign = mirror ? -1.0f : 1.0f;
+    for (int64_t i = 0; i < width; ++i) {
+        const bool valid = is_normal(row[i]);
+        up[i] = valid ? static_cast<float>(component_code(-row[i][1])) : kMasked;
+        forward[i] = valid ? static_cast<float>(component_code(row[i][2])) : kMasked;
+        right[i] = valid ? first + sign * static_cast<float>(component_code(row[i][0])) : kMasked;
+        mask[i] = valid;
+    }
+}
+
 void write_float_normals(const cv::Mat& labels, const TargetGeometry& geometry, NormalsTarget form,
                          float* value, bool* mask) {
     const auto width = static_cast<int64_t>(geometry.window.columns.nearest.size());
     const auto plane = width * static_cast<int64_t>(geometry.window.rows.nearest.size());
-    NormalsRow channels(width);
-    std::vector<Code> codes(width);
+    const bool mirror = geometry.mirror_normals;
     for_each_row<cv::Vec3f>(labels, geometry.window, {}, [&](int64_t y, const cv::Vec3f* row) {
         float* const values = value + y * width;
         bool* const valid = mask + y * width;
         if (form == NormalsTarget::true_angles)
-            return write_vectors(row, width, geometry.mirror_normals ? -1.0f : 1.0f, plane, values, valid);
-        std::transform(row, row + width, codes.begin(), normal_code);
-        channels.split(codes.data());
-        write_codes(channels, geometry.mirror_normals, plane, values, valid);
+            write_vectors(row, width, mirror ? -1.0f : 1.0f, plane, values, valid);
+        else
+            write_vector_codes(row, width, mirror, plane, values, valid);
     });
 }
 
