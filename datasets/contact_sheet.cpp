@@ -155,7 +155,7 @@ class Sheet {
             return;
         }
         put(colour_label(label, task, range, place + ": " + task.name), left, top, cv::INTER_NEAREST);
-        if (task.kind == TaskKind::depth) draw_depth_scale(sheet_(area), range);
+        if (task.kind == TaskKind::depth && task.name != kInverseDepth) draw_depth_scale(sheet_(area), range);
     }
 
     /// The class and, if any, its prediction; returns where the last tile begins.

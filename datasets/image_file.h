@@ -16,4 +16,8 @@ cv::Mat read_colour_image(const std::filesystem::path& path);
 /// values decoding would alter.
 cv::Mat read_label_image(const std::filesystem::path& path);
 
+/// A 16-bit single-channel PNG (depth, disparity, strengths) as CV_16UC1, values unchanged. Throws Error
+/// naming the file for anything else.
+cv::Mat read_grey16_image(const std::filesystem::path& path);
+
 }  // namespace mtlprune

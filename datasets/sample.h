@@ -31,6 +31,9 @@ struct TaskSpec {
 /// "segmentation", "normals", "depth", "keypoints", "edges", "classification".
 std::string to_string(TaskKind kind);
 
+/// The name of a depth task whose labels grow with 1 / metres; a scene moved nearer has larger ones.
+constexpr const char* kInverseDepth = "inverse_depth";
+
 /// The three NYUv2 tasks in the paper's order: segmentation (`classes` channels), normals (3), depth (1).
 std::vector<TaskSpec> nyuv2_tasks(int64_t classes);
 
@@ -39,11 +42,13 @@ struct Sample {
     std::string id;        ///< names the frame in messages, e.g. "img/0003.png"
     cv::Mat image;         ///< CV_8UC3, BGR
     cv::Mat segmentation;  ///< CV_8UC1, class index, 255 = ignore
-    cv::Mat normals;       ///< CV_8UC3, BGR of the AdaShare code: R = right, G = forward, B = up,
-                           ///< round((n+1)*127.5); any channel 255 = masked, (127,127,127) = no normal
-    cv::Mat depth;         ///< CV_32FC1, metres, 0 = missing
-    cv::Mat keypoints;     ///< CV_32FC1, 0..1
-    cv::Mat edges;         ///< CV_32FC1, 0..1
+    /// CV_32FC3 unit vectors, x right, y down, z forward (z < 0 faces the camera), (0,0,0) = no normal; or
+    /// CV_8UC3, BGR of the AdaShare code: R = right, G = forward, B = up, round((n+1)*127.5), any channel 255
+    /// = masked, (127,127,127) = no normal.
+    cv::Mat normals;
+    cv::Mat depth;      ///< CV_32FC1, metres (task inverse_depth: in the data set's scale), 0 = missing
+    cv::Mat keypoints;  ///< CV_32FC1, 0..1
+    cv::Mat edges;      ///< CV_32FC1, 0..1
     std::vector<int64_t> classes;  ///< one per classification task, in task order; -1 = unknown
 };
 
