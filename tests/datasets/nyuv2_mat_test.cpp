@@ -8,6 +8,7 @@
 #include "datasets/adashare.h"
 #include "datasets/atomic_file.h"
 #include "tests/datasets/matlab_files.h"
+#include "tests/fuzz/memory_file.h"
 
 namespace mtlprune {
 namespace {
@@ -134,13 +135,13 @@ TEST(Nyuv2Mat, DamagedFilesAreErrorsOrHarmless) {
     const MatFolder folder;
     const std::string bytes = read_file(folder.file());
     const auto attempt = [&](const std::string& content) {
-        write_bytes(folder.file(), content);
+        const MemoryFile damaged(reinterpret_cast<const uint8_t*>(content.data()), content.size());
         try {
-            const Nyuv2Mat all = folder.open("all");
+            const Nyuv2Mat all({.folder = damaged.path(), .split = "all", .normals_radius = 1});
             for (int64_t i = 0; i < all.size(); ++i) all.get(i);
             return true;
         } catch (const Error& error) {
-            EXPECT_TRUE(contains(error.what(), folder.path().string())) << error.what();
+            EXPECT_TRUE(contains(error.what(), damaged.path().string())) << error.what();
             return false;
         }
     };
