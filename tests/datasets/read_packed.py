@@ -4,9 +4,13 @@ import json
 import sys
 import zlib
 
-import cv2
-import h5py
-import numpy as np
+try:
+    import cv2
+    import h5py
+    import numpy as np
+except ImportError as error:
+    print(error)
+    sys.exit(77)  # the test that runs this is skipped
 
 
 def planes(stream, count):
