@@ -11,6 +11,7 @@ using Arguments = std::vector<std::string>;
 int list_command(const Arguments& arguments);
 int data_command(const Arguments& arguments);
 /// `mtlprune data check` and `mtlprune data stats`.
+int pack_command(const Arguments& arguments);
 int check_command(const Arguments& arguments);
 int stats_command(const Arguments& arguments);
 int train_command(const Arguments& arguments);

@@ -21,6 +21,7 @@ namespace {
 constexpr const char* kUsage =
     "usage: mtlprune data show [OPTIONS]     a contact sheet (PNG) of frames, labels and predictions\n"
     "       mtlprune data render [OPTIONS]   write the synthetic rooms in the AdaShare layout\n"
+    "       mtlprune data pack LAYOUT=DIR OUT.h5   write a data set into one HDF5 file\n"
     "       mtlprune data check LAYOUT=DIR   decode every frame, print every problem\n"
     "       mtlprune data stats LAYOUT=DIR --out DIR   classes, depths, normals, colours: JSON, CSV, plot\n\n"
     "Add --help to any.\n";
@@ -156,6 +157,8 @@ int data_command(const Arguments& arguments) {
     if (!arguments.empty() && arguments[0] == "show") return show({arguments.begin() + 1, arguments.end()});
     if (!arguments.empty() && arguments[0] == "render")
         return render({arguments.begin() + 1, arguments.end()});
+    if (!arguments.empty() && arguments[0] == "pack")
+        return pack_command({arguments.begin() + 1, arguments.end()});
     if (!arguments.empty() && arguments[0] == "check")
         return check_command({arguments.begin() + 1, arguments.end()});
     if (!arguments.empty() && arguments[0] == "stats")
@@ -166,7 +169,7 @@ int data_command(const Arguments& arguments) {
     }
     const std::string name = arguments.empty() ? "" : arguments[0];
     throw Error(fmt::format("data: unknown sub-command '{}'{}; mtlprune data --help lists all", name,
-                            did_you_mean(name, {"show", "render", "check", "stats"})));
+                            did_you_mean(name, {"show", "render", "pack", "check", "stats"})));
 }
 
 }  // namespace mtlprune::cli

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "datasets/image_files.h"
 #include "datasets/sample.h"
 
 namespace mtlprune {
@@ -20,7 +21,7 @@ struct AdaShareOptions {
 /// Reads `folder`/nyu_v2_3task.json, {"train": [[image, segmentation, normals, depth], ...], "test": [...]},
 /// with paths relative to `folder`; formats and value ranges are in docs/datasets/nyuv2.md. Tasks:
 /// nyuv2_tasks(classes).
-class AdaShareNyuv2 : public Dataset {
+class AdaShareNyuv2 : public Dataset, public ImageFiles {
   public:
     /// Reads the list only. Throws Error for a missing or malformed list, a split that is missing or empty,
     /// an entry without four paths, a path that leaves the folder, and a limit beyond the number of frames.
@@ -37,6 +38,7 @@ class AdaShareNyuv2 : public Dataset {
     std::vector<Error> problems(int64_t index) const override;
     /// E.g. "NYUv2 (AdaShare layout), split train: 795 frames of 640x480". Decodes the first frame.
     std::string description() const override;
+    std::filesystem::path image_file(int64_t index) const override { return file(frames_.at(index), image); }
 
   private:
     enum Modality { image, segmentation, normals, depth, modalities };

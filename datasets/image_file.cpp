@@ -69,8 +69,10 @@ cv::Mat read_grey_png(const std::filesystem::path& path, int bits, const std::st
 }  // namespace
 
 cv::Mat read_colour_image(const std::filesystem::path& path) {
-    const auto bytes = read_bytes(path);
-    const auto place = path.string();
+    return decode_colour_image(read_bytes(path), path.string());
+}
+
+cv::Mat decode_colour_image(const std::vector<uint8_t>& bytes, const std::string& place) {
     if (starts_with(bytes, kPngStart)) {
         const PngHeader header = check_png(bytes, place);
         const bool colour = header.colour_type == 2 || header.colour_type == 3;

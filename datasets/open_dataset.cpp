@@ -7,6 +7,8 @@
 #include "datasets/config.h"
 #include "datasets/error.h"
 #include "datasets/idx.h"
+#include "datasets/nyuv2_mat.h"
+#include "datasets/packed.h"
 #include "datasets/synthetic_rooms.h"
 
 namespace mtlprune {
@@ -16,6 +18,14 @@ using Opened = std::shared_ptr<const Dataset>;
 
 Opened open_adashare(const DatasetRequest& r) {
     return std::make_shared<AdaShareNyuv2>(AdaShareOptions{r.folder, r.split, r.classes, r.limit});
+}
+
+Opened open_mat(const DatasetRequest& r) {
+    return std::make_shared<Nyuv2Mat>(Nyuv2MatOptions{r.folder, r.split, r.classes, r.limit});
+}
+
+Opened open_packed(const DatasetRequest& r) {
+    return std::make_shared<PackedDataset>(PackedOptions{r.folder, r.split, r.limit});
 }
 
 Opened open_rooms(const DatasetRequest& r) {
@@ -58,6 +68,22 @@ const std::vector<DatasetLayout>& dataset_layouts() {
          40,
          true,
          open_adashare},
+        {"nyuv2_mat",
+         {},
+         "NYUv2 as published, one MATLAB file (docs/datasets/nyuv2.md)",
+         {"train", "test"},
+         true,
+         40,
+         true,
+         open_mat},
+        {"packed",
+         {},
+         "any data set in one file, written by data pack (docs/datasets/packed.md)",
+         {"train", "test"},
+         true,
+         0,
+         true,
+         open_packed},
         {"idx",
          {},
          "MNIST and its relatives, one class per image (docs/datasets/idx.md)",

@@ -56,7 +56,7 @@ struct Sample {
 struct Target {
     torch::Tensor value;  ///< segmentation: int64 [B,H,W]; normals: float32 [B,3,H,W]; classification: int64
                           ///< [B]; others: float32 [B,1,H,W]
-    torch::Tensor mask;  ///< bool [B,1,H,W]; classification: bool [B]
+    torch::Tensor mask;   ///< bool [B,1,H,W]; classification: bool [B]
 };
 
 struct Batch {
