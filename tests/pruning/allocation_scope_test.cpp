@@ -1,7 +1,9 @@
 // Channel ratios within the four scopes, and in several steps.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
+#include <map>
 
 #include "datasets/error.h"
 #include "pruning/coupling/surgery.h"
