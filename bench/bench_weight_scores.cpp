@@ -9,6 +9,7 @@
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
 
+#include <bit>
 #include <cstdlib>
 #include <numeric>
 #include <string>
@@ -83,11 +84,10 @@ Network make_network(const std::vector<Shape>& shapes) {
     return network;
 }
 
-uint64_t sum_words(const float* data, int64_t count) {
-    const auto* words = reinterpret_cast<const uint32_t*>(data);
+uint32_t sum_words(const float* data, int64_t count) {
     uint32_t sum = 0;
 #pragma omp simd reduction(+ : sum)
-    for (int64_t i = 0; i < count; ++i) sum += words[i];
+    for (int64_t i = 0; i < count; ++i) sum += std::bit_cast<uint32_t>(data[i]);
     return sum;
 }
 
