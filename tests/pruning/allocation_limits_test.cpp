@@ -5,6 +5,7 @@
 #include <functional>
 
 #include "datasets/error.h"
+#include "pruning/coupling/plan.h"
 #include "tests/pruning/toy_networks.h"
 #include "tests/pruning/toy_scores.h"
 

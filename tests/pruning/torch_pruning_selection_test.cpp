@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "pruning/allocation/allocation.h"
+#include "pruning/coupling/plan.h"
 #include "pruning/criteria/weight_scores.h"
 #include "tests/pruning/toy_networks.h"
 
