@@ -112,8 +112,9 @@ void scores(benchmark::State& state, const Network& network) {
 }
 
 void register_network(const std::string& name, const Network& network) {
-    for (const auto& [what, run] :
-         {std::pair("read", read), std::pair("sums", sums), std::pair("scores", scores)})
+    const std::pair<const char*, void (*)(benchmark::State&, const Network&)> runs[] = {
+        {"read", read}, {"sums", sums}, {"scores", scores}};
+    for (const auto& [what, run] : runs)
         benchmark::RegisterBenchmark((name + "/" + what).c_str(),
                                      [&network, run = run](benchmark::State& state) { run(state, network); })
             ->UseRealTime()
