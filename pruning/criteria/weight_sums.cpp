@@ -65,7 +65,8 @@ void add_four_rows(const float* w, int64_t stride, int64_t count, float* columns
 template <int P>
 void add_block(const Matrix& m, int64_t first, int64_t last, int64_t column, int64_t count, double* rows,
                double* columns) {
-    float partial[kBlockColumns] = {};
+    float partial[kBlockColumns];
+    std::fill_n(partial, count, 0.0F);
     int64_t row = first;
     for (; row + 4 <= last; row += 4)
         add_four_rows<P>(m.data + row * m.columns + column, m.columns, count, partial, rows + row);

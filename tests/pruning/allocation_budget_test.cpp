@@ -1,6 +1,9 @@
 // Budgets of parameters and MACs.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+
 #include "datasets/error.h"
 #include "pruning/coupling/surgery.h"
 #include "tests/pruning/toy_networks.h"

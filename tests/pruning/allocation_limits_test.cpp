@@ -1,7 +1,11 @@
 // Floors, maximum ratios, ratios of single groups, ignored groups, rounding.
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <functional>
+
 #include "datasets/error.h"
+#include "pruning/coupling/plan.h"
 #include "tests/pruning/toy_networks.h"
 #include "tests/pruning/toy_scores.h"
 
@@ -108,7 +112,7 @@ TEST(AllocationLimits, PatternsThatMatchNothingNameTheNearestGroup) {
     options.ignore = {"hiden"};
     EXPECT_NE(toy.error(options).find("did you mean 'hidden'"), std::string::npos) << toy.error(options);
     options.ignore.clear();
-    options.ratios = {{"covn", 0.5}};
+    options.ratios = {{"con", 0.5}};
     EXPECT_NE(toy.error(options).find("did you mean 'conv'"), std::string::npos) << toy.error(options);
     options.ratios = {{"(", 0.5}};
     EXPECT_NE(toy.error(options).find("regular expression"), std::string::npos);

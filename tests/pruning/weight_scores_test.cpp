@@ -154,36 +154,62 @@ TEST(WeightScores, BnScaleAsksBatchNormsAndReportsGroupsWithout) {
     EXPECT_THROW(Scored(toy::classifier(), strict), Error);
 }
 
-toy::Network normalised_mlp(const std::string& projection) {
-    toy::Network n;
-    torch::nn::Linear embed = n.module->register_module("embed", torch::nn::Linear(3, 6));
-    torch::nn::LayerNorm norm =
-        n.module->register_module("norm", torch::nn::LayerNorm(std::vector<int64_t>{6}));
-    auto block = n.module->register_module("block", std::make_shared<torch::nn::Module>("block"));
-    auto matrix = block->register_parameter(projection, torch::zeros({5, 6}));
-    torch::nn::Linear last = block->register_module("out_proj", torch::nn::Linear(5, 2));
-    return toy::finish(n, [=](const std::vector<torch::Tensor>& in) mutable -> std::vector<torch::Tensor> {
-        const auto x = norm(embed(in[0].mean({2, 3})));
-        return {last(torch::relu(torch::nn::functional::linear(x, matrix)))};
-    });
+/// All indices of one dimension, one per channel.
+Member whole(const std::string& tensor, int64_t dim, int64_t size, Role role, const char* op,
+             int64_t argument) {
+    Member member{tensor, dim, role, false, 1, {}, op, argument};
+    for (int64_t i = 0; i < size; ++i) member.indices.push_back(i);
+    return member;
 }
 
+/// Two groups as a trace of embed (linear 3 -> 6), norm (layer norm), projection (5 x 6), block.out_proj (5
+/// -> 2) has them.
+struct Projected {
+    explicit Projected(const std::string& projection) {
+        const std::vector<std::pair<std::string, std::vector<int64_t>>> shapes = {
+            {"embed.weight", {6, 3}}, {"embed.bias", {6}},  {"norm.weight", {6}},
+            {"norm.bias", {6}},       {projection, {5, 6}}, {"block.out_proj.weight", {2, 5}}};
+        for (const auto& [name, shape] : shapes) {
+            tensors[name] = toy::uniform(shape, graph.values.size() + 1);
+            graph.stored.push_back({name, graph.values.size(), false});
+            graph.values.push_back({true, shape, torch::kFloat64});
+        }
+        const auto make = [](std::string name, int64_t channels, std::vector<Member> members) {
+            return Group{std::move(name), channels, std::move(members), {}, false, ""};
+        };
+        groups = {make("embed", 6,
+                       {whole("embed.weight", 0, 6, Role::output, "aten::linear", 1),
+                        whole("embed.bias", 0, 6, Role::output, "aten::linear", 2),
+                        whole("norm.weight", 0, 6, Role::channelwise, "aten::layer_norm", 2),
+                        whole("norm.bias", 0, 6, Role::channelwise, "aten::layer_norm", 3),
+                        whole(projection, 1, 6, Role::input, "aten::linear", 1)}),
+                  make("block", 5,
+                       {whole(projection, 0, 5, Role::output, "aten::linear", 1),
+                        whole("block.out_proj.weight", 1, 5, Role::input, "aten::linear", 1)})};
+    }
+    std::vector<torch::Tensor> scores() const {
+        return weight_scores(graph, groups, tensors, raw(WeightScore::l2)).scores;
+    }
+    TracedGraph graph;
+    std::vector<Group> groups;
+    StoredTensors tensors;
+};
+
 TEST(WeightScores, CountLayerNormsAndLeaveAttentionModulesOut) {
-    const Scored plain(normalised_mlp("matrix"), raw(WeightScore::l2));
+    Projected plain("block.matrix"), attention("block.in_proj_weight");
     const auto own = [&](int64_t c) {
-        return slice(plain.tensor("embed.weight"), 0, c, 2) + slice(plain.tensor("norm.weight"), 0, c, 2);
+        return slice(plain.tensors["embed.weight"], 0, c, 2) + slice(plain.tensors["norm.weight"], 0, c, 2);
     };
-    expect_values(plain.of("embed"), per_channel(6, [&](int64_t c) {
-                      return (own(c) + slice(plain.tensor("block.matrix"), 1, c, 2)) / 3;
+    expect_values(plain.scores()[0], per_channel(6, [&](int64_t c) {
+                      return (own(c) + slice(plain.tensors["block.matrix"], 1, c, 2)) / 3;
                   }));
-    const Scored attention(normalised_mlp("in_proj_weight"), raw(WeightScore::l2));
-    expect_values(attention.of("embed"), per_channel(6, [&](int64_t c) { return own(c) / 2; }));
-    // Nothing else produces or reads these five, so all their parameters count after all.
-    const auto projection = attention.tensor("block.in_proj_weight"),
-               out = attention.tensor("block.out_proj.weight");
-    expect_values(attention.of("block"), per_channel(5, [&](int64_t c) {
-                      return (slice(projection, 0, c, 2) + slice(out, 1, c, 2)) / 2;
-                  }));
+    expect_values(attention.scores()[0], per_channel(6, [&](int64_t c) { return own(c) / 2; }));
+    // Nothing else produces or reads the other five, so all their parameters count after all.
+    const auto projection = plain.tensors["block.matrix"], out = plain.tensors["block.out_proj.weight"];
+    for (const auto* network : {&plain, &attention})
+        expect_values(network->scores()[1], per_channel(5, [&](int64_t c) {
+                          return (slice(projection, 0, c, 2) + slice(out, 1, c, 2)) / 2;
+                      }));
 }
 
 TEST(WeightScores, FollowAPermutationOfTheChannels) {
