@@ -1,0 +1,27 @@
+// Structural patterns that a pruning engine must get right, each a small network.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/pruning/source_networks.h"
+
+namespace mtlprune::toy {
+
+// Every pattern's last layer is "o", whose outputs stay. Families:
+std::vector<SourceNetwork> gauntlet_convolutions();  ///< all kinds of convolution and channelwise scale
+std::vector<SourceNetwork> gauntlet_joints();        ///< concatenation, splits, residuals, shared layers
+std::vector<SourceNetwork> gauntlet_layouts();       ///< views, permutations, shuffles, slices, rolls
+std::vector<SourceNetwork> gauntlet_mixers();        ///< attention, recurrent layers, products, tokens
+std::vector<SourceNetwork> gauntlet_barriers();      ///< operators that channels cannot leave through
+std::vector<SourceNetwork> gauntlet_literals();      ///< sizes written as numbers: TorchScript only
+
+/// All of the above.
+std::vector<SourceNetwork> gauntlet();
+
+/// Patterns written against torch::nn, as users do; names, tensors and weights equal those of the source pattern.
+std::map<std::string, std::function<Network()>> gauntlet_modules();
+
+}  // namespace mtlprune::toy
