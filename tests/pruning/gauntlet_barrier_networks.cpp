@@ -1,5 +1,5 @@
-// Operators whose result depends on every channel: pruning must stop at them, or be right. And sizes written as
-// numbers.
+// Operators whose result depends on every channel: pruning must stop at them, or be right. And sizes written
+// as numbers.
 #include "tests/pruning/gauntlet_networks.h"
 
 namespace mtlprune::toy {
@@ -16,7 +16,10 @@ const char* kMaskedNorm =
 
 /// conv a [8] -> `body` -> conv o: a must stay whole.
 SourceNetwork stopped(const std::string& name, const std::string& body, int64_t in = 8) {
-    return {name, kImage, {conv("a", 3, 8), conv("o", in, 4)}, body,
+    return {name,
+            kImage,
+            {conv("a", 3, 8), conv("o", in, 4)},
+            body,
             {{"a.weight", {8, 3, 1, 1}}, {"a.bias", {8}}, {"o.weight", {4, in, 1, 1}}}};
 }
 
@@ -29,8 +32,12 @@ SourceNetwork undecided(const std::string& name, const std::string& body, int64_
 
 /// conv a [16] -> `body` -> conv o with literal sizes
 SourceNetwork literal(const std::string& name, int64_t in, int64_t left, const std::string& body) {
-    return {name, kImage, {conv("a", 3, 16), conv("o", in, 4)}, body,
-            {{"a.weight", {8, 3, 1, 1}}, {"o.weight", {4, left, 1, 1}}}, true};
+    return {name,
+            kImage,
+            {conv("a", 3, 16), conv("o", in, 4)},
+            body,
+            {{"a.weight", {8, 3, 1, 1}}, {"o.weight", {4, left, 1, 1}}},
+            true};
 }
 
 }  // namespace
@@ -59,35 +66,46 @@ std::vector<SourceNetwork> gauntlet_barriers() {
         stopped("pooling_over_channels",
                 "y = self.a(x)\ny = y.flatten(2).transpose(1, 2)\n"
                 "y = torch.max_pool1d(y, [2]).transpose(1, 2)\n"
-                "return self.o(y.view([x.size(0), -1, 8, 8]))", 4),
+                "return self.o(y.view([x.size(0), -1, 8, 8]))",
+                4),
         stopped("interpolation_over_channels",
                 "y = self.a(x).flatten(2).transpose(1, 2)\n"
                 "y = torch.upsample_linear1d(y, [16], False).transpose(1, 2)\n"
-                "return self.o(y.view([x.size(0), -1, 8, 8]))", 16),
+                "return self.o(y.view([x.size(0), -1, 8, 8]))",
+                16),
         stopped("scatter_over_channels",
                 "y = self.a(x)\ni = torch.argmax(y, 1, True)\n"
                 "return self.o(torch.scatter(y, 1, i, 0.0))"),
         stopped("gather_over_channels",
                 "y = self.a(x)\ni = torch.argsort(y, 1)\nreturn self.o(torch.gather(y, 1, i))"),
         // A channel of zeros is not a channel that is not there: the sum of sigmoids misses a half.
-        stopped("sum_of_sigmoids", "return self.o(torch.sigmoid(self.a(x)).sum([1], True) + x.sum([1], True))", 1),
+        stopped("sum_of_sigmoids",
+                "return self.o(torch.sigmoid(self.a(x)).sum([1], True) + x.sum([1], True))", 1),
         stopped("product_of_exponentials",
                 "y = torch.exp(self.a(x)).flatten(2)\n"
-                "return self.o(torch.matmul(y.transpose(1, 2), y).view([x.size(0), 64, 8, 8]))", 64),
+                "return self.o(torch.matmul(y.transpose(1, 2), y).view([x.size(0), 64, 8, 8]))",
+                64),
         stopped("sum_of_shifted", "return self.o((self.a(x) + 1.0).sum([1], True))", 1),
-        {"sum_with_buffer", kImage, {conv("a", 3, 8), buffer("m", {8, 1, 1}), conv("o", 1, 4)},
-         "return self.o((self.a(x) + self.m).sum([1], True))", {{"a.weight", {8, 3, 1, 1}}}},
+        {"sum_with_buffer",
+         kImage,
+         {conv("a", 3, 8), buffer("m", {8, 1, 1}), conv("o", 1, 4)},
+         "return self.o((self.a(x) + self.m).sum([1], True))",
+         {{"a.weight", {8, 3, 1, 1}}}},
         stopped("product_over_channels", "return self.o(torch.prod(self.a(x), 1, True))", 1),
         stopped("minimum_of_all", "y = self.a(x)\nreturn self.o(y - torch.min(y))"),
         stopped("global_mean", "y = self.a(x)\nreturn self.o(y / torch.mean(y * y))"),
-        {"norm_without_parameters", kImage,
-         {conv("a", 3, 8), {"n", {}, "return torch.layer_norm(x, x.shape[1:], None, None, 1e-5, False)", kMaskedNorm},
+        {"norm_without_parameters",
+         kImage,
+         {conv("a", 3, 8),
+          {"n", {}, "return torch.layer_norm(x, x.shape[1:], None, None, 1e-5, False)", kMaskedNorm},
           conv("o", 8, 4)},
-         "return self.o(self.n(self.a(x)))", {}},
+         "return self.o(self.n(self.a(x)))",
+         {}},
         undecided("gram_matrix",
                   "y = self.a(x).flatten(2)\n"
                   "g = torch.bmm(y, y.transpose(1, 2))\n"
-                  "return self.o(g.view([x.size(0), 64, 1, 1]))", 64),
+                  "return self.o(g.view([x.size(0), 64, 1, 1]))",
+                  64),
         undecided("gram_matrix_times_features",
                   "y = self.a(x)\nf = y.flatten(2)\n"
                   "g = torch.bmm(f, f.transpose(1, 2))\nreturn self.o(torch.bmm(g, f).view_as(y))"),
@@ -105,13 +123,13 @@ std::vector<SourceNetwork> gauntlet_barriers() {
         undecided("softmax_over_pixels",
                   "y = self.a(x)\nreturn self.o(torch.softmax(y.flatten(2), -1).view_as(y))"),
         undecided("cumulative_sum_over_pixels", "return self.o(torch.cumsum(self.a(x), 3))"),
-        undecided("flattened_mean", "y = self.a(x)\nreturn self.o(y * y.flatten(1).mean([1]).view([-1, 1, 1, 1]))"),
+        undecided("flattened_mean",
+                  "y = self.a(x)\nreturn self.o(y * y.flatten(1).mean([1]).view([-1, 1, 1, 1]))"),
         undecided("grid_sample",
                   "y = self.a(x)\n"
                   "grid = y[:, :2].permute([0, 2, 3, 1])\n"
                   "return self.o(torch.grid_sampler(y, grid, 0, 0, False))"),
-        undecided("complex_numbers",
-                  "y = torch.fft_rfft2(self.a(x))\nreturn self.o(torch.fft_irfft2(y))"),
+        undecided("complex_numbers", "y = torch.fft_rfft2(self.a(x))\nreturn self.o(torch.fft_irfft2(y))"),
         undecided("one_hot_of_argmax",
                   "y = self.a(x)\ni = torch.one_hot(torch.argmax(y, 1), 8).permute([0, 3, 1, 2])\n"
                   "return self.o(i.to(y.dtype))"),
@@ -139,8 +157,9 @@ std::vector<SourceNetwork> gauntlet_literals() {
         literal("index_channels_by_list", 16, 8,
                 "i = torch.tensor([3, 1, 0, 2, 7, 6, 5, 4, 15, 14, 13, 12, 11, 10, 9, 8])\n"
                 "return self.o(self.a(x)[:, i])"),
-        literal("view_with_sizes", 16, 8,
-                "y = self.a(x).view([2, 2, 8, 8, 8]).transpose(1, 2)\nreturn self.o(y.reshape([2, 16, 8, 8]))"),
+        literal(
+            "view_with_sizes", 16, 8,
+            "y = self.a(x).view([2, 2, 8, 8, 8]).transpose(1, 2)\nreturn self.o(y.reshape([2, 16, 8, 8]))"),
         literal("view_drops_batch", 16, 8,
                 "return self.o(torch.relu(self.a(x).reshape([16 * 2, 64])).view([-1, 16, 8, 8]))"),
         literal("expand_with_sizes", 16, 8,
@@ -154,23 +173,35 @@ std::vector<SourceNetwork> gauntlet_literals() {
         literal("pad_channels_with_sizes", 24, 16,
                 "y = torch.constant_pad_nd(self.a(x), [0, 0, 0, 0, 0, 8], 0.0)\n"
                 "return self.o(y.view([2, 24, 8, 8]))"),
-        {"attention_with_sizes", {{{2, 6, 12}}}, {linear("e", 12, 16), linear("qkv", 16, 48), linear("o", 16, 4)},
+        {"attention_with_sizes",
+         {{{2, 6, 12}}},
+         {linear("e", 12, 16), linear("qkv", 16, 48), linear("o", 16, 4)},
          "q, k, v = self.qkv(self.e(x)).reshape([2, 6, 3, 2, 8]).permute([2, 0, 3, 1, 4]).unbind(0)\n"
          "s = torch.softmax(torch.matmul(q, k.transpose(-2, -1)) * 0.35, -1)\n"
          "return self.o(torch.matmul(s, v).transpose(1, 2).reshape([2, 6, 16]))",
-         {{"e.weight", {8, 12}}, {"qkv.weight", {24, 8}}, {"o.weight", {4, 8}}}, true},
+         {{"e.weight", {8, 12}}, {"qkv.weight", {24, 8}}, {"o.weight", {4, 8}}},
+         true},
         // Fewer channels would change the scale: it has to stay what it was, or the width.
-        {"attention_scaled_by_its_width", {{{2, 6, 12}}}, {linear("q", 12, 8), linear("k", 12, 8), linear("v", 12, 8),
-                                                           linear("o", 8, 4)},
+        {"attention_scaled_by_its_width",
+         {{{2, 6, 12}}},
+         {linear("q", 12, 8), linear("k", 12, 8), linear("v", 12, 8), linear("o", 8, 4)},
          "q, k = self.q(x), self.k(x)\n"
          "s = torch.matmul(q, k.transpose(-2, -1)) * (float(q.size(-1)) ** -0.5)\n"
          "return self.o(torch.matmul(torch.softmax(s, -1), self.v(x)))",
-         {{"v.weight", {4, 12}}}, true},
-        {"mean_by_sum_and_width", kImage, {conv("a", 3, 16), conv("o", 1, 4)},
-         "y = self.a(x)\nreturn self.o(y.sum([1], True) / float(y.size(1)))", {}, true},
-        {"grouped_conv_called_with_groups", kImage, {conv("a", 3, 16), parameter("w", {16, 1, 3, 3}), conv("o", 16, 4)},
+         {{"v.weight", {4, 12}}},
+         true},
+        {"mean_by_sum_and_width",
+         kImage,
+         {conv("a", 3, 16), conv("o", 1, 4)},
+         "y = self.a(x)\nreturn self.o(y.sum([1], True) / float(y.size(1)))",
+         {},
+         true},
+        {"grouped_conv_called_with_groups",
+         kImage,
+         {conv("a", 3, 16), parameter("w", {16, 1, 3, 3}), conv("o", 16, 4)},
          "y = self.a(x)\nreturn self.o(torch.conv2d(y, self.w, None, [1, 1], [1, 1], [1, 1], 16))",
-         {{"a.weight", {8, 3, 1, 1}}, {"w", {8, 1, 3, 3}}, {"o.weight", {4, 8, 1, 1}}}, true},
+         {{"a.weight", {8, 3, 1, 1}}, {"w", {8, 1, 3, 3}}, {"o.weight", {4, 8, 1, 1}}},
+         true},
         literal("branch_on_the_channels", 16, 8,
                 "y = self.a(x)\n"
                 "if y.size(1) == 16:\n"
@@ -189,8 +220,8 @@ std::vector<SourceNetwork> gauntlet_literals() {
 
 std::vector<SourceNetwork> gauntlet() {
     auto all = gauntlet_convolutions();
-    for (const auto& family : {gauntlet_joints(), gauntlet_layouts(), gauntlet_mixers(), gauntlet_barriers(),
-                               gauntlet_literals()})
+    for (const auto& family :
+         {gauntlet_joints(), gauntlet_layouts(), gauntlet_mixers(), gauntlet_barriers(), gauntlet_literals()})
         all.insert(all.end(), family.begin(), family.end());
     return all;
 }

@@ -6,8 +6,8 @@ namespace {
 
 using Tensors = std::vector<torch::Tensor>;
 
-torch::nn::Conv2d convolution(Network& n, const std::string& name, int64_t in, int64_t out, int64_t kernel = 1,
-                              int64_t groups = 1) {
+torch::nn::Conv2d convolution(Network& n, const std::string& name, int64_t in, int64_t out,
+                              int64_t kernel = 1, int64_t groups = 1) {
     return n.convolution(name, in, out, kernel, groups);
 }
 
@@ -48,26 +48,30 @@ Network residual_blocks() {
 
 Network grouped() {
     Network n;
-    auto a = convolution(n, "a", 3, 16), g = convolution(n, "g", 16, 32, 3, 4), o = convolution(n, "o", 32, 4);
+    auto a = convolution(n, "a", 3, 16), g = convolution(n, "g", 16, 32, 3, 4),
+         o = convolution(n, "o", 32, 4);
     return with(n, [=](const Tensors& in) mutable { return o(g(a(in[0]))); });
 }
 
 Network depthwise() {
     Network n;
-    auto a = convolution(n, "a", 3, 16), d = convolution(n, "d", 16, 16, 3, 16), o = convolution(n, "o", 16, 4);
+    auto a = convolution(n, "a", 3, 16), d = convolution(n, "d", 16, 16, 3, 16),
+         o = convolution(n, "o", 16, 4);
     return with(n, [=](const Tensors& in) mutable { return o(d(a(in[0]))); });
 }
 
 Network multiplier() {
     Network n;
-    auto a = convolution(n, "a", 3, 16), d = convolution(n, "d", 16, 48, 3, 16), o = convolution(n, "o", 48, 4);
+    auto a = convolution(n, "a", 3, 16), d = convolution(n, "d", 16, 48, 3, 16),
+         o = convolution(n, "o", 48, 4);
     return with(n, [=](const Tensors& in) mutable { return o(d(a(in[0]))); });
 }
 
 Network transposed() {
     Network n;
     auto a = convolution(n, "a", 3, 16);
-    auto u = layer(n, "u", torch::nn::ConvTranspose2d(torch::nn::ConvTranspose2dOptions(16, 8, 2).stride(2).groups(4)));
+    auto u = layer(
+        n, "u", torch::nn::ConvTranspose2d(torch::nn::ConvTranspose2dOptions(16, 8, 2).stride(2).groups(4)));
     auto o = convolution(n, "o", 8, 4);
     return with(n, [=](const Tensors& in) mutable { return o(u(a(in[0]))); });
 }
@@ -150,8 +154,8 @@ Network flattened() {
 
 Network joint_attention() {
     Network n;
-    auto e = linear_layer(n, "e", 12, 16), qkv = linear_layer(n, "qkv", 16, 48), p = linear_layer(n, "p", 16, 16),
-         o = linear_layer(n, "o", 16, 4);
+    auto e = linear_layer(n, "e", 12, 16), qkv = linear_layer(n, "qkv", 16, 48),
+         p = linear_layer(n, "p", 16, 16), o = linear_layer(n, "o", 16, 4);
     return with(n, [=](const Tensors& in) mutable {
         const auto y = e(in[0]);
         const auto b = y.size(0), t = y.size(1);

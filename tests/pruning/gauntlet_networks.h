@@ -21,7 +21,8 @@ std::vector<SourceNetwork> gauntlet_literals();      ///< sizes written as numbe
 /// All of the above.
 std::vector<SourceNetwork> gauntlet();
 
-/// Patterns written against torch::nn, as users do; names, tensors and weights equal those of the source pattern.
+/// Patterns written against torch::nn, as users do; names, tensors and weights equal those of the source
+/// pattern.
 std::map<std::string, std::function<Network()>> gauntlet_modules();
 
 }  // namespace mtlprune::toy

@@ -21,7 +21,8 @@ inline std::vector<double> squared_norms(const Group& group, const TensorMap& te
     for (const auto& member : group.members) {
         if (member.is_buffer) continue;
         const auto value = tensors.at(member.tensor).detach().to(torch::kFloat64);
-        const auto rows = value.transpose(0, member.dim).reshape({value.size(member.dim), -1}).square().sum(1);
+        const auto rows =
+            value.transpose(0, member.dim).reshape({value.size(member.dim), -1}).square().sum(1);
         for (int64_t c = 0; c < group.channels; ++c)
             for (const int64_t index : member.channel(c)) norms[c] += rows[index].item<double>();
     }
@@ -29,7 +30,8 @@ inline std::vector<double> squared_norms(const Group& group, const TensorMap& te
 }
 
 /// The weaker half (rounded down) of the channels of every free group.
-inline std::vector<std::vector<int64_t>> weaker_half(const std::vector<Group>& groups, const TensorMap& tensors) {
+inline std::vector<std::vector<int64_t>> weaker_half(const std::vector<Group>& groups,
+                                                     const TensorMap& tensors) {
     std::vector<std::vector<int64_t>> removed(groups.size());
     for (size_t g = 0; g < groups.size(); ++g) {
         if (groups[g].frozen) continue;
@@ -43,9 +45,10 @@ inline std::vector<std::vector<int64_t>> weaker_half(const std::vector<Group>& g
     return removed;
 }
 
-/// Sets what the plan removes to zero in the tensors of this map (give it parameters, not running statistics).
-/// Of those in `keep_rows` slices of dimension 0 stay.
-inline void zero_slices(TensorMap& parameters, const Plan& plan, const std::vector<std::string>& keep_rows = {}) {
+/// Sets what the plan removes to zero in the tensors of this map (give it parameters, not running
+/// statistics). Of those in `keep_rows` slices of dimension 0 stay.
+inline void zero_slices(TensorMap& parameters, const Plan& plan,
+                        const std::vector<std::string>& keep_rows = {}) {
     const torch::NoGradGuard no_grad;
     for (const auto& removal : plan.removed) {
         const auto found = parameters.find(removal.tensor);
@@ -56,7 +59,8 @@ inline void zero_slices(TensorMap& parameters, const Plan& plan, const std::vect
 }
 
 /// Largest difference of any two tensors relative to the largest value; infinite when they do not compare.
-inline double relative_error(const std::vector<torch::Tensor>& found, const std::vector<torch::Tensor>& expected) {
+inline double relative_error(const std::vector<torch::Tensor>& found,
+                             const std::vector<torch::Tensor>& expected) {
     constexpr double kInfinite = std::numeric_limits<double>::infinity();
     if (found.size() != expected.size()) return kInfinite;
     double error = 0, scale = 0;

@@ -29,7 +29,13 @@ std::string method(const std::vector<std::string>& arguments, const std::string&
 std::string network_method(const SourceNetwork& network) {
     std::vector<std::string> arguments;
     for (size_t i = 0; i < network.inputs.size(); ++i) arguments.emplace_back(1, "xyz"[i]);
-    return method(arguments, network.body);
+    auto body = network.body;
+    for (const auto& layer : network.layers) {
+        const auto call = "self." + layer.name + "(", full = "self." + layer.name + ".forward(";
+        for (size_t at = body.find(call); at != std::string::npos; at = body.find(call, at + full.size()))
+            body.replace(at, call.size(), full);
+    }
+    return method(arguments, body);
 }
 
 /// The network's layers with their tensors and without methods.
@@ -85,16 +91,18 @@ Layer recurrent(const char* op, int64_t gates, const std::string& name, int64_t 
             const Shape shapes[] = {{gates * hidden, width}, {gates * hidden, hidden}, {gates * hidden}};
             const char* kinds[] = {"weight_ih", "weight_hh", "bias_ih", "bias_hh"};
             for (size_t k = 0; k < 4; ++k) {
-                layer.tensors.push_back({fmt::format("{}_l{}{}", kinds[k], l, suffix), shapes[std::min<size_t>(k, 2)]});
+                layer.tensors.push_back(
+                    {fmt::format("{}_l{}{}", kinds[k], l, suffix), shapes[std::min<size_t>(k, 2)]});
                 list += (list.empty() ? "self." : ", self.") + layer.tensors.back().name;
             }
         }
     const int64_t states = layers * (bidirectional ? 2 : 1);
     // The recurrent weight knows the hidden size, as the attribute of a module would.
-    const auto state = fmt::format("torch.zeros([{}, x.size(0), self.weight_hh_l0.size(1)], dtype=x.dtype)", states);
+    const auto state =
+        fmt::format("torch.zeros([{}, x.size(0), self.weight_hh_l0.size(1)], dtype=x.dtype)", states);
     const std::string start = gates == 4 ? "[" + state + ", " + state + "]" : state;
-    const auto call = fmt::format("torch.{}(x, {}, [{}], True, {}, 0.0, False, {}, True)", op, start, list, layers,
-                                  bidirectional ? "True" : "False");
+    const auto call = fmt::format("torch.{}(x, {}, [{}], True, {}, 0.0, False, {}, True)", op, start, list,
+                                  layers, bidirectional ? "True" : "False");
     layer.body = gates == 4 ? "out, h, c = " + call + "\nreturn out" : "out, h = " + call + "\nreturn out";
     return layer;
 }
@@ -123,16 +131,15 @@ Layer strided_conv(const std::string& name, int64_t in, int64_t out, int64_t str
 Layer transposed_conv(const std::string& name, int64_t in, int64_t out, int64_t stride, int64_t groups) {
     return {name,
             {{"weight", {in, out / groups, stride, stride}}, {"bias", {out}}},
-            fmt::format("return torch.conv_transpose2d(x, self.weight, self.bias, [{0}, {0}], [0, 0], [0, 0], {1})",
-                        stride, groups),
+            fmt::format(
+                "return torch.conv_transpose2d(x, self.weight, self.bias, [{0}, {0}], [0, 0], [0, 0], {1})",
+                stride, groups),
             ""};
 }
 
 Layer linear(const std::string& name, int64_t in, int64_t out) {
-    return {name,
-            {{"weight", {out, in}}, {"bias", {out}}},
-            "return torch.linear(x, self.weight, self.bias)",
-            ""};
+    return {
+        name, {{"weight", {out, in}}, {"bias", {out}}}, "return torch.linear(x, self.weight, self.bias)", ""};
 }
 
 Layer batch_norm(const std::string& name, int64_t channels) {
@@ -149,7 +156,8 @@ Layer batch_norm(const std::string& name, int64_t channels) {
 Layer instance_norm(const std::string& name, int64_t channels, bool running_statistics) {
     Layer layer{name, {{"weight", {channels}}, {"bias", {channels}}}, "", ""};
     if (!running_statistics) {
-        layer.body = "return torch.instance_norm(x, self.weight, self.bias, None, None, True, 0.1, 1e-5, False)";
+        layer.body =
+            "return torch.instance_norm(x, self.weight, self.bias, None, None, True, 0.1, 1e-5, False)";
         return layer;
     }
     layer.tensors.push_back({"running_mean", {channels}, true});
@@ -164,7 +172,8 @@ Layer group_norm(const std::string& name, int64_t channels, int64_t groups) {
     const std::string masked = fmt::format(
         "shape = x.shape\n"
         "x = x.reshape([x.size(0), {0}, x.size(1) // {0}, -1])\n"
-        "m = (self.weight != 0).to(x.dtype).view([1, {0}, -1, 1])\n", groups);
+        "m = (self.weight != 0).to(x.dtype).view([1, {0}, -1, 1])\n",
+        groups);
     return {name,
             {{"weight", {channels}}, {"bias", {channels}}},
             fmt::format("return torch.group_norm(x, {}, self.weight, self.bias, 1e-5, False)", groups),
@@ -208,9 +217,13 @@ Layer gru(const std::string& name, int64_t in, int64_t hidden, int64_t layers, b
     return recurrent("gru", 3, name, in, hidden, layers, bidirectional);
 }
 
-Layer parameter(const std::string& name, const Shape& shape) { return {"", {{name, shape}}, "", ""}; }
+Layer parameter(const std::string& name, const Shape& shape) {
+    return {"", {{name, shape}}, "", ""};
+}
 
-Layer buffer(const std::string& name, const Shape& shape) { return {"", {{name, shape, true}}, "", ""}; }
+Layer buffer(const std::string& name, const Shape& shape) {
+    return {"", {{name, shape, true}}, "", ""};
+}
 
 std::vector<NamedValue> values_of(const SourceNetwork& network, c10::ScalarType type) {
     std::vector<NamedValue> values;
@@ -269,9 +282,9 @@ torch::jit::Module traced_module(const SourceNetwork& network, const std::vector
         torch::jit::InterpreterState(*code).run(arguments);
         return arguments;
     };
-    const auto state = torch::jit::tracer::trace({inputs.begin(), inputs.end()}, run_code,
-                                                 [](const auto&) { return std::string(); }, /*strict=*/false, false,
-                                                 &traced)
+    const auto state = torch::jit::tracer::trace(
+                           {inputs.begin(), inputs.end()}, run_code,
+                           [](const auto&) { return std::string(); }, /*strict=*/false, false, &traced)
                            .first;
     const auto name = c10::QualifiedName(*traced.type()->name(), "forward");
     traced.type()->addMethod(traced._ivalue()->compilation_unit()->create_function(name, state->graph));
@@ -301,8 +314,8 @@ Network cpp_module(const SourceNetwork& network, const std::vector<NamedValue>& 
             const bool buffers = *tensors == 'b';
             for (const auto& item : buffers ? module->named_buffers() : module->named_parameters()) {
                 const auto dot = item.key().rfind('.');
-                auto owner = dot == std::string::npos ? script
-                                                      : script.attr(item.key().substr(0, dot)).toModule();
+                auto owner =
+                    dot == std::string::npos ? script : script.attr(item.key().substr(0, dot)).toModule();
                 owner.setattr(item.key().substr(dot == std::string::npos ? 0 : dot + 1), item.value());
             }
         }

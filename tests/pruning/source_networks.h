@@ -1,4 +1,5 @@
-// Small networks written as TorchScript source, built as a script module and as a C++ module from the same text.
+// Small networks written as TorchScript source, built as a script module and as a C++ module from the same
+// text.
 #pragma once
 
 #include <torch/script.h>
@@ -61,8 +62,10 @@ Layer layer_norm(const std::string& name, const Shape& shape);
 Layer rms_norm(const std::string& name, int64_t channels);
 Layer prelu(const std::string& name, int64_t channels);
 Layer embedding(const std::string& name, int64_t count, int64_t width);
-Layer lstm(const std::string& name, int64_t in, int64_t hidden, int64_t layers = 1, bool bidirectional = false);
-Layer gru(const std::string& name, int64_t in, int64_t hidden, int64_t layers = 1, bool bidirectional = false);
+Layer lstm(const std::string& name, int64_t in, int64_t hidden, int64_t layers = 1,
+           bool bidirectional = false);
+Layer gru(const std::string& name, int64_t in, int64_t hidden, int64_t layers = 1,
+          bool bidirectional = false);
 Layer parameter(const std::string& name, const Shape& shape);
 Layer buffer(const std::string& name, const Shape& shape);
 
@@ -83,7 +86,8 @@ std::string source_text(const SourceNetwork& network);
 torch::jit::Module script_module(const SourceNetwork& network, const std::vector<NamedValue>& values,
                                  bool masked = false);
 
-/// The same as a trace: one graph in which every size is a number, as a file that nobody can ask for its source.
+/// The same as a trace: one graph in which every size is a number, as a file that nobody can ask for its
+/// source.
 torch::jit::Module traced_module(const SourceNetwork& network, const std::vector<NamedValue>& values);
 
 /// A module whose forward pass runs the source operator by operator, so that it can be traced like C++ code:
