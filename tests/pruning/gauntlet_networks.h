@@ -13,8 +13,10 @@ namespace mtlprune::toy {
 // Every pattern's last layer is "o", whose outputs stay. Families:
 std::vector<SourceNetwork> gauntlet_convolutions();  ///< all kinds of convolution and channelwise scale
 std::vector<SourceNetwork> gauntlet_joints();        ///< concatenation, splits, residuals, shared layers
+std::vector<SourceNetwork> gauntlet_ends();          ///< several inputs and outputs
 std::vector<SourceNetwork> gauntlet_layouts();       ///< views, permutations, shuffles, slices, rolls
-std::vector<SourceNetwork> gauntlet_mixers();        ///< attention, recurrent layers, products, tokens
+std::vector<SourceNetwork> gauntlet_attention();     ///< attention, products of activations or weights
+std::vector<SourceNetwork> gauntlet_mixers();        ///< recurrent layers, tokens, norms across channels
 std::vector<SourceNetwork> gauntlet_barriers();      ///< operators that channels cannot leave through
 std::vector<SourceNetwork> gauntlet_literals();      ///< sizes written as numbers: TorchScript only
 
