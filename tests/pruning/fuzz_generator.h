@@ -16,6 +16,7 @@ struct Feature {
     int64_t channels;
 };
 
+/// Draws from its seed which step comes next, and on which features.
 class Generator {
   public:
     explicit Generator(uint64_t seed) : random_(seed * 7919 + 17), literals_(seed % 3 == 0) {

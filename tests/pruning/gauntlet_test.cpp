@@ -59,10 +59,17 @@ void for_each(const std::vector<SourceNetwork>& family,
         if (only == nullptr || network.name.find(only) != std::string::npos) body(network);
 }
 
-using Family = std::vector<SourceNetwork> (*)();
+struct Family {
+    const char* name;
+    std::vector<SourceNetwork> (*networks)();
+};
 
-struct Patterns : testing::TestWithParam<std::pair<const char*, Family>> {
-    std::vector<SourceNetwork> family() const { return GetParam().second(); }
+void PrintTo(const Family& family, std::ostream* out) {
+    *out << family.name;
+}
+
+struct Patterns : testing::TestWithParam<Family> {
+    std::vector<SourceNetwork> family() const { return GetParam().networks(); }
     void check_all(Form form) const {
         const auto built = toy::forms();
         if (std::find(built.begin(), built.end(), form) == built.end())
@@ -105,16 +112,14 @@ TEST_P(Patterns, AllFormsOfANetworkAgree) {
     });
 }
 
-INSTANTIATE_TEST_SUITE_P(Gauntlet, Patterns,
-                         testing::Values(std::pair{"Convolutions", &toy::gauntlet_convolutions},
-                                         std::pair{"Joints", &toy::gauntlet_joints},
-                                         std::pair{"Ends", &toy::gauntlet_ends},
-                                         std::pair{"Layouts", &toy::gauntlet_layouts},
-                                         std::pair{"Attention", &toy::gauntlet_attention},
-                                         std::pair{"Mixers", &toy::gauntlet_mixers},
-                                         std::pair{"Barriers", &toy::gauntlet_barriers},
-                                         std::pair{"Literals", &toy::gauntlet_literals}),
-                         [](const auto& info) { return info.param.first; });
+INSTANTIATE_TEST_SUITE_P(
+    Gauntlet, Patterns,
+    testing::Values(Family{"Convolutions", toy::gauntlet_convolutions},
+                    Family{"Joints", toy::gauntlet_joints}, Family{"Ends", toy::gauntlet_ends},
+                    Family{"Layouts", toy::gauntlet_layouts}, Family{"Attention", toy::gauntlet_attention},
+                    Family{"Mixers", toy::gauntlet_mixers}, Family{"Barriers", toy::gauntlet_barriers},
+                    Family{"Literals", toy::gauntlet_literals}),
+    [](const auto& info) { return info.param.name; });
 
 void copy_values(torch::nn::Module& module, const std::vector<NamedValue>& values) {
     auto parameters = module.named_parameters(), buffers = module.named_buffers();

@@ -1,9 +1,10 @@
 // What a pruned network must compute, found without the engine that pruned it.
 #pragma once
 
-#include <gtest/gtest.h>
+#include <torch/torch.h>
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <numeric>
 #include <string>

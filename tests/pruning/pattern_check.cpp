@@ -1,5 +1,8 @@
 #include "tests/pruning/pattern_check.h"
 
+#include <algorithm>
+#include <sstream>
+
 #include "pruning/coupling/surgery.h"
 #if __has_include("pruning/coupling/script_network.h")
 #include "pruning/coupling/script_network.h"
@@ -54,6 +57,11 @@ Outcome prune_script(const SourceNetwork& network, torch::jit::Module module,
     const auto inputs = inputs_of(network, type, kFreshInputs);
     outcome.error =
         relative_error(run(module, inputs), expected_outputs(network, original, outcome.plan, inputs));
+    // What is written to a file is what was pruned.
+    std::stringstream file;
+    module.save(file);
+    outcome.error =
+        std::max(outcome.error, relative_error(run(torch::jit::load(file), inputs), run(module, inputs)));
     outcome.left = tensors_of(module);
     return outcome;
 }

@@ -42,11 +42,15 @@ std::string network_method(const SourceNetwork& network) {
 torch::jit::Module tensors_only(const SourceNetwork& network, const std::vector<NamedValue>& values) {
     const auto unit = std::make_shared<torch::jit::CompilationUnit>();
     const auto name = "__torch__." + network.name;
-    torch::jit::Module root(name, unit);
+    const auto with_mode = [&](const std::string& type) {
+        torch::jit::Module module(type, unit);
+        module.register_attribute("training", c10::BoolType::get(), false);
+        return module;
+    };
+    auto root = with_mode(name);
     auto value = values.begin();
     for (const auto& layer : network.layers) {
-        auto owner = layer.name.empty() ? root : torch::jit::Module(name + "_" + layer.name, unit);
-        owner.register_attribute("training", c10::BoolType::get(), false);
+        auto owner = layer.name.empty() ? root : with_mode(name + "_" + layer.name);
         for (const auto& tensor : layer.tensors) {
             if (tensor.is_buffer)
                 owner.register_buffer(tensor.name, (value++)->value);
@@ -117,10 +121,11 @@ torch::jit::Module script_module(const SourceNetwork& network, const std::vector
 
 torch::jit::Module traced_module(const SourceNetwork& network, const std::vector<NamedValue>& values) {
     auto traced = tensors_only(network, values);
-    const auto code = code_of(script_module(network, values));
+    const auto script = script_module(network, values);
+    const auto code = code_of(script);
     const auto inputs = inputs_of(network, values.front().value.scalar_type());
     const auto run_code = [&](torch::jit::Stack arguments) {
-        arguments.insert(arguments.begin(), script_module(network, values)._ivalue());
+        arguments.insert(arguments.begin(), script._ivalue());
         torch::jit::InterpreterState(*code).run(arguments);
         return arguments;
     };
