@@ -50,7 +50,7 @@ TensorMap tensors_of(const torch::jit::Module& module) {
 Outcome prune_script(const SourceNetwork& network, torch::jit::Module module,
                      const std::vector<NamedValue>& original, const Choice& choice) {
     const auto type = original.front().value.scalar_type();
-    const auto coupling = couple(module, inputs_of(network, type));
+    const auto coupling = mtlprune::couple(module, inputs_of(network, type));
     Outcome outcome{
         coupling.groups, make_plan(coupling.groups, choice(coupling.groups, tensors_of(module))), {}, 0};
     apply_plan(module, coupling, outcome.plan);
@@ -84,7 +84,7 @@ std::vector<Form> forms() {
 Outcome prune_and_compare(const SourceNetwork& network, const Network& pruned,
                           const std::vector<NamedValue>& original, const Choice& choice) {
     const auto type = original.front().value.scalar_type();
-    auto groups = couple(*pruned.module, pruned.forward, inputs_of(network, type)).groups;
+    auto groups = mtlprune::couple(*pruned.module, pruned.forward, inputs_of(network, type)).groups;
     Outcome outcome{std::move(groups), {}, {}, 0};
     outcome.plan =
         apply_plan(*pruned.module, outcome.groups, choice(outcome.groups, tensors_of(*pruned.module)));
