@@ -21,10 +21,12 @@ Coupling couple(TracedGraph graph, const CouplingOptions& options) {
         if (output >= graph.outputs.size())
             throw Error("coupling", "shrinkable outputs",
                         fmt::format("numbers below {}", graph.outputs.size()), std::to_string(output));
-    Labelling labelling(graph);
-    propagate(labelling, options.shrinkable_outputs);
-    const GroupBuilder builder(labelling);
-    Coupling coupling{{}, builder.groups(), builder.sizes()};
+    Coupling coupling;
+    {
+        Labelling labelling(graph, options);
+        propagate(labelling);
+        build_groups(labelling, coupling);
+    }
     coupling.graph = std::move(graph);
     return coupling;
 }

@@ -30,6 +30,18 @@ std::vector<NamedTensor> stored_tensors(const torch::nn::Module& module) {
     return stored;
 }
 
+/// Tensors, and the tensors in lists.
+std::vector<size_t> tensors_among(const std::vector<TracedValue>& values,
+                                  const std::vector<size_t>& numbers) {
+    std::vector<size_t> tensors;
+    for (const size_t number : numbers) {
+        if (values[number].is_tensor) tensors.push_back(number);
+        for (const size_t element : values[number].elements)
+            if (values[element].is_tensor) tensors.push_back(element);
+    }
+    return tensors;
+}
+
 /// Eval mode for a module and all below it; the destructor gives each its own mode back.
 class EvalMode {
   public:
@@ -78,10 +90,20 @@ class GraphReader {
         } else if (kind == "prim::ListConstruct" || kind == "prim::TupleConstruct") {
             auto elements = numbers(node.inputs());
             result_.values[number(node.output())].elements = std::move(elements);
+        } else if (kind == "prim::ListUnpack" || kind == "prim::TupleUnpack") {
+            unpack(number(node.input()), numbers(node.outputs()));
         } else {
             auto inputs = numbers(node.inputs());
             result_.nodes.push_back({kind, std::move(inputs), numbers(node.outputs())});
         }
+    }
+
+    /// The unpacked values are the list's elements; those of a list that was built here are known already.
+    void unpack(size_t list, const std::vector<size_t>& unpacked) {
+        if (result_.values[list].elements.empty())
+            result_.values[list].elements = unpacked;
+        else
+            result_.nodes.push_back({"prim::ListUnpack", result_.values[list].elements, unpacked});
     }
 
     static void set_constant(TracedValue& value, c10::IValue constant) {
@@ -121,13 +143,11 @@ class GraphReader {
 }  // namespace
 
 std::vector<size_t> TracedGraph::tensor_inputs(const TracedNode& node) const {
-    std::vector<size_t> tensors;
-    for (const size_t input : node.inputs) {
-        if (values[input].is_tensor) tensors.push_back(input);
-        for (const size_t element : values[input].elements)
-            if (values[element].is_tensor) tensors.push_back(element);
-    }
-    return tensors;
+    return tensors_among(values, node.inputs);
+}
+
+std::vector<size_t> TracedGraph::tensor_outputs(const TracedNode& node) const {
+    return tensors_among(values, node.outputs);
 }
 
 int64_t TracedGraph::integer(size_t value, int64_t fallback) const {
@@ -135,6 +155,22 @@ int64_t TracedGraph::integer(size_t value, int64_t fallback) const {
     if (constant && constant->isInt()) return constant->toInt();
     if (constant && constant->isBool()) return constant->toBool() ? 1 : 0;
     return fallback;
+}
+
+std::optional<std::vector<int64_t>> TracedGraph::tensor_content(size_t value) const {
+    const auto& constant = values[value].constant;
+    if (!constant || !constant->isTensor()) return std::nullopt;
+    const auto& tensor = constant->toTensor();
+    if (tensor.dim() != 1 || tensor.is_meta() || !c10::isIntegralType(tensor.scalar_type(), false))
+        return std::nullopt;
+    const auto content = tensor.to(torch::kCPU, torch::kInt64).contiguous();
+    return std::vector<int64_t>(content.data_ptr<int64_t>(), content.data_ptr<int64_t>() + content.numel());
+}
+
+std::optional<double> TracedGraph::number(size_t value) const {
+    const auto& constant = values[value].constant;
+    if (constant && constant->isScalar()) return constant->toScalar().to<double>();
+    return std::nullopt;
 }
 
 std::optional<std::vector<int64_t>> TracedGraph::integers(size_t value) const {
