@@ -69,7 +69,8 @@ TEST(Fuzz, RandomNetworksEqualTheirZeroedOriginals) {
                       << toy::source_text(network);
     }
     EXPECT_EQ(failures, 0u) << "of " << checked;
-    if (!replay) EXPECT_GT(pruned, checked / 2) << "too few networks could be pruned for this to show much";
+    if (replay) return;
+    EXPECT_GT(pruned, checked / 2) << "too few networks could be pruned for this to show much";
 }
 
 TEST(Fuzz, TheGeneratorIsDeterministic) {

@@ -153,7 +153,8 @@ TEST(Gauntlet, ModulesOfTorchNnEqualTheirZeroedOriginals) {
             ADD_FAILURE() << error.what();
         }
     });
-    if (std::getenv("MTLPRUNE_PATTERN") == nullptr) EXPECT_EQ(checked, modules.size());
+    if (std::getenv("MTLPRUNE_PATTERN") != nullptr) return;
+    EXPECT_EQ(checked, modules.size());
 }
 
 }  // namespace

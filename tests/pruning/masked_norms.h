@@ -2,7 +2,7 @@
 // them.
 #pragma once
 
-#include <torch/csrc/jit/frontend/resolver.h>
+#include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/script.h>
 
@@ -40,8 +40,8 @@ inline void mask_norms(const torch::jit::Module& module) {
         std::vector<torch::jit::Value*> inputs = {node->input(0)};
         for (size_t i = layer ? 2 : 1; i <= 4; ++i) inputs.push_back(node->input(i));
         torch::jit::WithInsertPoint here(node);
-        const auto outputs =
-            torch::jit::insertGraph(*node->owningGraph(), *unit->get_function(name).graph(), inputs);
+        const auto outputs = torch::jit::insertGraph(
+            *node->owningGraph(), *torch::jit::toGraphFunction(unit->get_function(name)).graph(), inputs);
         node->output()->replaceAllUsesWith(outputs.at(0));
         node->destroy();
     };
