@@ -78,19 +78,6 @@ std::vector<SourceNetwork> gauntlet_barriers() {
                 "return self.o(torch.scatter(y, 1, i, 0.0))"),
         stopped("gather_over_channels",
                 "y = self.a(x)\ni = torch.argsort(y, 1)\nreturn self.o(torch.gather(y, 1, i))"),
-        // A channel of zeros is not a channel that is not there: the sum of sigmoids misses a half.
-        stopped("sum_of_sigmoids",
-                "return self.o(torch.sigmoid(self.a(x)).sum([1], True) + x.sum([1], True))", 1),
-        stopped("product_of_exponentials",
-                "y = torch.exp(self.a(x)).flatten(2)\n"
-                "return self.o(torch.matmul(y.transpose(1, 2), y).view([x.size(0), 64, 8, 8]))",
-                64),
-        stopped("sum_of_shifted", "return self.o((self.a(x) + 1.0).sum([1], True))", 1),
-        {"sum_with_buffer",
-         kImage,
-         {conv("a", 3, 8), buffer("m", {8, 1, 1}), conv("o", 1, 4)},
-         "return self.o((self.a(x) + self.m).sum([1], True))",
-         {{"a.weight", {8, 3, 1, 1}}}},
         stopped("product_over_channels", "return self.o(torch.prod(self.a(x), 1, True))", 1),
         stopped("minimum_of_all", "y = self.a(x)\nreturn self.o(y - torch.min(y))"),
         stopped("global_mean", "y = self.a(x)\nreturn self.o(y / torch.mean(y * y))"),
@@ -140,6 +127,8 @@ std::vector<SourceNetwork> gauntlet_literals() {
     return {
         literal("channel_slice", 16, 8,
                 "y = self.a(x)\nreturn self.o(torch.cat([y[:, :6], torch.relu(y[:, 6:])], 1))"),
+        literal("roll_channels", 16, 8, "return self.o(torch.roll(self.a(x), [5], [1]))"),
+        literal("roll_channels_back", 16, 8, "return self.o(torch.roll(self.a(x), [-3], [1]))"),
         literal("strided_channel_slice", 16, 8,
                 "y = self.a(x)\nreturn self.o(torch.cat([y[:, ::2], torch.relu(y[:, 1::2])], 1))"),
         literal("negative_channel_slice", 16, 8,
@@ -170,9 +159,14 @@ std::vector<SourceNetwork> gauntlet_literals() {
                 "return self.o(y * s.to(y.dtype).view([1, 16, 1, 1]))"),
         literal("ones_like_added", 16, 8,
                 "y = self.a(x)\nreturn self.o(y + torch.ones([1, 16, 1, 1], dtype=y.dtype))"),
-        literal("pad_channels_with_sizes", 24, 16,
-                "y = torch.constant_pad_nd(self.a(x), [0, 0, 0, 0, 0, 8], 0.0)\n"
-                "return self.o(y.view([2, 24, 8, 8]))"),
+        // What the padding adds may leave too.
+        {"pad_channels_with_sizes",
+         kImage,
+         {conv("a", 3, 16), conv("o", 24, 4)},
+         "y = torch.constant_pad_nd(self.a(x), [0, 0, 0, 0, 0, 8], 0.0)\n"
+         "return self.o(y.view([2, 24, 8, 8]))",
+         {{"a.weight", {8, 3, 1, 1}}},
+         true},
         {"attention_with_sizes",
          {{{2, 6, 12}}},
          {linear("e", 12, 16), linear("qkv", 16, 48), linear("o", 16, 4)},
@@ -221,7 +215,7 @@ std::vector<SourceNetwork> gauntlet_literals() {
 std::vector<SourceNetwork> gauntlet() {
     auto all = gauntlet_convolutions();
     for (const auto& family : {gauntlet_joints(), gauntlet_ends(), gauntlet_layouts(), gauntlet_attention(),
-                               gauntlet_mixers(), gauntlet_barriers(), gauntlet_literals()})
+                               gauntlet_mixers(), gauntlet_barriers(), gauntlet_traps(), gauntlet_literals()})
         all.insert(all.end(), family.begin(), family.end());
     return all;
 }

@@ -130,7 +130,6 @@ std::vector<SourceNetwork> movements() {
     return {
         moved("flip_channels", 16, 8, "return self.o(torch.flip(self.a(x), [1]))"),
         moved("flip_and_add", 16, 8, "y = self.a(x)\nreturn self.o(y + torch.flip(y, [1]))"),
-        moved("roll_channels", 16, 8, "return self.o(torch.roll(self.a(x), [5], [1]))"),
         // Channel i is added to i - 1: all hang together, none can leave.
         moved("roll_and_add", 16, 16, "y = self.a(x)\nreturn self.o(y + torch.roll(y, [1], [1]))", 16),
         moved("roll_image", 16, 8, "return self.o(torch.roll(self.a(x), [1, 2], [2, 3]))"),
@@ -156,11 +155,18 @@ std::vector<SourceNetwork> movements() {
          "y = torch.constant_pad_nd(y, [0, 0, 0, 0, 0, z.size(1) - y.size(1)], 0.0)\n"
          "return self.o(y + z)",
          {}},
-        moved("pad_channels", 19, 11,
-              "return self.o(torch.constant_pad_nd(self.a(x), [0, 0, 0, 0, 1, 2], 0.0))"),
-        moved("pad_channels_by_concat", 19, 11,
-              "y = self.a(x)\nz = torch.zeros([y.size(0), 3, 8, 8], dtype=y.dtype)\n"
-              "return self.o(torch.cat([y, z], 1))"),
+        // What the padding adds may leave too.
+        {"pad_channels",
+         kImage,
+         {conv("a", 3, 16), conv("o", 19, 4)},
+         "return self.o(torch.constant_pad_nd(self.a(x), [0, 0, 0, 0, 1, 2], 0.0))",
+         {{"a.weight", {8, 3, 1, 1}}}},
+        {"pad_channels_by_concat",
+         kImage,
+         {conv("a", 3, 16), conv("o", 19, 4)},
+         "y = self.a(x)\nz = torch.zeros([y.size(0), 3, 8, 8], dtype=y.dtype)\n"
+         "return self.o(torch.cat([y, z], 1))",
+         {{"a.weight", {8, 3, 1, 1}}}},
         {"swap_batch_and_channels",
          kImage,
          {conv("a", 3, 16), conv("o", 16, 4)},

@@ -18,7 +18,8 @@ std::vector<SourceNetwork> gauntlet_layouts();       ///< views, permutations, s
 std::vector<SourceNetwork> gauntlet_attention();     ///< attention, products of activations or weights
 std::vector<SourceNetwork> gauntlet_mixers();        ///< recurrent layers, tokens, norms across channels
 std::vector<SourceNetwork> gauntlet_barriers();      ///< operators that channels cannot leave through
-std::vector<SourceNetwork> gauntlet_literals();      ///< sizes written as numbers: TorchScript only
+std::vector<SourceNetwork> gauntlet_traps();  ///< sums of channels that are not zero when their weights are
+std::vector<SourceNetwork> gauntlet_literals();  ///< sizes written as numbers: TorchScript only
 
 /// All of the above.
 std::vector<SourceNetwork> gauntlet();

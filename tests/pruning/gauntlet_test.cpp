@@ -118,7 +118,7 @@ INSTANTIATE_TEST_SUITE_P(
                     Family{"Joints", toy::gauntlet_joints}, Family{"Ends", toy::gauntlet_ends},
                     Family{"Layouts", toy::gauntlet_layouts}, Family{"Attention", toy::gauntlet_attention},
                     Family{"Mixers", toy::gauntlet_mixers}, Family{"Barriers", toy::gauntlet_barriers},
-                    Family{"Literals", toy::gauntlet_literals}),
+                    Family{"Traps", toy::gauntlet_traps}, Family{"Literals", toy::gauntlet_literals}),
     [](const auto& info) { return info.param.name; });
 
 void copy_values(torch::nn::Module& module, const std::vector<NamedValue>& values) {
