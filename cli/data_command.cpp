@@ -75,7 +75,8 @@ std::shared_ptr<const Dataset> shown_dataset(const po::variables_map& values) {
         request.split = split;
         if (!dataset_layout(request.layout).nyuv2_tasks) return open_dataset(request);
     }
-    return open_split(read_experiment_options(values).data, split);
+    const bool dense_labels = values.count("checkpoint") == 0;
+    return open_split(read_experiment_options(values).data, split, dense_labels);
 }
 
 int show(const Arguments& arguments) {
@@ -87,16 +88,17 @@ int show(const Arguments& arguments) {
         "checkpoint", po::value<std::string>(), "checkpoint.pt of a run directory: show its predictions too")(
         "out", po::value<std::string>()->default_value("contact_sheet.png"), "file to write");
     po::variables_map values;
-    if (!parse("usage: mtlprune data show [OPTIONS]\n\nWrites a contact sheet of a data set: images, all "
-               "labels and, with --checkpoint, predictions.",
+    if (!parse("usage: mtlprune data show [OPTIONS]\n\nWrites a contact sheet of a data set: images and all "
+               "labels or, with --checkpoint,\nthe labels of the network's tasks and its predictions.",
                options, arguments, values))
         return 0;
+    const bool predict_too = values.count("checkpoint") > 0;
     const auto dataset = shown_dataset(values);
     const int64_t count = std::clamp<int64_t>(values["count"].as<int64_t>(), 1, dataset->size());
     std::vector<Sample> samples;
     for (int64_t i = 0; i < count; ++i) samples.push_back(dataset->get(i * dataset->size() / count));
     std::vector<std::vector<cv::Mat>> predictions;
-    if (values.count("checkpoint") > 0)
+    if (predict_too)
         predictions =
             predict(read_experiment_options(values), values["checkpoint"].as<std::string>(), samples);
     ContactSheetOptions sheet;

@@ -27,9 +27,13 @@ Evaluation evaluate_checkpoint(const Experiment& experiment, const std::filesyst
 }
 
 void run_wanted(const Experiment& experiment, const po::variables_map& values,
-                std::function<bool(const Job&)> wanted) {
+                const std::function<bool(const Job&)>& wanted) {
+    open_device(experiment.device);  // what cannot work fails here, before any job starts
+    open_split(experiment.data, "train");
+    open_split(experiment.data, "test");
     RunnerOptions runner{values["runs"].as<std::string>()};
-    runner.wanted = std::move(wanted);
+    // The constant job reads every frame, so that a damaged one is one error.
+    runner.wanted = [&](const Job& job) { return job.kind == JobKind::constant || wanted(job); };
     run_experiment(experiment, runner, std::cerr);
 }
 

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <iostream>
@@ -25,8 +26,20 @@ std::string utc_now() {
     return text;
 }
 
-nlohmann::json run_facts(const Experiment& experiment, const std::string& command, const std::string& started,
-                         double seconds) {
+/// When and for how long this invocation worked; `resumed`: earlier ones had left some of the work done.
+struct Invocation {
+    std::string command, started;
+    double seconds = 0;
+    bool resumed = false;
+};
+
+bool any_started(const Experiment& experiment, const std::filesystem::path& runs) {
+    const auto plan = plan_jobs(experiment);
+    return std::any_of(plan.begin(), plan.end(),
+                       [&](const Job& job) { return std::filesystem::exists(job.folder(runs)); });
+}
+
+nlohmann::json run_facts(const Experiment& experiment, const Invocation& invocation) {
     const auto machine = machine_description();
     return {{"name", experiment.name},
             {"scale", experiment.name},
@@ -34,14 +47,15 @@ nlohmann::json run_facts(const Experiment& experiment, const std::string& comman
             {"description", experiment.description},
             {"data", open_split(experiment.data, "train")->description() +
                          "; test: " + open_split(experiment.data, "test")->description()},
-            {"command", command},
+            {"command", invocation.command},
             {"machine", machine},
             {"device", experiment.device},
             {"torch", machine.at("torch")},
             {"version", MTLPRUNE_VERSION},
             {"seeds", experiment.seeds},
-            {"started", started},
-            {"seconds", seconds},
+            {"started", invocation.started},
+            {"seconds", invocation.seconds},
+            {"resumed", invocation.resumed},
             {"differences", experiment.differences},
             {"experiment", experiment.canonical}};
 }
@@ -76,19 +90,20 @@ int reproduce_command(const Arguments& arguments, const std::string& command_lin
                 job.folder(runner.runs).string());
         return 0;
     }
-    open_split(experiment.data, "train");  // bad data fails here, before any job starts
+    open_device(experiment.device);  // what cannot work fails here, before any job starts
+    open_split(experiment.data, "train");
     open_split(experiment.data, "test");
-    const auto started = utc_now();
+    Invocation invocation{command_line, utc_now(), 0, any_started(experiment, runner.runs)};
     const auto start = std::chrono::steady_clock::now();
     run_experiment(experiment, runner, std::cerr);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    invocation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
     const std::filesystem::path results =
         values.count("results") > 0
             ? std::filesystem::path(values["results"].as<std::string>())
             : std::filesystem::path("results") /
                   fmt::format("{}_{}", experiment.name, config_hash(experiment.canonical));
-    collect_results(experiment, runner.runs, results, run_facts(experiment, command_line, started, seconds));
+    collect_results(experiment, runner.runs, results, run_facts(experiment, invocation));
     if (const auto python = python_with_matplotlib()) {
         draw_figures(*python, resource_folder() / "figures", results);
         if (axis == "paper") draw_figures(*python, resource_folder() / "figures", results, axis);
@@ -97,7 +112,7 @@ int reproduce_command(const Arguments& arguments, const std::string& command_lin
                      "python3-matplotlib)\n";
     }
     write_report(results);
-    std::cerr << fmt::format("\nfinished in {}\n", duration_text(seconds));
+    std::cerr << fmt::format("\nfinished in {}\n", duration_text(invocation.seconds));
     std::cout << std::filesystem::absolute(results / "report.html").lexically_normal().string() << "\n";
     return 0;
 }

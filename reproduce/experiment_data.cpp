@@ -24,7 +24,8 @@ LoaderOptions loader_options(const DataConfig& config, int64_t batch_size) {
 
 }  // namespace
 
-std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::string& split) {
+std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::string& split,
+                                          bool dense_labels) {
     const int64_t frames = split == "train" ? config.train : config.test;
     if (config.kind == "synthetic_rooms") {
         SyntheticRoomsOptions options;
@@ -33,6 +34,7 @@ std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::s
         options.width = config.render_width;
         options.seed = config.seed;
         options.split = split;
+        options.dense_labels = dense_labels;
         return std::make_shared<SyntheticRooms>(options);
     }
     const auto dataset = open_dataset({config.kind, config.path, split, config.classes, frames});

@@ -7,8 +7,10 @@
 
 namespace mtlprune {
 
-/// The named split ("train" or "test"), resized to render_height x render_width when those are given.
-std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::string& split);
+/// The named split ("train" or "test"); files are resized to resize_height x resize_width when those are
+/// given. `dense_labels`: the synthetic rooms' keypoints and edges too.
+std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::string& split,
+                                          bool dense_labels = false);
 
 /// An augmenting, shuffling loader of the training split for one seed; its batches are for `device`.
 std::unique_ptr<Loader> training_loader(const DataConfig& config, int64_t batch_size, uint64_t seed,

@@ -93,7 +93,16 @@ bool is_dense(const RetrainTarget& target) {
                                                   [](const auto& event) { return event.second == 0; }));
 }
 
-Job dense_retrain_job(const Experiment& experiment, uint64_t seed, size_t target) {
+/// Re-training the dense architecture by the dense job's own recipe gives the dense job's network again.
+bool repeats_dense_training(const Experiment& experiment, const nlohmann::json& recipe,
+                            const RetrainTarget& target) {
+    const double lr = experiment.retrain.training.optimizer.lr;
+    return recipe == experiment.canonical.at("dense") &&
+           std::all_of(target.lr.begin(), target.lr.end(),
+                       [&](const auto& given) { return given.second == lr; });
+}
+
+Job dense_retrain_job(const Experiment& experiment, uint64_t seed, size_t target, size_t dense_index) {
     Job job{JobKind::retrain,
             fmt::format("retrain-dense-{}", target),
             seed,
@@ -104,8 +113,13 @@ Job dense_retrain_job(const Experiment& experiment, uint64_t seed, size_t target
     job.config["job"] = "retrain";
     job.config["recipe"] = experiment.canonical.at("retrain");
     job.config["recipe"].erase("targets");
+    job.config["recipe"].erase("architecture_seed");
     job.config["target"] = experiment.canonical.at("retrain").at("targets").at(target);
     job.cost = training_cost(experiment, experiment.retrain.training);
+    if (repeats_dense_training(experiment, job.config["recipe"], experiment.retrain.targets[target])) {
+        job.needs = {dense_index};
+        job.cost *= 1e-3;
+    }
     return job;
 }
 
@@ -146,7 +160,7 @@ std::vector<Job> plan_jobs(const Experiment& experiment) {
     for (size_t target = 0; target < experiment.retrain.targets.size(); ++target)
         for (const uint64_t seed : experiment.seeds) {
             if (is_dense(experiment.retrain.targets[target])) {
-                plan.push_back(dense_retrain_job(experiment, seed, target));
+                plan.push_back(dense_retrain_job(experiment, seed, target, find_job(plan, "dense", seed)));
                 continue;
             }
             for (const auto& criterion : experiment.prune.criteria) {

@@ -20,13 +20,17 @@ class ProgressDisplay {
     void message(const std::string& text);
 
   private:
+    /// A resumed job reports nothing until it has read its checkpoint: its first report is earlier work.
+    double found_done(size_t job, double fraction);
+
     using Clock = std::chrono::steady_clock;
     std::vector<double> costs_;
     std::ostream& log_;
     bool terminal_;
     double line_seconds_;
     double total_ = 0.0;
-    double start_fraction_ = -1.0;
+    std::vector<double> found_done_;  ///< per job, what earlier runs had done of it; negative: not known yet
+    bool first_ = true;
     Clock::time_point start_ = Clock::now(), last_;
 };
 

@@ -141,7 +141,11 @@ std::string run_section(const ResultTables& tables) {
                                                           {"Program version", "version"},
                                                           {"Started", "started"}})
         html += definition(term, run_field(tables, key));
-    html += definition("Took", duration(tables.run));
+    const auto resumed = tables.run.find("resumed");
+    const bool partly = resumed != tables.run.end() && resumed->is_boolean() && resumed->get<bool>();
+    html += definition("Took",
+                       duration(tables.run) +
+                           (partly ? " (the last invocation; earlier ones had done part of the work)" : ""));
     return html +
            fmt::format("</dl>\n<p>Command:</p>\n<pre>{}</pre>\n", html_escape(run_field(tables, "command")));
 }

@@ -6,10 +6,16 @@
 #   MTLPRUNE_PRESET=wheel   build against the CUDA wheel, e.g. for --device cuda
 set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"
+arguments=()
+for argument in "$@"; do  # a relative folder is meant from where the command was typed
+    [[ "$argument" =~ ^(--data=)?nyuv2=([^/].*)$ && "$PWD" != "$root" ]] &&
+        argument="${BASH_REMATCH[1]}nyuv2=$PWD/${BASH_REMATCH[2]}"
+    arguments+=("$argument")
+done
 cd "$root"
 preset="${MTLPRUNE_PRESET:-default}"
 if [ "$preset" = wheel ]; then ./setup.sh --torch wheel; else ./setup.sh; fi
 . cmake/build_environment.sh
 cmake --preset "$preset" -DMTLPRUNE_TESTS=OFF -DMTLPRUNE_BENCH=OFF -B build-run >/dev/null
 cmake --build build-run --target mtlprune
-exec build-run/bin/mtlprune reproduce "$@"
+exec build-run/bin/mtlprune reproduce "${arguments[@]}"

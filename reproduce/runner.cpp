@@ -118,8 +118,11 @@ class Scheduler {
         fractions_[index] = 1.0;
     }
 
+    /// The constant job reads every frame: it goes first and alone, so that a damaged file is one error.
+    bool data_is_read() const { return state_[0] == State::done; }
+
     bool ready(size_t index) const {
-        return state_[index] == State::waiting &&
+        return state_[index] == State::waiting && (index == 0 || data_is_read()) &&
                std::all_of(plan_[index].needs.begin(), plan_[index].needs.end(),
                            [&](size_t need) { return state_[need] == State::done; });
     }

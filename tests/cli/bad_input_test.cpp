@@ -78,7 +78,9 @@ class BadInput : public ::testing::Test {
     void expect_refused_with(const std::string& file, const std::string& content, const std::string& reason) {
         const auto intact = read_file(data() / file);
         write_file_atomically(data() / file, content);
-        expect_refused(reproduce_data(), "data/" + file, reason);
+        const auto outcome = reproduce_data();
+        expect_refused(outcome, "data/" + file, reason);
+        EXPECT_EQ(lines_with(outcome.err, "data/" + file).size(), 1u) << outcome.err;
         write_file_atomically(data() / file, intact);
     }
 

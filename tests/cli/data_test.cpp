@@ -58,6 +58,24 @@ TEST(Data, RenderTrainEvaluateAndShow) {
     EXPECT_GT(with.total(), without.total()) << "predictions take no room";
 }
 
+TEST(Data, TheRoomsSheetShowsKeypointsAndEdgesToo) {
+    const TemporaryFolder folder;
+    const auto rendered = run_program({"data", "render", "--out", "rooms", "--train", "1", "--test", "1",
+                                       "--height", "32", "--width", "40"},
+                                      folder.path());
+    ASSERT_EQ(rendered.code, 0) << rendered.err;
+    const Words files = {"--data",       "nyuv2=rooms", "--set",       "data.classes=13", "--set",
+                         "data.train=0", "--set",       "data.test=0", "--out",           "files.png"};
+    for (const Words& data : {Words{"--out", "rooms.png"}, files}) {
+        const auto shown =
+            run_program(Words{"data", "show", "--count", "1"} + tiny_experiment() + data, folder.path());
+        ASSERT_EQ(shown.code, 0) << shown.err;
+    }
+    // Image and three labels against image and five.
+    const int three = read_png(folder / "files.png").cols, five = read_png(folder / "rooms.png").cols;
+    EXPECT_GT(five - three, three / 3);
+}
+
 TEST(Prune, StopsAtItsCapAndReusesTheDenseNetwork) {
     const TemporaryFolder folder;
     const Words options = tiny_experiment() + Words{"--criterion", "taylor", "--set", "prune.iterations=8"};
@@ -68,7 +86,9 @@ TEST(Prune, StopsAtItsCapAndReusesTheDenseNetwork) {
     EXPECT_TRUE(contains(outcome.out, "\n1,")) << outcome.out;
     EXPECT_FALSE(contains(outcome.out, "\n2,")) << outcome.out;
     for (const auto& [name, content] : files_below(folder / "runs"))
-        EXPECT_TRUE(contains(name, "dense_") || contains(name, "prune-taylor_")) << name;
+        EXPECT_TRUE(contains(name, "constant_") || contains(name, "dense_") ||
+                    contains(name, "prune-taylor_"))
+            << name;
 }
 
 TEST(Eval, BadCheckpointsAreNamed) {

@@ -84,5 +84,45 @@ TEST(GoldenCriteria, FirstIterationAsReleased) {
     }
 }
 
+TEST(GoldenCriteria, LossesAndGateGradientsOfEachTask) {
+    MTLPRUNE_REQUIRE_GOLDEN();
+    const auto golden = golden_pt("golden_b0.pt");
+    auto model = golden_model();
+    std::vector<torch::Tensor> gates;
+    for (const int64_t width : model->config().widths)
+        gates.push_back(torch::ones({width}).requires_grad_(true));
+    TaskGradients gradients(model, golden_batch(0), Fidelity::corrected, &gates);
+    for (size_t t = 0; t < gradients.task_count(); ++t) {
+        const double loss = golden.at("loss." + golden_tasks()[t]).item<double>();
+        EXPECT_NEAR(gradients.losses()[t].item<double>(), loss, 1e-6 * std::abs(loss)) << golden_tasks()[t];
+        const auto found = gradients.backbone(t);
+        for (size_t g = 0; g < gates.size(); ++g) {
+            const auto expected = golden.at("gate_grad." + golden_tasks()[t] + "." + std::to_string(g));
+            const auto& gradient = found[found.size() - gates.size() + g];
+            EXPECT_LT(((gradient - expected).abs().max() / expected.abs().max()).item<double>(), 1e-5)
+                << golden_tasks()[t] << ", layer " << g;
+        }
+    }
+    const double total = golden.at("loss.total").item<double>();
+    EXPECT_NEAR(gradients.losses().sum().item<double>(), total, 1e-6 * std::abs(total));
+}
+
+TEST(GoldenCriteria, CosinesAsReleased) {
+    MTLPRUNE_REQUIRE_GOLDEN();
+    const auto golden = golden_pt("golden_b0.pt");
+    auto model = golden_model();
+    TaskGradients gradients(model, golden_batch(0));
+    std::vector<std::vector<torch::Tensor>> tasks;
+    for (size_t t = 0; t < gradients.task_count(); ++t) tasks.push_back(gradients.backbone(t));
+    const auto layer_means = golden.at("cos.layer_mean_ascoded").to(torch::kDouble);
+    for (size_t l = 0; l < model->backbone->convolutions.size(); ++l) {
+        const auto observation = observe(model, tasks, l);
+        const auto cosine = mean_pairwise_cosine(task_gram(observation.producers[0].weight_gradients));
+        const auto expected = golden.at("cos.ascoded." + std::to_string(l)).to(torch::kDouble);
+        EXPECT_LT((cosine - expected.nan_to_num(0.0)).abs().max().item<double>(), 1e-5) << "layer " << l;
+        EXPECT_NEAR(cosine.mean().item<double>(), layer_means[l].item<double>(), 1e-5) << "layer " << l;
+    }
+}
+
 }  // namespace
 }  // namespace mtlprune

@@ -61,9 +61,7 @@ TEST(JobPlan, PruningReadsTheDenseNetworkOfItsSeed) {
 
 TEST(JobPlan, DenseArchitectureIsRetrainedOnceForAllCriteria) {
     const auto plan = plan_jobs(experiment());
-    const auto& job = find(plan, "retrain-dense-0", 8);
-    EXPECT_TRUE(job.needs.empty());
-    EXPECT_EQ(job.criterion, "dense");
+    EXPECT_EQ(find(plan, "retrain-dense-0", 8).criterion, "dense");
     EXPECT_THROW(find(plan, "retrain-taylor-0", 8), std::runtime_error);
     // Event 0 of every criterion is the dense network too; another event is not.
     const auto by_event = [](int64_t event) {
@@ -72,6 +70,20 @@ TEST(JobPlan, DenseArchitectureIsRetrainedOnceForAllCriteria) {
     };
     EXPECT_EQ(select(by_event(0), JobKind::retrain).size(), 2u);
     EXPECT_EQ(select(by_event(1), JobKind::retrain).size(), 4u);
+}
+
+TEST(JobPlan, DenseRetrainingByTheDenseRecipeTakesTheDenseJobsResult) {
+    const auto same = plan_jobs(experiment());
+    const auto& job = find(same, "retrain-dense-0", 8);
+    ASSERT_EQ(job.needs.size(), 1u);
+    EXPECT_EQ(same[job.needs[0]].name, "dense");
+    EXPECT_EQ(same[job.needs[0]].seed, 8u);
+    EXPECT_LT(job.cost, 0.01 * same[job.needs[0]].cost);
+    const nlohmann::json other_lr = {{{"parameters_fraction", 1.0}, {"lr", {{"taylor", 0.7}}}}};
+    for (const Overrides& different :
+         {Overrides{{"retrain.iterations", 3}}, Overrides{{"dense.optimizer.weight_decay", 0.5}},
+          Overrides{{"retrain.targets", other_lr}}})
+        EXPECT_TRUE(find(plan_jobs(experiment(different)), "retrain-dense-0", 8).needs.empty());
 }
 
 TEST(JobPlan, RetrainingTakesItsOwnSeedsArchitectureOrTheNamedSeeds) {

@@ -40,6 +40,25 @@ TEST(ProgressDisplay, ExtrapolatesTheSpeedOfThisRunOnly) {
     EXPECT_GE(seconds, 2);
 }
 
+TEST(ProgressDisplay, AResumedJobsFirstReportIsNotThisRunsWork) {
+    std::ostringstream log;
+    ProgressDisplay display({1.0}, log, false, 0.0);
+    display.update({0.0}, "a");  // the job is still reading its checkpoint
+    display.update({0.9}, "a");
+    log.str("");
+    display.update({0.9015}, "a");  // too little to extrapolate from
+    EXPECT_EQ(log.str(), " 90 %  estimating the time left  running: a\n");
+}
+
+TEST(ProgressDisplay, AJobThatFinishesBetweenTwoUpdatesIsThisRunsWork) {
+    std::ostringstream log;
+    ProgressDisplay display({1.0, 1.0}, log, false, 0.0);
+    display.update({0.0, 0.0}, "a");
+    log.str("");
+    display.update({1.0, 0.0}, "b");
+    EXPECT_EQ(log.str(), " 50 %  about 0 s left  running: b\n");
+}
+
 TEST(ProgressDisplay, PrintsLinesSeldomWithoutATerminal) {
     std::ostringstream log;
     ProgressDisplay display({1.0}, log, false, 3600.0);
