@@ -63,7 +63,10 @@ void describe(benchmark::State& state, const Coupling& coupling) {
 
 void trace_only(benchmark::State& state, const std::filesystem::path& path) {
     const auto subject = load(path);
-    for (auto _ : state) benchmark::DoNotOptimize(trace(subject.module, subject.inputs));
+    for (auto _ : state) {
+        auto result = trace(subject.module, subject.inputs);
+        benchmark::DoNotOptimize(result);
+    }
 }
 
 void couple_only(benchmark::State& state, const std::filesystem::path& path) {
@@ -73,7 +76,8 @@ void couple_only(benchmark::State& state, const std::filesystem::path& path) {
         state.PauseTiming();
         auto copy = graph;
         state.ResumeTiming();
-        benchmark::DoNotOptimize(couple(std::move(copy)));
+        auto result = couple(std::move(copy));
+        benchmark::DoNotOptimize(result);
     }
     describe(state, couple(graph));
 }
@@ -82,7 +86,10 @@ void score_only(benchmark::State& state, const std::filesystem::path& path) {
     const auto subject = load(path);
     const auto coupling = couple(subject.module, subject.inputs);
     const auto tensors = stored_tensors(subject.module);
-    for (auto _ : state) benchmark::DoNotOptimize(weight_scores(coupling.graph, coupling.groups, tensors));
+    for (auto _ : state) {
+        auto result = weight_scores(coupling.graph, coupling.groups, tensors);
+        benchmark::DoNotOptimize(result);
+    }
     state.SetBytesProcessed(state.iterations() * 4 * cost_of(coupling.graph).parameters);
 }
 
@@ -115,7 +122,8 @@ void copy_limit(benchmark::State& state, const std::filesystem::path& path) {
     int64_t written = 0;
     for (auto _ : state)
         for (const auto& parameter : subject.module.parameters()) {
-            benchmark::DoNotOptimize(parameter.detach().clone());
+            auto copy = parameter.detach().clone();
+            benchmark::DoNotOptimize(copy);
             written += 4 * parameter.numel();
         }
     state.SetBytesProcessed(written);
@@ -158,7 +166,10 @@ void chain_of_linears(benchmark::State& state) {
     const int64_t blocks = state.range(0), width = state.range(1);
     const auto module = chain(blocks, width);
     const std::vector<torch::Tensor> inputs = {torch::zeros({1, 8})};
-    for (auto _ : state) benchmark::DoNotOptimize(couple(module, inputs));
+    for (auto _ : state) {
+        auto result = couple(module, inputs);
+        benchmark::DoNotOptimize(result);
+    }
     const auto coupling = couple(module, inputs);
     describe(state, coupling);
     state.SetComplexityN(channels(coupling.groups));
