@@ -1,13 +1,12 @@
-#include <fmt/format.h>
-
-#include <chrono>
 #include <cstdio>
 #include <iostream>
+#include <memory>
 #include <thread>
 #include <tuple>
 
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/progress_line.h"
 #include "datasets/error.h"
 #include "datasets/open_dataset.h"
 #include "datasets/packed_writer.h"
@@ -41,24 +40,6 @@ std::vector<std::string> split_names(const std::string& text) {
     return names;
 }
 
-/// One line on standard error, rewritten twice a second, with the time left.
-class Progress {
-  public:
-    void operator()(int64_t done, int64_t total) {
-        const auto now = std::chrono::steady_clock::now();
-        if (done < total && now - shown_ < std::chrono::milliseconds(500)) return;
-        shown_ = now;
-        const double seconds = std::chrono::duration<double>(now - start_).count();
-        const double rate = static_cast<double>(done) / std::max(seconds, 1e-9);
-        std::cerr << fmt::format("\rpacked {} of {} frames, {:.0f} per second, {:.0f} s left   ", done, total,
-                                 rate, static_cast<double>(total - done) / rate)
-                  << (done == total ? "\n" : "") << std::flush;
-    }
-
-  private:
-    std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now(), shown_ = start_;
-};
-
 std::optional<NormalsFromDepth> fitted_normals(const std::string& choice, const DatasetRequest& request,
                                                const PackedSplit& split, const PackedWriterOptions& options) {
     if (choice == "stored") return std::nullopt;
@@ -80,7 +61,8 @@ PackedWriterOptions writer_options(const po::variables_map& values) {
     options.limit = values["limit"].as<int64_t>();
     options.level = values["level"].as<int>();
     options.threads = values["threads"].as<int>();
-    options.progress = Progress();
+    const auto line = std::make_shared<ProgressLine>("packed");
+    options.progress = [line](int64_t done, int64_t total) { line->update(done, total); };
     return options;
 }
 

@@ -4,12 +4,16 @@
 
 #include "datasets/adashare.h"
 #include "datasets/celeba.h"
+#include "datasets/cityscapes.h"
+#include "datasets/cityscapes_mtan.h"
 #include "datasets/config.h"
 #include "datasets/error.h"
 #include "datasets/idx.h"
 #include "datasets/nyuv2_mat.h"
+#include "datasets/nyuv2_mtan.h"
 #include "datasets/packed.h"
 #include "datasets/synthetic_rooms.h"
+#include "datasets/taskonomy.h"
 
 namespace mtlprune {
 namespace {
@@ -22,6 +26,30 @@ Opened open_adashare(const DatasetRequest& r) {
 
 Opened open_mat(const DatasetRequest& r) {
     return std::make_shared<Nyuv2Mat>(Nyuv2MatOptions{r.folder, r.split, r.classes, r.limit});
+}
+
+Opened open_mtan(const DatasetRequest& r) {
+    MtanNyuv2Options options{r.folder, r.split, r.limit};
+    if (r.classes != 13) throw Error("NYUv2 in MTAN's layout", "classes", "13", std::to_string(r.classes));
+    return std::make_shared<MtanNyuv2>(options);
+}
+
+Opened open_taskonomy(const DatasetRequest& r) {
+    TaskonomyOptions options;
+    options.folder = r.folder;
+    options.split = r.split;
+    options.limit = r.limit;
+    return std::make_shared<Taskonomy>(options);
+}
+
+Opened open_cityscapes(const DatasetRequest& r) {
+    CityscapesOptions options{r.folder, r.split, r.classes};
+    options.limit = r.limit;
+    return std::make_shared<Cityscapes>(options);
+}
+
+Opened open_mtan_cityscapes(const DatasetRequest& r) {
+    return std::make_shared<MtanCityscapes>(MtanCityscapesOptions{r.folder, r.split, r.classes, r.limit});
 }
 
 Opened open_packed(const DatasetRequest& r) {
@@ -76,6 +104,38 @@ const std::vector<DatasetLayout>& dataset_layouts() {
          40,
          true,
          open_mat},
+        {"nyuv2_mtan",
+         {},
+         "NYUv2 in MTAN's layout, 13 classes (docs/datasets/nyuv2.md)",
+         {"train", "val"},
+         true,
+         13,
+         true,
+         open_mtan},
+        {"taskonomy",
+         {},
+         "Taskonomy, also tiny: 17 classes, normals, depth, keypoints, edges (docs/datasets/taskonomy.md)",
+         {"train", "val", "test"},
+         true,
+         17,
+         false,
+         open_taskonomy},
+        {"cityscapes",
+         {},
+         "Cityscapes as published: 19 or 7 classes, depth (docs/datasets/cityscapes.md)",
+         {"train", "val"},
+         true,
+         19,
+         false,
+         open_cityscapes},
+        {"cityscapes_mtan",
+         {},
+         "Cityscapes in MTAN's layout: 2, 7 or 19 classes, inverse depth (docs/datasets/cityscapes.md)",
+         {"train", "val"},
+         true,
+         7,
+         false,
+         open_mtan_cityscapes},
         {"packed",
          {},
          "any data set in one file, written by data pack (docs/datasets/packed.md)",

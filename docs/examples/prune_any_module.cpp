@@ -6,7 +6,8 @@
 #include "pruning/one_shot.h"
 
 struct Net : torch::nn::Module {
-    torch::nn::Conv2d stem{torch::nn::Conv2dOptions(3, 16, 3).padding(1)}, body{torch::nn::Conv2dOptions(16, 16, 3).padding(1)};
+    torch::nn::Conv2d stem{torch::nn::Conv2dOptions(3, 16, 3).padding(1)},
+        body{torch::nn::Conv2dOptions(16, 16, 3).padding(1)};
     torch::nn::BatchNorm2d norm{16};
     torch::nn::Linear head{16, 10};
 
@@ -28,9 +29,10 @@ int main() {
     mtlprune::OneShotOptions options;
     options.allocation.budget = {mtlprune::BudgetUnit::macs, 0.5};
     const auto report = mtlprune::prune_once(
-        net, [&](const auto& in) { return std::vector{net.forward(in[0])}; }, {torch::randn({1, 3, 32, 32})}, options);
+        net, [&](const auto& in) { return std::vector{net.forward(in[0])}; }, {torch::randn({1, 3, 32, 32})},
+        options);
 
     std::cout << net << "\n"
-              << report.before.macs << " -> " << report.after.macs << " multiply-accumulates, " << report.before.parameters
-              << " -> " << report.after.parameters << " parameters\n";
+              << report.before.macs << " -> " << report.after.macs << " multiply-accumulates, "
+              << report.before.parameters << " -> " << report.after.parameters << " parameters\n";
 }

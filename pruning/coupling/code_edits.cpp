@@ -58,7 +58,8 @@ class EditFinder {
         add(&EditFinder::roll, {"roll"});
         add(&EditFinder::pad, {"pad", "constant_pad_nd"});
         add(&EditFinder::groups<8>, {"_convolution", "convolution"});
-        add(&EditFinder::groups<6>, {"conv1d", "conv2d", "conv3d"});
+        add(&EditFinder::groups<6>,
+            {"conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"});
         add(&EditFinder::index_select, {"index_select"});
         add(&EditFinder::index, {"index"});
         add(&EditFinder::native_attention, {"_native_multi_head_attention"});
@@ -205,8 +206,10 @@ class EditFinder {
         const auto& weight = graph_.values[node.inputs[1]].shape;
         const int64_t old = graph_.integer(node.inputs[argument], 1);
         const size_t axis = rank(node.inputs[0]) - weight.size() + 1;
-        const bool transposed = argument == 8 && graph_.integer(node.inputs[6], 0) != 0;
-        if (transposed || old == 1 || weight[1] != 1 || !kept_.changes(node.inputs[0], axis)) return;
+        const bool transposed = node.kind.rfind("aten::conv_transpose", 0) == 0 ||
+                                (argument == 8 && graph_.integer(node.inputs[6], 0) != 0);
+        const bool depthwise = transposed ? weight[0] == old : weight[1] == 1;
+        if (old == 1 || !depthwise || !kept_.changes(node.inputs[0], axis)) return;
         change(argument, -1, kept_.size(node.inputs[0], axis));
     }
 

@@ -28,7 +28,9 @@ Labelling::Labelling(const TracedGraph& graph, const CouplingOptions& options)
       materialised_(graph.values.size()),
       labels_(graph.values.size()),
       origin_(graph.values.size()),
-      is_weight_(graph.values.size()) {
+      is_weight_(graph.values.size()),
+      memory_(graph.values.size()) {
+    std::iota(memory_.begin(), memory_.end(), size_t{0});
     for (size_t value = 0; value < graph.values.size(); ++value) labels_[value].shape = shape(value);
     for (size_t i = 0; i < graph.inputs.size(); ++i)
         origin_[graph.inputs[i]] = fmt::format("network input {}", i);
@@ -84,10 +86,16 @@ const Labelled& Labelling::labels(size_t value) {
 }
 
 void Labelling::set(size_t value, Labelled labels) {
-    if (labels.shape == shape(value))
-        labels_[value] = std::move(labels);
-    else
-        freeze_all(labels, "no coupling rule for this form of the operator");
+    if (labels.shape != shape(value))
+        return freeze_all(labels, "no coupling rule for this form of the operator");
+    labels_[value] = std::move(labels);
+    if (!labels_[value].vanishes && is_in_place(graph_.nodes[node_].kind)) overwrite(value);
+}
+
+/// Everything that shares the value's memory holds what was written: no longer zeros.
+void Labelling::overwrite(size_t value) {
+    for (size_t other = 0; other < labels_.size(); ++other)
+        if (memory_[other] == memory_[value]) labels_[other].vanishes = false;
 }
 
 std::string Labelling::origin_of(const TracedNode& node) const {
@@ -107,9 +115,11 @@ void Labelling::begin(size_t node) {
         !tensors.empty() &&
         std::all_of(tensors.begin(), tensors.end(), [&](size_t value) { return is_weight_[value]; });
     const auto origin = origin_of(traced);
+    const bool shares = !tensors.empty() && shares_memory(traced.kind);
     for (const size_t output : graph_.tensor_outputs(traced)) {
         origin_[output] = origin;
         is_weight_[output] = from_weights;
+        if (shares) memory_[output] = memory_[tensors.front()];
     }
 }
 

@@ -97,6 +97,7 @@ class Labelling {
 
   private:
     void materialise(size_t value);
+    void overwrite(size_t value);
     bool fix_unlabelled_axes(std::vector<Labelled>& operands, const std::vector<int64_t>& shape);
     void unite(Labelled& result, const std::vector<LabelArray>& arrays);
     void simplify(Labelled& x, LabelArray array);
@@ -113,6 +114,7 @@ class Labelling {
     std::vector<Labelled> labels_;
     std::vector<std::string> origin_;  ///< per value: the module that a reader would look for it in
     std::vector<bool> is_weight_;      ///< per value: stored, or computed from stored tensors alone
+    std::vector<size_t> memory_;       ///< per value: the value whose memory it shares
     std::vector<Label> cross_channel_;
     int64_t node_ = -1;
 };

@@ -25,6 +25,8 @@ void refresh_convolution(Convolution& layer, const std::vector<int64_t>* removed
     const int64_t multiplier = options.out_channels() / options.groups();
     const bool depthwise =
         options.groups() > 1 && options.groups() == options.in_channels() && !options.transposed();
+    if (options.transposed() && options.groups() > 1 && options.groups() == options.in_channels())
+        options.groups(weight.size(0));
     if (depthwise && removed_rows != nullptr && lost_whole_blocks(*removed_rows, multiplier))
         options.groups(weight.size(0) / multiplier);
     const int64_t spread = weight.size(1) * options.groups();

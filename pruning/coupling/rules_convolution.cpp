@@ -30,9 +30,15 @@ LabelsPtr transposed(Labelling& l, const LabelsPtr& channels, size_t weight, int
     const auto& shape = l.shape(weight);
     const auto rows = l.attach(weight, 0, channels, Role::input);
     if (groups > 1) l.join_periodic(rows, shape[0] / groups);
-    if (groups > 1 && shape[0] == groups) l.freeze(rows, "the only channel of its group");
     const auto columns = l.attach(weight, 1, l.fresh_axis(shape[1]), Role::output);
     return columns && groups > 1 ? share(tile(*columns, groups)) : columns;
+}
+
+/// As depthwise; dim 0 is the input side, and dim 1 counts the output channels of each of them.
+LabelsPtr depthwise_transposed(Labelling& l, const LabelsPtr& channels, size_t weight, int64_t) {
+    const auto rows = l.attach(weight, 0, channels, Role::channelwise);
+    const int64_t multiplier = l.shape(weight)[1];
+    return rows && multiplier > 1 ? share(repeat_each(*rows, multiplier)) : rows;
 }
 
 /// Channel q of the input is all that the rows q * multiplier ... of dim 0 see; the number of groups follows.
@@ -65,10 +71,16 @@ void convolution(Labelling& l, const TracedNode& node) {
     const auto& many = is_back ? l.shape(out) : x.shape;
     const int64_t groups = many[channel_axis] / kernel[1];
     const bool is_depthwise = !is_back && groups > 1 && kernel[1] == 1;
-    const auto rule = is_back ? transposed : is_depthwise ? depthwise : grouped;
+    const bool is_depthwise_back = is_back && groups > 1 && kernel[0] == groups;
+    const auto rule = is_depthwise_back ? depthwise_transposed
+                      : is_back         ? transposed
+                      : is_depthwise    ? depthwise
+                                        : grouped;
     auto labels = rule(l, l.alone(x, channel_axis), weight, groups);
     x.drop(channel_axis);
-    x.vanishes = l.vanishes(weight);
+    // A bias is not zero where something else than its own channels left.
+    const bool others_vanish = x.arrays.empty() || (x.vanishes && !l.is_tensor(node, 2));
+    x.vanishes = l.vanishes(weight) && others_vanish;
     if (l.is_tensor(node, 2)) {
         labels = l.attach(node.inputs[2], 0, labels, is_depthwise ? Role::channelwise : Role::output);
         x.vanishes = x.vanishes && l.vanishes(node.inputs[2]);

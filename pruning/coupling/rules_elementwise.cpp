@@ -1,5 +1,6 @@
 // Operators that treat every channel alone: activations, arithmetic, pooling, interpolation.
 #include <algorithm>
+#include <set>
 
 #include "pruning/coupling/label_propagation.h"
 
@@ -8,6 +9,42 @@ namespace {
 
 /// What an operator makes of channels that are zero in some of its operands.
 enum class AtZero { never, all_operands, any_operand, first_operand };
+
+/// Axes along which something of x may leave, counted from the last.
+std::set<size_t> labelled_axes(const Labelled& x) {
+    std::set<size_t> axes;
+    for (const auto& array : x.arrays)
+        for (const size_t axis : array.axes) axes.insert(x.shape.size() - axis);
+    return axes;
+}
+
+bool includes(const std::set<size_t>& all, const std::set<size_t>& part) {
+    return std::includes(all.begin(), all.end(), part.begin(), part.end());
+}
+
+/// Operands may carry labels along different axes: what leaves along one of them must be zero in the result.
+bool result_vanishes(AtZero at_zero, const std::vector<Labelled>& operands) {
+    std::set<size_t> zero, all;
+    bool all_zero = true;
+    for (const auto& x : operands) {
+        const auto axes = labelled_axes(x);
+        all.insert(axes.begin(), axes.end());
+        if (x.vanishes) zero.insert(axes.begin(), axes.end());
+        all_zero = all_zero && x.vanishes;
+    }
+    const auto covers_all = [&](const Labelled& x) { return includes(labelled_axes(x), all); };
+    switch (at_zero) {
+        case AtZero::never:
+            return false;
+        case AtZero::any_operand:
+            return includes(zero, all) && !zero.empty();
+        case AtZero::all_operands:
+            return all_zero && std::all_of(operands.begin(), operands.end(), covers_all);
+        case AtZero::first_operand:
+            return !operands.empty() && operands[0].vanishes && covers_all(operands[0]);
+    }
+    return false;
+}
 
 /// Broadcasts all tensors among the inputs; one input is the identity on labels.
 template <AtZero at_zero>
@@ -18,11 +55,7 @@ void elementwise(Labelling& l, const TracedNode& node) {
         operands.push_back(l.labels(value));
         for (size_t dim = 0; dim < l.shape(value).size(); ++dim) l.mark(value, dim, Role::channelwise);
     }
-    const auto is_zero = [](const Labelled& x) { return x.vanishes; };
-    bool vanishes = false;
-    if (at_zero == AtZero::all_operands) vanishes = std::all_of(operands.begin(), operands.end(), is_zero);
-    if (at_zero == AtZero::any_operand) vanishes = std::any_of(operands.begin(), operands.end(), is_zero);
-    if (at_zero == AtZero::first_operand) vanishes = !operands.empty() && operands[0].vanishes;
+    const bool vanishes = result_vanishes(at_zero, operands);
     for (const size_t output : outputs) {
         const auto& shape = l.shape(output);
         const bool fits = std::all_of(operands.begin(), operands.end(),
@@ -51,6 +84,8 @@ void power(Labelling& l, const TracedNode& node) {
 template <size_t spatial>
 void resample(Labelling& l, const TracedNode& node) {
     auto x = l.labels(node.inputs[0]);
+    for (size_t input = 1; input < node.inputs.size(); ++input)
+        if (l.is_tensor(node, input)) l.freeze_all(node.inputs[input], "says where to sample");
     for (size_t axis = x.shape.size() - spatial; axis < x.shape.size(); ++axis)
         l.fix_axis(x, axis, "resamples this axis");
     for (const size_t output : l.graph().tensor_outputs(node)) {

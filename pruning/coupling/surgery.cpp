@@ -2,10 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <unordered_map>
 
 #include "datasets/error.h"
+#include "pruning/coupling/gather.h"
 #include "pruning/coupling/module_options.h"
 
 namespace mtlprune {
@@ -43,30 +45,43 @@ void check_plan(const NamedTensors& tensors, const Plan& plan) {
     }
 }
 
-torch::Tensor kept_indices(const Removal& removal, int64_t size) {
-    auto kept = torch::empty({size - static_cast<int64_t>(removal.indices.size())}, torch::kInt64);
-    int64_t* out = kept.data_ptr<int64_t>();
+std::vector<int64_t> kept_indices(const Removal& removal, int64_t size) {
+    std::vector<int64_t> kept;
+    kept.reserve(size - removal.indices.size());
     auto next = removal.indices.begin();
     for (int64_t index = 0; index < size; ++index) {
         if (next != removal.indices.end() && *next == index)
             ++next;
         else
-            *out++ = index;
+            kept.push_back(index);
     }
     return kept;
 }
 
-torch::Tensor selected(const torch::Tensor& tensor, int64_t dim, const torch::Tensor& kept) {
-    return tensor.detach().index_select(dim, kept).contiguous(tensor.suggest_memory_format());
-}
-
 /// Gives the tensor its new content under its old identity.
-void slice(torch::Tensor tensor, int64_t dim, const torch::Tensor& kept) {
+void slice(torch::Tensor tensor, const std::vector<KeptIndices>& kept) {
     auto gradient = tensor.grad();
-    tensor.set_data(selected(tensor, dim, kept));
-    if (gradient.defined()) tensor.mutable_grad() = selected(gradient, dim, kept);
+    tensor.set_data(gather(tensor.detach(), kept));
+    if (gradient.defined()) tensor.mutable_grad() = gather(gradient.detach(), kept);
     // A gradient accumulator that some graph still holds remembers the old size.
     if (tensor.requires_grad()) torch::autograd::impl::set_grad_accumulator(tensor, {});
+}
+
+/// Per tensor, in the plan's order, what stays along its pruned dimensions.
+std::vector<std::pair<std::string, std::vector<KeptIndices>>> kept_by_tensor(const NamedTensors& tensors,
+                                                                             const Plan& plan) {
+    std::vector<std::pair<std::string, std::vector<KeptIndices>>> result;
+    std::unordered_map<std::string, size_t> place;
+    for (const auto& removal : plan.removed) {
+        const auto [it, is_new] = place.emplace(removal.tensor, result.size());
+        if (is_new) result.push_back({removal.tensor, {}});
+        const int64_t size = tensors.at(removal.tensor).size(removal.dim);
+        result[it->second].second.push_back({removal.dim, kept_indices(removal, size)});
+    }
+    for (auto& [name, kept] : result)
+        std::sort(kept.begin(), kept.end(),
+                  [](const KeptIndices& a, const KeptIndices& b) { return a.dim < b.dim; });
+    return result;
 }
 
 }  // namespace
@@ -83,11 +98,12 @@ const torch::Tensor& NamedTensors::at(const std::string& name) const {
 void remove_slices(const NamedTensors& tensors, const Plan& plan, const OnSlice& on_slice) {
     const torch::NoGradGuard no_grad;
     check_plan(tensors, plan);
-    for (const auto& removal : plan.removed) {
-        const auto& tensor = tensors.at(removal.tensor);
-        const auto kept = kept_indices(removal, tensor.size(removal.dim)).to(tensor.device());
-        slice(tensor, removal.dim, kept);
-        if (on_slice && tensors.parameters.count(removal.tensor) > 0) on_slice(tensor, removal.dim, kept);
+    for (const auto& [name, kept] : kept_by_tensor(tensors, plan)) {
+        const auto& tensor = tensors.at(name);
+        slice(tensor, kept);
+        if (!on_slice || tensors.parameters.count(name) == 0) continue;
+        for (const auto& [dim, indices] : kept)
+            on_slice(tensor, dim, torch::tensor(indices, torch::kInt64).to(tensor.device()));
     }
 }
 

@@ -121,6 +121,39 @@ class GraphReader {
 
 }  // namespace
 
+bool is_in_place(const std::string& kind) {
+    return kind.back() == '_' && kind.rfind("__") != kind.size() - 2;
+}
+
+bool shares_memory(const std::string& kind) {
+    static const std::unordered_set<std::string> views = {"aten::view",
+                                                          "aten::reshape",
+                                                          "aten::flatten",
+                                                          "aten::unflatten",
+                                                          "aten::squeeze",
+                                                          "aten::expand",
+                                                          "aten::expand_as",
+                                                          "aten::unsqueeze",
+                                                          "aten::permute",
+                                                          "aten::transpose",
+                                                          "aten::t",
+                                                          "aten::detach",
+                                                          "aten::alias",
+                                                          "aten::select",
+                                                          "aten::slice",
+                                                          "aten::narrow",
+                                                          "aten::chunk",
+                                                          "aten::split",
+                                                          "aten::unbind",
+                                                          "aten::_reshape_alias",
+                                                          "aten::_unsafe_view",
+                                                          "aten::split_with_sizes",
+                                                          "aten::movedim",
+                                                          "aten::view_as",
+                                                          "aten::contiguous"};
+    return views.count(kind) > 0 || is_in_place(kind) || kind.rfind("prim::", 0) == 0;
+}
+
 EvalMode::EvalMode(torch::nn::Module& module) : module_(module), training_(module.is_training()) {
     for (auto& child : module.modules(/*include_self=*/false))
         children_.emplace_back(child, child->is_training());

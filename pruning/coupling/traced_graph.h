@@ -74,6 +74,11 @@ class EvalMode {
     std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> children_;
 };
 
+/// Operators whose result shares the memory of their first input: views, and those that write into it.
+bool shares_memory(const std::string& kind);
+/// Operators that write into their first input ("aten::relu_").
+bool is_in_place(const std::string& kind);
+
 using TracedFunction = std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>&)>;
 
 /// Runs `forward` (which calls `module`) once on `inputs`, in eval mode and without gradients, and records
