@@ -142,19 +142,4 @@ cv::Mat normals_from_depth(const cv::Mat& depth, const CameraIntrinsics& camera,
     return normals;
 }
 
-cv::Mat encode_normals(const cv::Mat& normals) {
-    if (normals.type() != CV_32FC3) throw Error("normals", "codes", "32-bit vectors", "another type");
-    cv::Mat codes(normals.size(), CV_8UC3, cv::Scalar::all(255));
-    const auto code = [](float component) {
-        return static_cast<uint8_t>(std::min(std::lrint((component + 1.0f) * 127.5f), 254L));
-    };
-    for (int v = 0; v < normals.rows; ++v) {
-        const auto* from = normals.ptr<cv::Vec3f>(v);
-        auto* to = codes.ptr<cv::Vec3b>(v);
-        for (int u = 0; u < normals.cols; ++u)
-            if (from[u] != cv::Vec3f::all(0)) to[u] = {code(-from[u][1]), code(from[u][2]), code(from[u][0])};
-    }
-    return codes;
-}
-
 }  // namespace mtlprune

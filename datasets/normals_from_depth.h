@@ -30,8 +30,4 @@ inline constexpr int kNormalsRadius = 12;
 /// Throws Error for another type, a radius below 1 and a focal length that is not positive.
 cv::Mat normals_from_depth(const cv::Mat& depth, const CameraIntrinsics& camera, int radius);
 
-/// 8-bit codes of such normals as in Sample.normals: BGR = (up, forward, right), round((n + 1) * 127.5), at
-/// most 254; (255,255,255) where there is none.
-cv::Mat encode_normals(const cv::Mat& normals);
-
 }  // namespace mtlprune

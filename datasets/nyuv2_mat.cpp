@@ -7,6 +7,7 @@
 #include "datasets/error.h"
 #include "datasets/label_checks.h"
 #include "datasets/matlab_v5.h"
+#include "datasets/normal_codes.h"
 #include "datasets/normals_from_depth.h"
 
 namespace mtlprune {

@@ -9,6 +9,7 @@
 #include "datasets/hdf5_file.h"
 #include "datasets/image_file.h"
 #include "datasets/label_stream.h"
+#include "datasets/normal_codes.h"
 
 namespace mtlprune {
 namespace {

@@ -1,12 +1,8 @@
 #include "datasets/packed_writer.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 
 #include "datasets/atomic_file.h"
 #include "datasets/config.h"
@@ -15,6 +11,7 @@
 #include "datasets/packed_frame.h"
 #include "datasets/parallel_for.h"
 #include "datasets/resized_dataset.h"
+#include "datasets/spool.h"
 
 namespace mtlprune {
 namespace {
@@ -22,46 +19,6 @@ namespace {
 constexpr PackedCodec kCodecs[] = {PackedCodec::jpeg, PackedCodec::png, PackedCodec::raw, PackedCodec::copy};
 constexpr int64_t kLargestSide = 1 << 15;
 constexpr int64_t kBlockPerThread = 4;
-
-/// Encoded streams wait here until their sizes are known. The file has no name and vanishes by itself.
-class Spool {
-  public:
-    explicit Spool(const std::filesystem::path& beside) {
-        std::string name = beside.string() + ".XXXXXX";
-        file_ = ::mkostemp(name.data(), O_CLOEXEC);
-        if (file_ < 0) fail(beside);
-        path_ = beside;
-        ::unlink(name.c_str());
-    }
-    ~Spool() { ::close(file_); }
-    Spool(const Spool&) = delete;
-    Spool& operator=(const Spool&) = delete;
-
-    void append(const std::vector<uint8_t>& bytes) {
-        for (size_t done = 0; done < bytes.size();) {
-            const ssize_t n = ::write(file_, bytes.data() + done, bytes.size() - done);
-            if (n < 0 && errno != EINTR) fail(path_);
-            if (n > 0) done += static_cast<size_t>(n);
-        }
-    }
-    std::vector<uint8_t> take(int64_t length) {
-        std::vector<uint8_t> bytes(length);
-        for (size_t done = 0; done < bytes.size();) {
-            const ssize_t n = ::pread(file_, bytes.data() + done, bytes.size() - done, position_);
-            if (n == 0 || (n < 0 && errno != EINTR)) fail(path_);
-            if (n > 0) position_ += n, done += static_cast<size_t>(n);
-        }
-        return bytes;
-    }
-
-  private:
-    [[noreturn]] static void fail(const std::filesystem::path& path) {
-        throw Error(fmt::format("{}: cannot write: {}", path.string(), std::strerror(errno)));
-    }
-    std::filesystem::path path_;
-    int file_ = -1;
-    off_t position_ = 0;
-};
 
 /// Frame `index` of the whole file: which split's, and its number there.
 struct Source {

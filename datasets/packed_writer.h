@@ -38,7 +38,7 @@ struct PackedSplit {
 
 struct PackedWriterOptions {
     PackedCodec codec = PackedCodec::jpeg;
-    int jpeg_quality = 90;  ///< 1..100
+    int jpeg_quality = 88;  ///< 1..100
     int64_t height = 0;     ///< resize to height x width (ResizedDataset); 0 = as they are
     int64_t width = 0;
     int64_t limit = 0;  ///< only this many frames of each split, evenly spaced; 0 = all

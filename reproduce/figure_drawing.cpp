@@ -38,8 +38,8 @@ std::pair<int, std::string> run_command(const std::string& command) {
 
 void run_script(const std::string& python, const std::filesystem::path& script,
                 const std::vector<std::string>& arguments) {
-    std::string command = shell_quoted(python) + " " + shell_quoted(script.string());
-    for (const auto& argument : arguments) command += " " + shell_quoted(argument);
+    std::string command = fmt::format("{} {}", shell_quoted(python), shell_quoted(script.string()));
+    for (const auto& argument : arguments) command += fmt::format(" {}", shell_quoted(argument));
     const auto [status, output] = run_command(command);
     if (status != 0)
         throw Error(fmt::format("figures: {} exited with {}: {}", script.string(), status, output));

@@ -86,7 +86,7 @@ TEST_F(CelebATest, FindsTheListsWhereTheArchiveHasThem) {
 
 TEST_F(CelebATest, ReadsWindowsLineEndsAndNoLastLineEnd) {
     std::string text = kAttributes;
-    for (size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 2) text.insert(at, "\r");
+    for (size_t at = 0; (at = text.find('\n', at)) != std::string::npos; at += 2) text.insert(at, 1, '\r');
     write_bytes(attributes(), text.substr(0, text.size() - 2));
     EXPECT_EQ(CelebA(options("test")).get(0).classes, (std::vector<int64_t>{1, 1, 1}));
 }

@@ -84,7 +84,7 @@ TEST(SampleProblems, NamesEachTaskThatBreaksTheContract) {
         EXPECT_NE(message.find("frame"), std::string::npos) << message;
         EXPECT_NE(message.find(part), std::string::npos) << message;
     };
-    expect([](Sample& s) { s.segmentation = {}; }, "labels of task segmentation, found none");
+    expect([](Sample& s) { s.segmentation = cv::Mat(); }, "labels of task segmentation, found none");
     expect([](Sample& s) { s.segmentation.at<uint8_t>(1, 2) = 5; }, "classes 0..4 or 255, found 5");
     expect([](Sample& s) { s.depth = random_depth(4, 3, 1); }, "task depth");
     expect([](Sample& s) { s.depth.at<float>(0, 0) = -1; }, "not negative");
@@ -95,7 +95,7 @@ TEST(SampleProblems, NamesEachTaskThatBreaksTheContract) {
     expect([](Sample& s) { s.classes = {2, 4}; }, "binary: expected a class in 0..1 or -1, found 2");
     expect([](Sample& s) { s.classes = {1}; }, "a class of task digit");
     Sample two = sound();
-    two.depth = {};
+    two.depth = cv::Mat();
     two.classes = {};
     EXPECT_EQ(sample_problems(two, kTasks).size(), 3u);
 }

@@ -11,6 +11,7 @@
 
 #include "datasets/error.h"
 #include "datasets/image_file.h"
+#include "datasets/normal_codes.h"
 #include "datasets/npy.h"
 
 namespace mtlprune {
@@ -90,7 +91,6 @@ TEST(NormalsFromDepth, RejectWhatTheyCannotUse) {
     EXPECT_THROW(normals_from_depth(cv::Mat::ones(8, 8, CV_8UC1), kCamera, 3), Error);
     EXPECT_THROW(normals_from_depth(depth, kCamera, 0), Error);
     EXPECT_THROW(normals_from_depth(depth, {0, 1, 1, 1}, 3), Error);
-    EXPECT_THROW(encode_normals(depth), Error);
 }
 
 TEST(NormalsFromDepth, CodesAreThoseOfTheAdaShareLayout) {

@@ -8,6 +8,7 @@
 
 #include "datasets/adashare.h"
 #include "datasets/atomic_file.h"
+#include "datasets/normal_codes.h"
 #include "datasets/packed_writer.h"
 #include "datasets/resized_dataset.h"
 #include "datasets/synthetic_rooms.h"
