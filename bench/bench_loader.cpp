@@ -5,7 +5,8 @@
 // Without MTLPRUNE_BENCH_DATA, 32 frames of 640x480 are made once in a temporary folder: shaded boxes with a
 // little noise, so that the PNG files are as large as real ones (image 0.5 MB, normals 0.4 MB). `cpu_ms` is
 // processor time per image over all threads; images/s is limited by threads / cpu_ms. Goal: 220 images/s with
-// 2 workers on 2 cores at the paper's training transform (321x321, batch 16).
+// 2 workers on 2 cores at the paper's training transform (321x321, batch 16). `load_packed` reads the same
+// frames (at most 64) from a packed file; goal: 600 images/s from codec raw.
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 #include <stdlib.h>
@@ -23,6 +24,8 @@
 #include "datasets/image_file.h"
 #include "datasets/loader.h"
 #include "datasets/npy.h"
+#include "datasets/packed.h"
+#include "datasets/packed_writer.h"
 #include "datasets/random.h"
 
 namespace mtlprune {
@@ -96,25 +99,36 @@ nlohmann::json write_frame(const fs::path& folder, int index) {
 class BenchData {
   public:
     BenchData() {
+        std::string name = (fs::temp_directory_path() / "mtlprune_bench_XXXXXX").string();
+        if (::mkdtemp(name.data()) == nullptr) throw Error("cannot create " + name);
+        scratch_ = folder_ = name;
         if (const char* given = std::getenv("MTLPRUNE_BENCH_DATA"); given != nullptr && *given != '\0') {
             folder_ = given;
             return;
         }
-        std::string name = (fs::temp_directory_path() / "mtlprune_bench_XXXXXX").string();
-        if (::mkdtemp(name.data()) == nullptr) throw Error("cannot create " + name);
-        folder_ = name;
-        made_ = true;
         nlohmann::json train = nlohmann::json::array();
         for (int i = 0; i < kFrames; ++i) train.push_back(write_frame(folder_, i));
         std::ofstream(folder_ / "nyu_v2_3task.json") << nlohmann::json{{"train", train}}.dump();
     }
     ~BenchData() {
         std::error_code ignored;
-        if (made_) fs::remove_all(folder_, ignored);
+        fs::remove_all(scratch_, ignored);
     }
     const fs::path& folder() const { return folder_; }
     std::shared_ptr<const AdaShareNyuv2> open() const {
         return std::make_shared<const AdaShareNyuv2>(AdaShareOptions{folder_});
+    }
+    /// The frames packed with `codec`, `height` rows high; written once.
+    std::shared_ptr<const PackedDataset> open_packed(PackedCodec codec, int64_t height) const {
+        const fs::path path = scratch_ / fmt::format("{}{}.h5", to_string(codec), height);
+        const auto source = open();
+        if (!fs::exists(path))
+            write_packed({{"train", source}}, path,
+                         {.codec = codec,
+                          .height = height,
+                          .width = height * 4 / 3,
+                          .limit = std::min<int64_t>(source->size(), 64)});
+        return std::make_shared<const PackedDataset>(PackedOptions{path});
     }
     /// File `modality` (0 image, 1 segmentation, 2 normals, 3 depth) of the first training frame.
     fs::path file(int modality) const {
@@ -124,7 +138,7 @@ class BenchData {
 
   private:
     fs::path folder_;
-    bool made_ = false;
+    fs::path scratch_;
 };
 
 const BenchData& data() {
@@ -139,16 +153,20 @@ void report(benchmark::State& state, int64_t images, double processor) {
 }
 
 /// Batches of 16 through the whole loader; the calling thread only takes them.
-void load_batches(benchmark::State& state) {
+void load(benchmark::State& state, std::shared_ptr<const Dataset> dataset, int64_t workers) {
     LoaderOptions options;
-    options.workers = state.range(0);
+    options.workers = workers;
     options.transform.augmentation = Augmentation::paper;
-    Loader loader(data().open(), options);
+    Loader loader(std::move(dataset), options);
     loader.next();  // starts the workers and fills the page cache
     const double start = processor_seconds();
     int64_t images = 0;
     for (auto _ : state) images += loader.next().size();
     report(state, images, processor_seconds() - start);
+}
+
+void load_batches(benchmark::State& state) {
+    load(state, data().open(), state.range(0));
 }
 BENCHMARK(load_batches)
     ->ArgName("workers")
@@ -158,8 +176,23 @@ BENCHMARK(load_batches)
     ->UseRealTime()
     ->Unit(benchmark::kMillisecond);
 
+template <PackedCodec codec>
+void load_packed(benchmark::State& state) {
+    load(state, data().open_packed(codec, state.range(1)), state.range(0));
+}
+BENCHMARK_TEMPLATE(load_packed, PackedCodec::raw)
+    ->ArgNames({"workers", "height"})
+    ->ArgsProduct({{1, 2}, {240, 480}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_TEMPLATE(load_packed, PackedCodec::jpeg)
+    ->ArgNames({"workers", "height"})
+    ->ArgsProduct({{2}, {240, 480}})
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+
 template <typename Work>
-void measure(benchmark::State& state, const Work& work) {
+void measure(benchmark::State& state, Work work) {
     work();
     const double start = processor_seconds();
     for (auto _ : state) benchmark::DoNotOptimize(work());
@@ -193,6 +226,13 @@ void decode_frame(benchmark::State& state) {
     measure(state, [dataset = data().open()] { return dataset->get(0); });
 }
 BENCHMARK(decode_frame)->Unit(benchmark::kMicrosecond);
+
+/// A whole frame from a packed file of arrays, 480 and 240 rows high.
+void read_packed_frame(benchmark::State& state) {
+    measure(state, [dataset = data().open_packed(PackedCodec::raw, state.range(0)),
+                    at = int64_t{0}]() mutable { return dataset->get(++at % dataset->size()); });
+}
+BENCHMARK(read_packed_frame)->Arg(240)->Arg(480)->Unit(benchmark::kMicrosecond);
 
 /// The training transform at scales over the whole range.
 void transform(benchmark::State& state) {

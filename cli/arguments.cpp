@@ -6,6 +6,7 @@
 
 #include "datasets/atomic_file.h"
 #include "datasets/config.h"
+#include "datasets/open_dataset.h"
 #include "reproduce/resources.h"
 
 namespace mtlprune::cli {
@@ -64,10 +65,12 @@ void add_experiment_options(po::options_description& options, const std::string&
     options.add_options()("scale", po::value<std::string>()->default_value(default_scale),
                           "smoke, quick, small, paper, or a JSON file")(
         "data", po::value<std::string>(),
-        "nyuv2=DIR (AdaShare layout, see docs/datasets/nyuv2.md) or synthetic_rooms; default: what the scale "
-        "says")("seeds", po::value<std::vector<uint64_t>>()->multitoken(),
-                "seeds instead of the scale's, e.g. --seeds 0 1 2")("device", po::value<std::string>(),
-                                                                    "cpu or cuda")(
+        "LAYOUT=DIR, e.g. nyuv2=DIR (AdaShare layout, see docs/datasets/nyuv2.md), or synthetic_rooms; "
+        "mtlprune "
+        "list names the layouts; default: what the scale says")(
+        "seeds", po::value<std::vector<uint64_t>>()->multitoken(),
+        "seeds instead of the scale's, e.g. --seeds 0 1 2")("device", po::value<std::string>(),
+                                                            "cpu or cuda")(
         "fidelity", po::value<std::string>(),
         "corrected (what the paper means) or as_released (its code, quirks included)")(
         "set", po::value<std::vector<std::string>>()->composing(),
@@ -77,13 +80,12 @@ void add_experiment_options(po::options_description& options, const std::string&
 }
 
 std::vector<std::pair<std::string, nlohmann::json>> data_overrides(const std::string& text) {
-    if (text == "synthetic_rooms") return {{"data.kind", "synthetic_rooms"}};
-    const size_t equals = text.find('=');
-    const auto kind = text.substr(0, equals);
-    if (equals == std::string::npos || kind != "nyuv2")
-        throw Error("option", "--data", "nyuv2=DIR or synthetic_rooms",
-                    "'" + text + "'" + did_you_mean(kind, {"nyuv2", "synthetic_rooms"}));
-    return {{"data.kind", "adashare"}, {"data.path", text.substr(equals + 1)}};
+    const auto request = parse_dataset(text);
+    const auto& name = dataset_layout(request.layout).name;
+    if (request.folder.empty()) return {{"data.kind", name}};
+    // Run directories carry the hash of the description, and theirs say "adashare".
+    return {{"data.kind", name == "nyuv2_adashare" ? "adashare" : name},
+            {"data.path", request.folder.string()}};
 }
 
 Experiment read_experiment_options(const po::variables_map& values) {

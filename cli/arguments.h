@@ -23,7 +23,7 @@ void add_experiment_options(po::options_description& options, const std::string&
 /// The experiment that those options describe.
 Experiment read_experiment_options(const po::variables_map& values);
 
-/// "nyuv2=DIR" or "synthetic_rooms" as overrides of an experiment's data section.
+/// "LAYOUT=DIR" or "synthetic_rooms" as overrides of an experiment's data section.
 std::vector<std::pair<std::string, nlohmann::json>> data_overrides(const std::string& text);
 
 }  // namespace mtlprune::cli

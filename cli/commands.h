@@ -10,9 +10,16 @@ using Arguments = std::vector<std::string>;
 
 int list_command(const Arguments& arguments);
 int data_command(const Arguments& arguments);
+/// `mtlprune data check` and `mtlprune data stats`.
+int pack_command(const Arguments& arguments);
+int check_command(const Arguments& arguments);
+int stats_command(const Arguments& arguments);
 int train_command(const Arguments& arguments);
 int prune_command(const Arguments& arguments);
 int eval_command(const Arguments& arguments);
+int prune_torchscript_command(const Arguments& arguments);
+int groups_command(const Arguments& arguments);
+int explain_command(const Arguments& arguments);
 /// `command_line` is stated in the report as the way to repeat the run.
 int reproduce_command(const Arguments& arguments, const std::string& command_line);
 

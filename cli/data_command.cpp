@@ -10,6 +10,7 @@
 #include "datasets/atomic_file.h"
 #include "datasets/config.h"
 #include "datasets/contact_sheet.h"
+#include "datasets/open_dataset.h"
 #include "datasets/synthetic_rooms.h"
 #include "reproduce/experiment_data.h"
 #include "reproduce/jobs.h"
@@ -19,11 +20,16 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: mtlprune data show [OPTIONS]     a contact sheet (PNG) of frames, labels and predictions\n"
-    "       mtlprune data render [OPTIONS]   write the synthetic rooms in the AdaShare layout\n\n"
-    "Add --help to either.\n";
+    "       mtlprune data render [OPTIONS]   write the synthetic rooms in the AdaShare layout\n"
+    "       mtlprune data pack LAYOUT=DIR OUT.h5   write a data set into one HDF5 file\n"
+    "       mtlprune data check LAYOUT=DIR   decode every frame, print every problem\n"
+    "       mtlprune data stats LAYOUT=DIR --out DIR   classes, depths, normals, colours: JSON, CSV, plot\n\n"
+    "Add --help to any.\n";
 
 /// One task's prediction [C,h,w] in the encoding of Sample.
 cv::Mat to_label(const TaskSpec& task, const torch::Tensor& prediction, NormalsTarget normals) {
+    if (task.kind == TaskKind::classification)
+        return cv::Mat(1, 1, CV_32SC1, cv::Scalar(prediction.mean({1, 2}).argmax().item<double>()));
     const int h = static_cast<int>(prediction.size(1)), w = static_cast<int>(prediction.size(2));
     if (task.kind == TaskKind::segmentation) {
         const auto classes = prediction.argmax(0).to(torch::kByte).contiguous();
@@ -61,6 +67,18 @@ std::vector<std::vector<cv::Mat>> predict(const Experiment& experiment, const st
     return predictions;
 }
 
+/// The split of the experiment's data set, or of any other layout, which experiments cannot train on.
+std::shared_ptr<const Dataset> shown_dataset(const po::variables_map& values) {
+    const auto split = values["split"].as<std::string>();
+    if (values.count("data") > 0 && values.count("checkpoint") == 0) {
+        auto request = parse_dataset(values["data"].as<std::string>());
+        request.split = split;
+        if (!dataset_layout(request.layout).nyuv2_tasks) return open_dataset(request);
+    }
+    const bool dense_labels = values.count("checkpoint") == 0;
+    return open_split(read_experiment_options(values).data, split, dense_labels);
+}
+
 int show(const Arguments& arguments) {
     po::options_description options("options");
     add_experiment_options(options);
@@ -74,18 +92,19 @@ int show(const Arguments& arguments) {
                "labels or, with --checkpoint,\nthe labels of the network's tasks and its predictions.",
                options, arguments, values))
         return 0;
-    const auto experiment = read_experiment_options(values);
     const bool predict_too = values.count("checkpoint") > 0;
-    const auto dataset =
-        open_split(experiment.data, values["split"].as<std::string>(), /*dense_labels=*/!predict_too);
+    const auto dataset = shown_dataset(values);
     const int64_t count = std::clamp<int64_t>(values["count"].as<int64_t>(), 1, dataset->size());
     std::vector<Sample> samples;
     for (int64_t i = 0; i < count; ++i) samples.push_back(dataset->get(i * dataset->size() / count));
     std::vector<std::vector<cv::Mat>> predictions;
-    if (predict_too) predictions = predict(experiment, values["checkpoint"].as<std::string>(), samples);
+    if (predict_too)
+        predictions =
+            predict(read_experiment_options(values), values["checkpoint"].as<std::string>(), samples);
     ContactSheetOptions sheet;
     sheet.columns = values["columns"].as<int>();
-    if (dataset->tasks()[0].channels == 13) sheet.class_names = nyu13_class_names();
+    if (!dataset->tasks().empty() && dataset->tasks()[0].channels == 13)
+        sheet.class_names = nyu13_class_names();
     std::vector<unsigned char> png;
     cv::imencode(
         ".png", contact_sheet(samples, dataset->tasks(), predictions.empty() ? nullptr : &predictions, sheet),
@@ -140,13 +159,19 @@ int data_command(const Arguments& arguments) {
     if (!arguments.empty() && arguments[0] == "show") return show({arguments.begin() + 1, arguments.end()});
     if (!arguments.empty() && arguments[0] == "render")
         return render({arguments.begin() + 1, arguments.end()});
+    if (!arguments.empty() && arguments[0] == "pack")
+        return pack_command({arguments.begin() + 1, arguments.end()});
+    if (!arguments.empty() && arguments[0] == "check")
+        return check_command({arguments.begin() + 1, arguments.end()});
+    if (!arguments.empty() && arguments[0] == "stats")
+        return stats_command({arguments.begin() + 1, arguments.end()});
     if (!arguments.empty() && (arguments[0] == "--help" || arguments[0] == "-h")) {
         std::cout << kUsage;
         return 0;
     }
     const std::string name = arguments.empty() ? "" : arguments[0];
     throw Error(fmt::format("data: unknown sub-command '{}'{}; mtlprune data --help lists all", name,
-                            did_you_mean(name, {"show", "render"})));
+                            did_you_mean(name, {"show", "render", "pack", "check", "stats"})));
 }
 
 }  // namespace mtlprune::cli

@@ -6,6 +6,7 @@
 #include "cli/commands.h"
 #include "datasets/atomic_file.h"
 #include "datasets/config.h"
+#include "datasets/open_dataset.h"
 #include "pruning/criteria/criterion.h"
 #include "reproduce/resources.h"
 #include "training/metrics.h"
@@ -23,13 +24,15 @@ int list_command(const Arguments& arguments) {
     for (const auto& criterion : list_criteria())
         std::cout << fmt::format("  {:16} needs {:28} fidelity {}\n  {:16} {}\n", criterion.name,
                                  criterion.needs, criterion.fidelity, "", criterion.paper);
-    std::cout
-        << "\ndata sets\n"
-           "  synthetic_rooms  ray-cast rooms drawn on demand: segmentation (13 classes), normals, depth\n"
-           "  nyuv2=DIR        NYUv2 in the AdaShare layout (docs/datasets/nyuv2.md)\n"
-           "\nmodels\n"
-           "  vgg16-aspp       VGG-16 without BatchNorm, one SmallASPP head per task; any widths\n"
-           "\nmetrics\n";
+    std::cout << "\ndata sets\n";
+    for (const auto& layout : dataset_layouts()) {
+        auto form = layout.name + (layout.needs_folder ? "=DIR" : "");
+        for (const auto& alias : layout.aliases) form += fmt::format(", {}=DIR", alias);
+        std::cout << fmt::format("  {}\n  {:16} {}\n", form, "", layout.description);
+    }
+    std::cout << "\nmodels\n"
+                 "  vgg16-aspp       VGG-16 without BatchNorm, one SmallASPP head per task; any widths\n"
+                 "\nmetrics\n";
     for (const auto& metric : metric_definitions(nyuv2_tasks(40)))
         std::cout << fmt::format("  {:16} {:13} {:7} {}: {}\n", metric.name, metric.task,
                                  metric.higher_is_better ? "higher" : "lower",

@@ -19,10 +19,15 @@ usage: mtlprune COMMAND [OPTIONS]      (mtlprune COMMAND --help says more)
   train       train one dense network of a scale
   prune       prune a trained network iteratively with one criterion
   eval        metrics of a checkpoint on the test split
-  data        look at a data set (show) or write the synthetic rooms to disk (render)
+  data        look at a data set (show), validate it (check), describe it (stats), or write the synthetic rooms to
+              disk (render)
   list        criteria, data sets, models and scales that exist
 
-Exit codes: 0 success, 1 internal error, 2 bad input or environment.
+  prune-torchscript   prune any traced or scripted network once, by its weights
+  groups              channels of a network that must leave together, as a table and a picture
+  explain             channels of a network that cannot leave, and why
+
+Exit codes: 0 success, 1 internal error (data check: problems found), 2 bad input or environment.
 )";
 
 int run(const std::string& command, const mtlprune::cli::Arguments& rest, const std::string& command_line) {
@@ -33,9 +38,13 @@ int run(const std::string& command, const mtlprune::cli::Arguments& rest, const 
     if (command == "prune") return prune_command(rest);
     if (command == "eval") return eval_command(rest);
     if (command == "reproduce") return reproduce_command(rest, command_line);
-    throw mtlprune::Error(fmt::format(
-        "unknown command '{}'{}; mtlprune --help lists all", command,
-        mtlprune::did_you_mean(command, {"list", "data", "train", "prune", "eval", "reproduce"})));
+    if (command == "prune-torchscript") return prune_torchscript_command(rest);
+    if (command == "groups") return groups_command(rest);
+    if (command == "explain") return explain_command(rest);
+    throw mtlprune::Error(
+        fmt::format("unknown command '{}'{}; mtlprune --help lists all", command,
+                    mtlprune::did_you_mean(command, {"list", "data", "train", "prune", "eval", "reproduce",
+                                                     "prune-torchscript", "groups", "explain"})));
 }
 
 }  // namespace

@@ -2,12 +2,12 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
+#include <algorithm>
 #include <utility>
 
 #include "datasets/atomic_file.h"
-#include "datasets/config.h"
 #include "datasets/error.h"
+#include "datasets/frame_list.h"
 #include "datasets/image_file.h"
 #include "datasets/label_checks.h"
 #include "datasets/npy.h"
@@ -16,26 +16,6 @@ namespace mtlprune {
 namespace {
 
 constexpr const char* kListName = "nyu_v2_3task.json";
-
-bool leaves_folder(const std::filesystem::path& path) {
-    const auto normal = path.lexically_normal();
-    return path.is_absolute() || (!normal.empty() && *normal.begin() == "..");
-}
-
-const nlohmann::json& find_split(const nlohmann::json& list, const std::string& split,
-                                 const std::string& place) {
-    if (!list.is_object()) throw Error("NYUv2 list", place, "an object of splits", list.dump().substr(0, 40));
-    std::vector<std::string> names;
-    for (const auto& [name, value] : list.items()) names.push_back(name);
-    const auto found = list.find(split);
-    if (found == list.end())
-        throw Error("NYUv2 list", place, "split '" + split + "'",
-                    fmt::format("only {}{}", nlohmann::json(names).dump(), did_you_mean(split, names)));
-    if (!found->is_array() || found->empty())
-        throw Error("NYUv2 list", place + ": " + split, "a list of frames",
-                    found->is_array() ? "an empty list" : found->dump().substr(0, 40));
-    return *found;
-}
 
 std::string size_text(const cv::Mat& pixels) {
     return fmt::format("{}x{}", pixels.cols, pixels.rows);
@@ -58,23 +38,10 @@ AdaShareNyuv2::AdaShareNyuv2(AdaShareOptions options) : options_(std::move(optio
 
 std::vector<AdaShareNyuv2::Frame> AdaShareNyuv2::read_list() const {
     const std::string place = (options_.folder / kListName).string();
-    const auto list = parse_json(read_file(place, "NYUv2 list"), place);
-    std::vector<Frame> frames;
-    for (const auto& entry : find_split(list, options_.split, place)) {
-        const std::string where = fmt::format("{}: {}[{}]", place, options_.split, frames.size());
-        if (!entry.is_array() || entry.size() != modalities)
-            throw Error("NYUv2 list", where, "4 paths [image, segmentation, normals, depth]",
-                        entry.is_array() ? std::to_string(entry.size()) : entry.dump().substr(0, 40));
-        Frame frame;
-        for (size_t m = 0; m < frame.size(); ++m) {
-            if (!entry[m].is_string())
-                throw Error("NYUv2 list", where, "a path", entry[m].dump().substr(0, 40));
-            frame[m] = entry[m].get<std::string>();
-            if (frame[m].empty() || leaves_folder(frame[m]))
-                throw Error("NYUv2 list", where, "a path inside the data set's folder", "'" + frame[m] + "'");
-        }
-        frames.push_back(std::move(frame));
-    }
+    const auto paths = parse_frame_list(read_file(place, "NYUv2 list"), {"NYUv2 list", place}, options_.split,
+                                        {"image", "segmentation", "normals", "depth"});
+    std::vector<Frame> frames(paths.size());
+    for (size_t i = 0; i < frames.size(); ++i) std::copy_n(paths[i].begin(), modalities, frames[i].begin());
     return frames;
 }
 
@@ -82,31 +49,66 @@ std::filesystem::path AdaShareNyuv2::file(const Frame& frame, Modality modality)
     return options_.folder / frame[modality];
 }
 
-void AdaShareNyuv2::check_sizes(const Frame& frame, const Sample& sample) const {
-    const std::pair<Modality, const cv::Mat*> others[] = {
-        {segmentation, &sample.segmentation}, {normals, &sample.normals}, {depth, &sample.depth}};
-    for (const auto& [modality, pixels] : others)
-        if (pixels->size() != sample.image.size())
-            throw Error("frame", file(frame, modality).string(),
-                        fmt::format("{} as {} has", size_text(sample.image), file(frame, image).string()),
-                        size_text(*pixels));
-}
-
-Sample AdaShareNyuv2::get(int64_t index) const {
+const AdaShareNyuv2::Frame& AdaShareNyuv2::frame(int64_t index) const {
     if (index < 0 || index >= size())
         throw Error("AdaShare NYUv2", options_.split, fmt::format("a frame in 0..{}", size() - 1),
                     std::to_string(index));
-    const Frame& frame = frames_[index];
+    return frames_[index];
+}
+
+/// Decodes one file into its place in the sample and checks its values.
+void AdaShareNyuv2::read(const Frame& frame, Modality modality, Sample& sample) const {
+    const auto path = file(frame, modality);
+    switch (modality) {
+        case image:
+            sample.image = read_colour_image(path);
+            return;
+        case segmentation:
+            sample.segmentation = read_label_image(path);
+            return check_classes(sample.segmentation, options_.classes, path.string());
+        case normals:
+            sample.normals = read_colour_image(path);
+            return;
+        default:
+            sample.depth = read_npy(path);
+            return check_depth(sample.depth, path.string());
+    }
+}
+
+void AdaShareNyuv2::check_size(const Frame& frame, Modality modality, const Sample& sample) const {
+    const cv::Mat& pixels = modality == segmentation ? sample.segmentation
+                            : modality == normals    ? sample.normals
+                                                     : sample.depth;
+    if (pixels.size() != sample.image.size())
+        throw Error("frame", file(frame, modality).string(),
+                    fmt::format("{} as {} has", size_text(sample.image), file(frame, image).string()),
+                    size_text(pixels));
+}
+
+std::string AdaShareNyuv2::id(int64_t index) const {
+    return frame(index)[image];
+}
+
+Sample AdaShareNyuv2::get(int64_t index) const {
+    const Frame& chosen = frame(index);
     Sample sample;
-    sample.id = frame[image];
-    sample.image = read_colour_image(file(frame, image));
-    sample.segmentation = read_label_image(file(frame, segmentation));
-    sample.normals = read_colour_image(file(frame, normals));
-    sample.depth = read_npy(file(frame, depth));
-    check_sizes(frame, sample);
-    check_classes(sample.segmentation, options_.classes, file(frame, segmentation).string());
-    check_depth(sample.depth, file(frame, depth).string());
+    sample.id = chosen[image];
+    for (const Modality modality : {image, segmentation, normals, depth}) read(chosen, modality, sample);
+    for (const Modality modality : {segmentation, normals, depth}) check_size(chosen, modality, sample);
     return sample;
+}
+
+std::vector<Error> AdaShareNyuv2::problems(int64_t index) const {
+    const Frame& chosen = frame(index);
+    std::vector<Error> found;
+    Sample sample;
+    for (const Modality modality : {image, segmentation, normals, depth}) try {
+            read(chosen, modality, sample);
+            if (modality != image && !sample.image.empty()) check_size(chosen, modality, sample);
+        } catch (const Error& error) {
+            found.push_back(error);
+        }
+    return found;
 }
 
 std::string AdaShareNyuv2::description() const {

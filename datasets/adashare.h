@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "datasets/image_files.h"
 #include "datasets/sample.h"
 
 namespace mtlprune {
@@ -20,7 +21,7 @@ struct AdaShareOptions {
 /// Reads `folder`/nyu_v2_3task.json, {"train": [[image, segmentation, normals, depth], ...], "test": [...]},
 /// with paths relative to `folder`; formats and value ranges are in docs/datasets/nyuv2.md. Tasks:
 /// nyuv2_tasks(classes).
-class AdaShareNyuv2 : public Dataset {
+class AdaShareNyuv2 : public Dataset, public ImageFiles {
   public:
     /// Reads the list only. Throws Error for a missing or malformed list, a split that is missing or empty,
     /// an entry without four paths, a path that leaves the folder, and a limit beyond the number of frames.
@@ -31,8 +32,13 @@ class AdaShareNyuv2 : public Dataset {
     /// of range, depth that is negative or not finite.
     Sample get(int64_t index) const override;
     const std::vector<TaskSpec>& tasks() const override { return tasks_; }
+    /// The path of the image in the list.
+    std::string id(int64_t index) const override;
+    /// Of every file, not only of the first that get() stumbles over.
+    std::vector<Error> problems(int64_t index) const override;
     /// E.g. "NYUv2 (AdaShare layout), split train: 795 frames of 640x480". Decodes the first frame.
     std::string description() const override;
+    std::filesystem::path image_file(int64_t index) const override { return file(frames_.at(index), image); }
 
   private:
     enum Modality { image, segmentation, normals, depth, modalities };
@@ -40,7 +46,9 @@ class AdaShareNyuv2 : public Dataset {
 
     std::vector<Frame> read_list() const;
     std::filesystem::path file(const Frame& frame, Modality modality) const;
-    void check_sizes(const Frame& frame, const Sample& sample) const;
+    const Frame& frame(int64_t index) const;
+    void read(const Frame& frame, Modality modality, Sample& sample) const;
+    void check_size(const Frame& frame, Modality modality, const Sample& sample) const;
 
     AdaShareOptions options_;
     std::vector<TaskSpec> tasks_;

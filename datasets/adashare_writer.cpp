@@ -8,6 +8,7 @@
 
 #include "datasets/atomic_file.h"
 #include "datasets/error.h"
+#include "datasets/normal_codes.h"
 #include "datasets/npy_writer.h"
 #include "datasets/parallel_for.h"
 
@@ -38,7 +39,7 @@ void check(const Sample& sample) {
     };
     require(sample.image, CV_8UC3, "image");
     require(sample.segmentation, CV_8UC1, "segmentation");
-    require(sample.normals, CV_8UC3, "normals");
+    require(sample.normals, sample.normals.type() == CV_32FC3 ? CV_32FC3 : CV_8UC3, "normals");
     require(sample.depth, CV_32FC1, "depth");
 }
 
@@ -58,7 +59,8 @@ void write_frame(const Sample& sample, const std::filesystem::path& folder, cons
     check(sample);
     write_png(folder / files.image, sample.image);
     write_png(folder / files.segmentation, sample.segmentation);
-    write_png(folder / files.normals, sample.normals);
+    write_png(folder / files.normals,
+              sample.normals.type() == CV_32FC3 ? encode_normals(sample.normals) : sample.normals);
     write_file_atomically(folder / files.depth, encode_npy_f32(sample.depth, true));
 }
 

@@ -50,6 +50,23 @@ void write_file_atomically(const std::filesystem::path& path, const std::string&
     }
 }
 
+PendingFile::PendingFile(std::filesystem::path path)
+    : path_(std::move(path)), temporary_(fmt::format("{}.tmp{}", path_.string(), ::getpid())) {}
+
+PendingFile::~PendingFile() {
+    if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void PendingFile::commit() {
+    const int file = ::open(temporary_.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) fail(path_, "cannot write", errno);
+    int code = ::fsync(file) == 0 ? 0 : errno;
+    ::close(file);
+    if (code == 0 && ::rename(temporary_.c_str(), path_.c_str()) != 0) code = errno;
+    if (code != 0) fail(path_, "cannot write", code);
+    temporary_.clear();
+}
+
 std::string read_file(const std::filesystem::path& path, const std::string& subject) {
     errno = 0;
     if (std::filesystem::is_directory(path)) throw Error(subject, path.string(), "a file", "a folder");

@@ -12,6 +12,24 @@ namespace mtlprune {
 /// then untouched and the temporary file removed.
 void write_file_atomically(const std::filesystem::path& path, const std::string& content);
 
+/// A file that a library writes by itself: under a temporary name until it is complete.
+class PendingFile {
+  public:
+    explicit PendingFile(std::filesystem::path path);
+    /// Removes the temporary file unless it was committed.
+    ~PendingFile();
+    PendingFile(const PendingFile&) = delete;
+    PendingFile& operator=(const PendingFile&) = delete;
+    /// Where to write.
+    const std::filesystem::path& temporary() const { return temporary_; }
+    /// Flushes the closed temporary file to disk and renames it to `path`; throws Error naming `path`.
+    void commit();
+
+  private:
+    std::filesystem::path path_;
+    std::filesystem::path temporary_;
+};
+
 /// The whole file as bytes. Throws Error naming the path and the reason.
 std::string read_file(const std::filesystem::path& path, const std::string& subject = "file");
 

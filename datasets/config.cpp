@@ -52,6 +52,9 @@ nlohmann::json parse_json(const std::string& text, const std::string& place) {
         const std::string what = error.what();
         const size_t start = what.find("parse error");
         throw Error("JSON", place, "valid JSON", start == std::string::npos ? what : what.substr(start));
+    } catch (const nlohmann::json::out_of_range& error) {
+        const std::string what = error.what();  // "[json.exception...] number overflow parsing '1e999'"
+        throw Error("JSON", place, "numbers that a double holds", what.substr(what.find("] ") + 2));
     }
 }
 

@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kGap = 6, kGroupGap = 22, kCaption = 18, kHeader = 26, kLegendRow = 20, kMargin = 10;
 const cv::Scalar kPaper = cv::Scalar::all(250), kInk = cv::Scalar::all(30), kWhite = cv::Scalar::all(255);
+const cv::Scalar kRight = {110, 140, 30}, kWrong = {50, 50, 190};
 
 void write(cv::Mat& sheet, const std::string& text, cv::Point baseline, double size,
            const cv::Scalar& colour) {
@@ -126,7 +127,13 @@ class Sheet {
         write(sheet_, fitted(sample.id, group_width_, 0.4), {left, top + kCaption - 6}, 0.4, kInk);
         top += kCaption;
         put(sample.image, left, top, cv::INTER_AREA);
+        size_t classified = 0;
         for (size_t t = 0; t < tasks_.size(); ++t) {
+            if (tasks_[t].kind == TaskKind::classification) {
+                const cv::Mat* predicted = predictions_ ? &(*predictions_)[i][t] : nullptr;
+                left = draw_classes(sample, classified++, predicted, left, top);
+                continue;
+            }
             const cv::Mat& label = label_of(sample, tasks_[t].kind);
             const cv::Mat none;
             const cv::Mat& predicted = predictions_ ? (*predictions_)[i][t] : none;
@@ -148,7 +155,32 @@ class Sheet {
             return;
         }
         put(colour_label(label, task, range, place + ": " + task.name), left, top, cv::INTER_NEAREST);
-        if (task.kind == TaskKind::depth) draw_depth_scale(sheet_(area), range);
+        if (task.kind == TaskKind::depth && task.name != kInverseDepth) draw_depth_scale(sheet_(area), range);
+    }
+
+    /// The class and, if any, its prediction; returns where the last tile begins.
+    int draw_classes(const Sample& sample, size_t which, const cv::Mat* predicted, int left, int top) {
+        const int64_t label = which < sample.classes.size() ? sample.classes[which] : -1;
+        draw_class(label, cv::Scalar::all(90), left += tile_.width + kGap, top);
+        if (!predicted) return left;
+        if (predicted->type() != CV_32SC1 || predicted->total() != 1)
+            throw Error("contact sheet", sample.id + " predicted", "one class, CV_32SC1",
+                        cv::typeToString(predicted->type()));
+        const int64_t guess = predicted->at<int>(0);
+        draw_class(guess,
+                   label < 0        ? kInk
+                   : guess == label ? kRight
+                                    : kWrong,
+                   left += tile_.width + kGap, top);
+        return left;
+    }
+
+    void draw_class(int64_t label, const cv::Scalar& background, int left, int top) {
+        constexpr double kSize = 1.2;
+        const std::string text = label < 0 ? "?" : std::to_string(label);
+        sheet_(cv::Rect(left, top, tile_.width, tile_.height)).setTo(background);
+        write(sheet_, text, {left + (tile_.width - text_width(text, kSize)) / 2, top + tile_.height / 2 + 12},
+              kSize, kWhite);
     }
 
     void put(const cv::Mat& picture, int left, int top, int interpolation) {

@@ -20,10 +20,12 @@ std::vector<cv::Vec3b> palette(int64_t classes);
 
 /// A CV_8UC3 (BGR) sheet: a header, then one row of tiles per `options.columns` frames: the image and each
 /// task's label. With predictions, [frame][task] in the encodings of Sample (segmentation CV_8UC1, normals
-/// CV_8UC3 codes, others CV_32FC1; any size), each label is followed by its prediction. Segmentation uses
-/// palette(channels), depth the range printed in the tile (the label's, also for its prediction; near =
-/// bright), normals (n + 1) / 2 as colours, keypoints and edges grey. Masked pixels and missing modalities
-/// are black. Throws Error on no samples, a wrong number of predictions or a wrong type of pixels.
+/// CV_8UC3 codes or CV_32FC3 vectors, classification CV_32SC1 of one pixel, others CV_32FC1; any size), each
+/// label is followed by its prediction. Segmentation uses palette(channels), depth the range printed in the
+/// tile (the label's, also for its prediction; near = bright), normals (n + 1) / 2 as colours, keypoints and
+/// edges grey, classification the class's number (a wrong prediction on red, a right one on green). Masked
+/// pixels and missing modalities are black. Throws Error on no samples, a wrong number of predictions or a
+/// wrong type of pixels.
 cv::Mat contact_sheet(const std::vector<Sample>& samples, const std::vector<TaskSpec>& tasks,
                       const std::vector<std::vector<cv::Mat>>* predictions = nullptr,
                       const ContactSheetOptions& options = {});

@@ -53,11 +53,26 @@ cv::Mat decode_png(const std::vector<uint8_t>& bytes, const PngHeader& header, i
     return pixels ? *pixels : decode(bytes, flags, place);
 }
 
+cv::Mat read_grey_png(const std::filesystem::path& path, int bits, const std::string& expected) {
+    const auto bytes = read_bytes(path);
+    const auto place = path.string();
+    if (!starts_with(bytes, kPngStart))
+        throw Error("label image", place, "a PNG file",
+                    starts_with(bytes, kJpegStart) ? "a JPEG file, which does not keep exact labels"
+                                                   : fmt::format("{} bytes of something else", bytes.size()));
+    const PngHeader header = check_png(bytes, place);
+    if (header.colour_type != 0 || header.bit_depth != bits || header.transparency)
+        throw Error("label image", place, expected, describe_png(header));
+    return decode_png(bytes, header, cv::IMREAD_UNCHANGED, place);
+}
+
 }  // namespace
 
 cv::Mat read_colour_image(const std::filesystem::path& path) {
-    const auto bytes = read_bytes(path);
-    const auto place = path.string();
+    return decode_colour_image(read_bytes(path), path.string());
+}
+
+cv::Mat decode_colour_image(const std::vector<uint8_t>& bytes, const std::string& place) {
     if (starts_with(bytes, kPngStart)) {
         const PngHeader header = check_png(bytes, place);
         const bool colour = header.colour_type == 2 || header.colour_type == 3;
@@ -77,16 +92,11 @@ cv::Mat read_colour_image(const std::filesystem::path& path) {
 }
 
 cv::Mat read_label_image(const std::filesystem::path& path) {
-    const auto bytes = read_bytes(path);
-    const auto place = path.string();
-    if (!starts_with(bytes, kPngStart))
-        throw Error("label image", place, "a PNG file",
-                    starts_with(bytes, kJpegStart) ? "a JPEG file, which does not keep exact labels"
-                                                   : fmt::format("{} bytes of something else", bytes.size()));
-    const PngHeader header = check_png(bytes, place);
-    if (header.colour_type != 0 || header.bit_depth != 8 || header.transparency)
-        throw Error("label image", place, "8-bit grey (one class index per pixel)", describe_png(header));
-    return decode_png(bytes, header, cv::IMREAD_UNCHANGED, place);
+    return read_grey_png(path, 8, "8-bit grey (one class index per pixel)");
+}
+
+cv::Mat read_grey16_image(const std::filesystem::path& path) {
+    return read_grey_png(path, 16, "16-bit grey");
 }
 
 }  // namespace mtlprune

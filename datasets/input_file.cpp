@@ -33,7 +33,7 @@ InputFile::~InputFile() {
 }
 
 void InputFile::fail(int code) const {
-    throw Error(fmt::format("{}: {}: cannot read: {}", subject_, path_.string(), std::strerror(code)));
+    throw Error(subject_, path_.string(), fmt::format("cannot read: {}", std::strerror(code)));
 }
 
 size_t InputFile::read_up_to(void* destination, size_t length, int64_t offset) const {

@@ -7,6 +7,7 @@
 
 #include "datasets/contact_sheet.h"
 #include "datasets/error.h"
+#include "datasets/normal_codes.h"
 
 namespace mtlprune {
 namespace {
@@ -20,9 +21,10 @@ cv::Vec3b from_rgb(uint32_t code) {
     return {static_cast<uint8_t>(code), static_cast<uint8_t>(code >> 8), static_cast<uint8_t>(code >> 16)};
 }
 
-int expected_type(TaskKind kind) {
+int expected_type(const cv::Mat& label, TaskKind kind) {
     if (kind == TaskKind::segmentation) return CV_8UC1;
-    return kind == TaskKind::normals ? CV_8UC3 : CV_32FC1;
+    if (kind == TaskKind::normals) return label.type() == CV_32FC3 ? CV_32FC3 : CV_8UC3;
+    return CV_32FC1;
 }
 
 cv::Mat colour_classes(const cv::Mat& label, int64_t classes) {
@@ -114,9 +116,12 @@ const cv::Mat& label_of(const Sample& sample, TaskKind kind) {
         case TaskKind::keypoints:
             return sample.keypoints;
         case TaskKind::edges:
+            return sample.edges;
+        case TaskKind::classification:
             break;
     }
-    return sample.edges;
+    static const cv::Mat none;
+    return none;
 }
 
 std::pair<float, float> depth_range(const cv::Mat& depth) {
@@ -134,14 +139,14 @@ std::pair<float, float> depth_range(const cv::Mat& depth) {
 
 cv::Mat colour_label(const cv::Mat& label, const TaskSpec& task, std::pair<float, float> range,
                      const std::string& place) {
-    if (label.type() != expected_type(task.kind) || label.dims != 2)
-        throw Error("contact sheet", place, cv::typeToString(expected_type(task.kind)),
-                    cv::typeToString(label.type()));
+    const int expected = expected_type(label, task.kind);
+    if (label.type() != expected || label.dims != 2)
+        throw Error("contact sheet", place, cv::typeToString(expected), cv::typeToString(label.type()));
     switch (task.kind) {
         case TaskKind::segmentation:
             return colour_classes(label, task.channels);
         case TaskKind::normals:
-            return colour_normals(label);
+            return colour_normals(label.type() == CV_32FC3 ? encode_normals(label) : label);
         case TaskKind::depth:
             return colour_depth(label, range);
         default:

@@ -9,7 +9,7 @@
 
 namespace mtlprune {
 
-/// The label of a task in its sample; empty when missing.
+/// The label of a task in its sample; empty when missing and for classification, which has no pixels.
 const cv::Mat& label_of(const Sample& sample, TaskKind kind);
 
 /// Smallest and largest valid depth in metres (> 0 and finite); (0, 1) when there is none.

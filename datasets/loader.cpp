@@ -7,6 +7,7 @@
 #include <deque>
 #include <exception>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 
@@ -47,6 +48,9 @@ void check_options(const LoaderOptions& options) {
     at_least("batch_size", options.batch_size, 1);
     at_least("workers", options.workers, 0);
     at_least("prefetch", options.prefetch, 1);
+    at_least("world", options.world, 1);
+    if (options.rank < 0 || options.rank >= options.world)
+        throw Error("loader", "rank", fmt::format("0..{}", options.world - 1), std::to_string(options.rank));
 }
 
 }  // namespace
@@ -55,6 +59,7 @@ struct Loader::Impl {
     Impl(std::shared_ptr<const Dataset> data, LoaderOptions chosen);
     ~Impl();
 
+    int64_t shard_size() const;
     int64_t batches_per_epoch() const;
     void seek(int64_t epoch, int64_t batch);
     Batch next();
@@ -66,6 +71,7 @@ struct Loader::Impl {
     std::vector<int64_t> take_indices();
     std::shared_ptr<const Sample> sample(int64_t index);
     void fill(PendingBatch& pending, int64_t position);
+    void fill_by_name(PendingBatch& pending, int64_t position);
     void fill_and_record(PendingBatch& pending, int64_t position, std::unique_lock<std::mutex>& lock);
     Pending claim();
     Pending take_front(std::unique_lock<std::mutex>& lock);
@@ -97,7 +103,9 @@ Loader::Impl::Impl(std::shared_ptr<const Dataset> data, LoaderOptions chosen)
     if (batches_per_epoch() == 0)
         throw Error("loader", dataset_->description(),
                     fmt::format("at least {} samples", options_.drop_last ? options_.batch_size : 1),
-                    std::to_string(dataset_->size()));
+                    options_.world == 1
+                        ? std::to_string(dataset_->size())
+                        : fmt::format("{} in shard {} of {}", shard_size(), options_.rank, options_.world));
     if (options_.cache_decoded) cache_.resize(dataset_->size());
 }
 
@@ -110,9 +118,15 @@ Loader::Impl::~Impl() {
     for (auto& worker : workers_) worker.join();
 }
 
+/// Samples of this shard in an epoch; the same for all shards when the rest is dropped.
+int64_t Loader::Impl::shard_size() const {
+    const int64_t behind = options_.drop_last ? 0 : options_.world - 1 - options_.rank;
+    return (dataset_->size() + behind) / options_.world;
+}
+
 int64_t Loader::Impl::batches_per_epoch() const {
     const int64_t rounding = options_.drop_last ? 0 : options_.batch_size - 1;
-    return (dataset_->size() + rounding) / options_.batch_size;
+    return (shard_size() + rounding) / options_.batch_size;
 }
 
 void Loader::Impl::seek(int64_t epoch, int64_t batch) {
@@ -137,12 +151,14 @@ std::vector<int64_t> Loader::Impl::take_indices() {
         order_epoch_ = epoch_;
     }
     const int64_t first = batch_ * options_.batch_size;
-    const int64_t last = std::min(first + options_.batch_size, dataset_->size());
+    const int64_t last = std::min(first + options_.batch_size, shard_size());
+    std::vector<int64_t> indices;
+    for (int64_t i = first; i < last; ++i) indices.push_back(order_[i * options_.world + options_.rank]);
     if (++batch_ == batches_per_epoch()) {
         batch_ = 0;
         ++epoch_;
     }
-    return {order_.begin() + first, order_.begin() + last};
+    return indices;
 }
 
 Loader::Impl::Pending Loader::Impl::create_batch() {
@@ -173,13 +189,23 @@ void Loader::Impl::fill(PendingBatch& pending, int64_t position) {
                    draw_augmentation(options_.transform.augmentation, options_.seed, pending.epoch, index));
 }
 
+/// Fills with exceptions of libraries turned into ones that name the sample; an Error names its file itself.
+void Loader::Impl::fill_by_name(PendingBatch& pending, int64_t position) try {
+    fill(pending, position);
+} catch (const Error&) {
+    throw;
+} catch (const std::exception& error) {
+    throw std::runtime_error(
+        fmt::format("sample {}: {}", dataset_->id(pending.batch.indices[position]), error.what()));
+}
+
 /// Works with the lock released; records the result under it.
 void Loader::Impl::fill_and_record(PendingBatch& pending, int64_t position,
                                    std::unique_lock<std::mutex>& lock) {
     std::exception_ptr error;
     lock.unlock();
     try {
-        fill(pending, position);
+        fill_by_name(pending, position);
     } catch (...) {
         error = std::current_exception();
     }

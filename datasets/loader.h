@@ -37,9 +37,9 @@ struct AugmentationDraw {
 };
 
 struct TransformedSample {
-    torch::Tensor image;  ///< float32 [3,H,W]
-    std::vector<Target>
-        targets;  ///< as in Batch without the leading dimension: [H,W] int64 or [C,H,W], mask [1,H,W]
+    torch::Tensor image;          ///< float32 [3,H,W]
+    std::vector<Target> targets;  ///< as in Batch without the leading dimension: [H,W] int64 or [C,H,W], mask
+                                  ///< [1,H,W]; classification: scalars
 };
 
 /// Test transform (augmentation none): resize to height x width, image bilinear, labels nearest
@@ -58,10 +58,16 @@ struct LoaderOptions {
     uint64_t seed = 0;
     bool cache_decoded = false;  ///< keep decoded samples in memory (small data sets)
     bool page_locked = false;    ///< batches in memory that a GPU reads directly; needs one
+    int64_t rank = 0;            ///< this loader's shard, 0..world-1
+    int64_t world = 1;           ///< number of shards
 };
 
 /// Iterates over epochs of batches. Order and augmentation depend only on (seed, epoch, position), not on
-/// `workers`. An exception in a worker is rethrown once from `next()`.
+/// `workers`. Shard `rank` takes the positions rank, rank + world, ... of the order that all shards share, so
+/// batch k of all shards together holds the samples of batch k of one loader with world times the batch size.
+/// Every sample is in exactly one shard; with `drop_last` all shards have equally many batches, without it
+/// some have one sample more. An exception in a worker is rethrown once from `next()`, an Error as it is,
+/// others as std::runtime_error that names the sample.
 class Loader {
   public:
     Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options);

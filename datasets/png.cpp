@@ -5,8 +5,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 
+#include "datasets/deflate.h"
 #include "datasets/error.h"
 #include "datasets/png_filter.h"
 
@@ -15,7 +15,6 @@ namespace {
 
 constexpr uint8_t kSignature[8] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
 constexpr int64_t kLargestSide = 1 << 15;
-constexpr int64_t kLargestRatio = 1032;  // of deflate: a coded bit pair can stand for 258 bytes
 
 [[noreturn]] void reject(const std::string& place, const std::string& expected, const std::string& found) {
     throw Error("PNG image", place, expected, found);
@@ -75,29 +74,12 @@ void read_header(const Chunk& chunk, PngHeader& header, const std::string& place
                fmt::format("{}x{}", header.width, header.height));
 }
 
-struct FreeDecompressor {
-    void operator()(libdeflate_decompressor* d) const { libdeflate_free_decompressor(d); }
-};
-
 /// All image data of the file in one piece.
 void join_data(const std::vector<uint8_t>& bytes, const std::string& place, std::vector<uint8_t>& joined) {
     joined.clear();
     for_each_chunk(bytes, place, [&](const Chunk& chunk) {
         if (chunk.type == "IDAT") joined.insert(joined.end(), chunk.data, chunk.data + chunk.length);
     });
-}
-
-void inflate(const std::vector<uint8_t>& compressed, std::vector<uint8_t>& raw, const std::string& place) {
-    thread_local const std::unique_ptr<libdeflate_decompressor, FreeDecompressor> decompressor(
-        libdeflate_alloc_decompressor());
-    size_t got = 0;
-    const auto result = libdeflate_zlib_decompress(decompressor.get(), compressed.data(), compressed.size(),
-                                                   raw.data(), raw.size(), &got);
-    if (result != LIBDEFLATE_SUCCESS)
-        reject(place, "valid compressed image data",
-               fmt::format("damaged data (code {})", static_cast<int>(result)));
-    if (got != raw.size())
-        reject(place, fmt::format("{} bytes of image data", raw.size()), fmt::format("{}", got));
 }
 
 }  // namespace
@@ -114,7 +96,7 @@ PngHeader check_png(const std::vector<uint8_t>& bytes, const std::string& place)
         if (chunk.type == "tRNS") header.transparency = true;
     });
     const int64_t pixel_bytes = header.width * header.height * header.bit_depth / 8;
-    if (pixel_bytes > data_bytes * kLargestRatio)
+    if (pixel_bytes > data_bytes * kLargestDeflateRatio)
         reject(place, fmt::format("image data for {}x{} pixels", header.width, header.height),
                fmt::format("{} bytes", data_bytes));
     return header;
@@ -129,7 +111,7 @@ std::optional<cv::Mat> decode_plain_png(const std::vector<uint8_t>& bytes, const
     thread_local std::vector<uint8_t> compressed, raw;
     join_data(bytes, place, compressed);
     raw.resize(header.height * (header.width * channels + 1));
-    inflate(compressed, raw, place);
+    inflate_zlib(compressed, raw, "PNG image", place);
     raw.push_back(0);  // the filters may read one byte beyond a row
     cv::Mat pixels(static_cast<int>(header.height), static_cast<int>(header.width),
                    CV_MAKETYPE(CV_8U, channels));

@@ -15,6 +15,8 @@ class ResizedDataset : public Dataset {
     Sample get(int64_t index) const override;
     const std::vector<TaskSpec>& tasks() const override { return source_->tasks(); }
     std::string description() const override;
+    std::string id(int64_t index) const override { return source_->id(index); }
+    std::vector<Error> problems(int64_t index) const override { return source_->problems(index); }
 
   private:
     std::shared_ptr<const Dataset> source_;

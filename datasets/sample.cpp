@@ -14,6 +14,8 @@ std::string to_string(TaskKind kind) {
             return "keypoints";
         case TaskKind::edges:
             return "edges";
+        case TaskKind::classification:
+            return "classification";
     }
     return "unknown";
 }
@@ -22,6 +24,17 @@ std::vector<TaskSpec> nyuv2_tasks(int64_t classes) {
     return {{"segmentation", TaskKind::segmentation, classes},
             {"normals", TaskKind::normals, 3},
             {"depth", TaskKind::depth, 1}};
+}
+
+std::vector<Error> Dataset::problems(int64_t index) const {
+    try {
+        get(index);
+    } catch (const Error& error) {
+        return {error};
+    } catch (const std::exception& error) {
+        return {Error("frame", id(index), "a frame that can be decoded", error.what())};
+    }
+    return {};
 }
 
 Batch Batch::to(torch::Device device) const {

@@ -8,9 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "datasets/error.h"
+
 namespace mtlprune {
 
-enum class TaskKind { segmentation, normals, depth, keypoints, edges };
+/// All are per pixel but `classification`, which is one class per image.
+enum class TaskKind { segmentation, normals, depth, keypoints, edges, classification };
 
 /// How the targets of a normals task are stored in a Batch.
 /// `true_angles`: unit vectors, x right, y down, z forward (a surface facing the camera has z < 0).
@@ -25,8 +28,11 @@ struct TaskSpec {
     bool operator==(const TaskSpec&) const = default;
 };
 
-/// "segmentation", "normals", "depth", "keypoints", "edges".
+/// "segmentation", "normals", "depth", "keypoints", "edges", "classification".
 std::string to_string(TaskKind kind);
+
+/// The name of a depth task whose labels grow with 1 / metres; a scene moved nearer has larger ones.
+constexpr const char* kInverseDepth = "inverse_depth";
 
 /// The three NYUv2 tasks in the paper's order: segmentation (`classes` channels), normals (3), depth (1).
 std::vector<TaskSpec> nyuv2_tasks(int64_t classes);
@@ -36,18 +42,21 @@ struct Sample {
     std::string id;        ///< names the frame in messages, e.g. "img/0003.png"
     cv::Mat image;         ///< CV_8UC3, BGR
     cv::Mat segmentation;  ///< CV_8UC1, class index, 255 = ignore
-    cv::Mat normals;       ///< CV_8UC3, BGR of the AdaShare code: R = right, G = forward, B = up,
-                           ///< round((n+1)*127.5); any channel 255 = masked, (127,127,127) = no normal
-    cv::Mat depth;         ///< CV_32FC1, metres, 0 = missing
-    cv::Mat keypoints;     ///< CV_32FC1, 0..1
-    cv::Mat edges;         ///< CV_32FC1, 0..1
+    /// CV_32FC3 unit vectors, x right, y down, z forward (z < 0 faces the camera), (0,0,0) = no normal; or
+    /// CV_8UC3, BGR of the AdaShare code: R = right, G = forward, B = up, round((n+1)*127.5), any channel 255
+    /// = masked, (127,127,127) = no normal.
+    cv::Mat normals;
+    cv::Mat depth;      ///< CV_32FC1, metres (task inverse_depth: in the data set's scale), 0 = missing
+    cv::Mat keypoints;  ///< CV_32FC1, 0..1
+    cv::Mat edges;      ///< CV_32FC1, 0..1
+    std::vector<int64_t> classes;  ///< one per classification task, in task order; -1 = unknown
 };
 
 /// One task's labels of a batch. Where `mask` is false the target has no meaning.
 struct Target {
-    torch::Tensor
-        value;  ///< segmentation: int64 [B,H,W]; normals: float32 [B,3,H,W]; others: float32 [B,1,H,W]
-    torch::Tensor mask;  ///< bool [B,1,H,W]
+    torch::Tensor value;  ///< segmentation: int64 [B,H,W]; normals: float32 [B,3,H,W]; classification: int64
+                          ///< [B]; others: float32 [B,1,H,W]
+    torch::Tensor mask;   ///< bool [B,1,H,W]; classification: bool [B]
 };
 
 struct Batch {
@@ -66,6 +75,11 @@ class Dataset {
     /// Decodes frame `index` in 0..size()-1. Throws Error naming file and reason.
     virtual Sample get(int64_t index) const = 0;
     virtual const std::vector<TaskSpec>& tasks() const = 0;
+    /// Names frame `index` without decoding it: Sample::id where a reader knows it, else its number.
+    virtual std::string id(int64_t index) const { return std::to_string(index); }
+    /// Everything that is wrong with frame `index`, file by file where a reader can tell; by default what
+    /// get() throws.
+    virtual std::vector<Error> problems(int64_t index) const;
     /// One line for reports: layout, split, number of frames, size.
     virtual std::string description() const = 0;
 };

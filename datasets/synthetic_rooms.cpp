@@ -7,6 +7,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "datasets/error.h"
+#include "datasets/normal_codes.h"
 #include "datasets/parallel_for.h"
 #include "datasets/random.h"
 #include "datasets/rooms/layout.h"
@@ -28,21 +29,6 @@ void check(const SyntheticRoomsOptions& options) {
     require(options.width >= 8 && options.width <= 4096, "width", "8..4096", std::to_string(options.width));
     require(options.split == "train" || options.split == "test", "split", "'train' or 'test'",
             "'" + options.split + "'");
-}
-
-/// The 8-bit code of Sample::normals for unit vectors x right, y down, z forward. 255 is left to mean
-/// "masked".
-cv::Mat encode_normals(const cv::Mat& normals) {
-    const auto code = [](float component) {
-        return static_cast<uint8_t>(std::clamp((component + 1.0f) * 127.5f + 0.5f, 0.0f, 254.0f));
-    };
-    cv::Mat codes(normals.size(), CV_8UC3);
-    for (int y = 0; y < normals.rows; ++y) {
-        const cv::Vec3f* n = normals.ptr<cv::Vec3f>(y);
-        cv::Vec3b* out = codes.ptr<cv::Vec3b>(y);
-        for (int x = 0; x < normals.cols; ++x) out[x] = {code(-n[x][1]), code(n[x][2]), code(n[x][0])};
-    }
-    return codes;
 }
 
 /// Brightness 0..1 of the noise-free image.

@@ -4,6 +4,7 @@
 #include <opencv2/core/hal/hal.hpp>
 
 #include "datasets/error.h"
+#include "datasets/normal_codes.h"
 
 namespace mtlprune {
 namespace {
@@ -22,18 +23,22 @@ const cv::Mat& labels_of(const Sample& sample, TaskKind kind) {
         case TaskKind::keypoints:
             return sample.keypoints;
         case TaskKind::edges:
+        case TaskKind::classification:  // has no pixels, see write_class()
             break;
     }
     return sample.edges;
 }
 
+bool has_documented_type(const cv::Mat& labels, TaskKind kind) {
+    if (kind == TaskKind::segmentation) return labels.type() == CV_8UC1;
+    if (kind == TaskKind::normals) return labels.type() == CV_8UC3 || labels.type() == CV_32FC3;
+    return labels.type() == CV_32FC1;
+}
+
 const cv::Mat& checked_labels(const Sample& sample, const TaskSpec& task) {
     const cv::Mat& labels = labels_of(sample, task.kind);
     if (labels.empty()) throw Error("sample", sample.id, "labels of task " + task.name, "none");
-    const int expected = task.kind == TaskKind::segmentation ? CV_8UC1
-                         : task.kind == TaskKind::normals    ? CV_8UC3
-                                                             : CV_32FC1;
-    if (labels.type() != expected || labels.size() != sample.image.size())
+    if (!has_documented_type(labels, task.kind) || labels.size() != sample.image.size())
         throw Error("sample", sample.id,
                     "labels of task " + task.name + " in their documented type and the image's size",
                     "another type or size");
@@ -144,8 +149,53 @@ void write_codes(const NormalsRow& row, bool mirror, int64_t plane, float* value
     }
 }
 
+/// Normals that are unit vectors already; 0 where there is none.
+void write_vectors(const cv::Vec3f* row, int64_t width, float x_sign, int64_t plane, float* __restrict value,
+                   bool* __restrict mask) {
+    float* __restrict x = value, * __restrict y = value + plane, * __restrict z = value + 2 * plane;
+    for (int64_t i = 0; i < width; ++i) {
+        const bool valid = is_normal(row[i]);
+        const float keep = static_cast<float>(valid);
+        x[i] = x_sign * keep * row[i][0];
+        y[i] = keep * row[i][1];
+        z[i] = keep * row[i][2];
+        mask[i] = valid;
+    }
+}
+
+/// The codes of unit vectors, as write_codes() would write them.
+void write_vector_codes(const cv::Vec3f* row, int64_t width, bool mirror, int64_t plane,
+                        float* __restrict value, bool* __restrict mask) {
+    float* __restrict up = value, * __restrict forward = value + plane, * __restrict right = value + 2 * plane;
+    constexpr auto kMasked = static_cast<float>(kIgnore);
+    const float first = mirror ? 255.0f : 0.0f, sign = mirror ? -1.0f : 1.0f;
+    for (int64_t i = 0; i < width; ++i) {
+        const bool valid = is_normal(row[i]);
+        up[i] = valid ? static_cast<float>(component_code(-row[i][1])) : kMasked;
+        forward[i] = valid ? static_cast<float>(component_code(row[i][2])) : kMasked;
+        right[i] = valid ? first + sign * static_cast<float>(component_code(row[i][0])) : kMasked;
+        mask[i] = valid;
+    }
+}
+
+void write_float_normals(const cv::Mat& labels, const TargetGeometry& geometry, NormalsTarget form,
+                         float* value, bool* mask) {
+    const auto width = static_cast<int64_t>(geometry.window.columns.nearest.size());
+    const auto plane = width * static_cast<int64_t>(geometry.window.rows.nearest.size());
+    const bool mirror = geometry.mirror_normals;
+    for_each_row<cv::Vec3f>(labels, geometry.window, {}, [&](int64_t y, const cv::Vec3f* row) {
+        float* const values = value + y * width;
+        bool* const valid = mask + y * width;
+        if (form == NormalsTarget::true_angles)
+            write_vectors(row, width, mirror ? -1.0f : 1.0f, plane, values, valid);
+        else
+            write_vector_codes(row, width, mirror, plane, values, valid);
+    });
+}
+
 void write_normals(const cv::Mat& labels, const TargetGeometry& geometry, NormalsTarget form, float* value,
                    bool* mask) {
+    if (labels.type() == CV_32FC3) return write_float_normals(labels, geometry, form, value, mask);
     const auto width = static_cast<int64_t>(geometry.window.columns.nearest.size());
     const auto plane = width * static_cast<int64_t>(geometry.window.rows.nearest.size());
     NormalsRow channels(width);
@@ -162,9 +212,11 @@ void write_normals(const cv::Mat& labels, const TargetGeometry& geometry, Normal
     });
 }
 
-void write_depth(const cv::Mat& labels, const TargetGeometry& geometry, float* value, bool* mask) {
+void write_depth(const cv::Mat& labels, const TaskSpec& task, const TargetGeometry& geometry, float* value,
+                 bool* mask) {
     const auto width = static_cast<int64_t>(geometry.window.columns.nearest.size());
-    const auto factor = static_cast<float>(geometry.depth_factor);
+    const auto factor =
+        static_cast<float>(task.name == kInverseDepth ? 1.0 / geometry.depth_factor : geometry.depth_factor);
     for_each_row<float>(labels, geometry.window, 0.0f, [&](int64_t y, const float* row) {
         float* const values = value + y * width;
         bool* const valid = mask + y * width;
@@ -203,10 +255,22 @@ void write_target(const Sample& sample, const TaskSpec& task, const TargetGeomet
         case TaskKind::normals:
             return write_normals(labels, geometry, normals, value, mask);
         case TaskKind::depth:
-            return write_depth(labels, geometry, value, mask);
+            return write_depth(labels, task, geometry, value, mask);
         default:
             return write_map(labels, geometry.window, value, mask);
     }
+}
+
+void write_class(const Sample& sample, const TaskSpec& task, size_t which, Target& target, int64_t position) {
+    if (which >= sample.classes.size())
+        throw Error("sample", sample.id, "a class of task " + task.name,
+                    std::to_string(sample.classes.size()) + " classes");
+    const int64_t label = sample.classes[which];
+    if (label < -1 || label >= task.channels)
+        throw Error("sample", sample.id + ": " + task.name,
+                    "a class in 0.." + std::to_string(task.channels - 1) + " or -1", std::to_string(label));
+    target.value.data_ptr<int64_t>()[position] = std::max<int64_t>(label, 0);
+    target.mask.data_ptr<bool>()[position] = label >= 0;
 }
 
 }  // namespace mtlprune

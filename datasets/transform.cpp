@@ -108,6 +108,11 @@ Batch allocate_batch(int64_t size, const std::vector<TaskSpec>& tasks, const Tra
     Batch batch{torch::empty({size, 3, options.height, options.width}, of_type(torch::kFloat32)), {}, {}};
     for (const auto& task : tasks) {
         Target target;
+        if (task.kind == TaskKind::classification) {
+            batch.targets.push_back(
+                {torch::empty({size}, of_type(torch::kInt64)), torch::empty({size}, of_type(torch::kBool))});
+            continue;
+        }
         if (task.kind == TaskKind::segmentation)
             target.value = torch::empty({size, options.height, options.width}, of_type(torch::kInt64));
         else
@@ -129,8 +134,13 @@ void transform_into(Batch& batch, int64_t position, const Sample& sample, const 
     write_image(sample.image, window, options, batch.image.data_ptr<float>() + position * 3 * pixels);
     const bool corrected = options.augmentation == Augmentation::corrected;
     const TargetGeometry geometry{window, corrected && draw.flip, corrected ? 1.0 / draw.scale : 1.0};
-    for (size_t t = 0; t < tasks.size(); ++t)
-        write_target(sample, tasks[t], geometry, options.normals, batch.targets[t], position);
+    size_t classified = 0;
+    for (size_t t = 0; t < tasks.size(); ++t) {
+        if (tasks[t].kind == TaskKind::classification)
+            write_class(sample, tasks[t], classified++, batch.targets[t], position);
+        else
+            write_target(sample, tasks[t], geometry, options.normals, batch.targets[t], position);
+    }
 }
 
 TransformedSample transform_sample(const Sample& sample, const std::vector<TaskSpec>& tasks,

@@ -6,6 +6,7 @@
 
 #include "datasets/atomic_file.h"
 #include "datasets/config.h"
+#include "datasets/open_dataset.h"
 #include "pruning/criteria/criterion.h"
 
 namespace mtlprune {
@@ -29,14 +30,26 @@ TransformOptions read_transform(ConfigReader& reader) {
     return options;
 }
 
+/// Names and aliases of the layouts that have, or may turn out to have, the experiments' tasks.
+std::vector<std::string> fitting_layouts() {
+    std::vector<std::string> names;
+    for (const auto& layout : dataset_layouts()) {
+        if (!layout.nyuv2_tasks) continue;
+        names.push_back(layout.name);
+        names.insert(names.end(), layout.aliases.begin(), layout.aliases.end());
+    }
+    return names;
+}
+
 DataConfig read_data(ConfigReader reader) {
     DataConfig data;
-    data.kind = reader.choice("kind", "synthetic_rooms", {"synthetic_rooms", "adashare"});
+    data.kind = reader.choice("kind", "synthetic_rooms", fitting_layouts());
+    const auto& layout = dataset_layout(data.kind);
     data.path = reader.get<std::string>("path", "");
-    if (data.kind == "adashare" && data.path.empty())
+    if (layout.needs_folder && data.path.empty())
         throw Error("configuration", reader.place() + ": path",
-                    "the folder of nyu_v2_3task.json (or --data nyuv2=DIR)", "nothing");
-    data.classes = reader.integer("classes", data.kind == "adashare" ? 40 : 13, 2, 255);
+                    fmt::format("the folder of the data set (or --data {}=DIR)", data.kind), "nothing");
+    data.classes = reader.integer("classes", layout.classes == 0 ? 40 : layout.classes, 2, 255);
     data.train = reader.integer("train", 0, 0, kMany);
     data.test = reader.integer("test", 0, 0, kMany);
     data.seed = static_cast<uint64_t>(reader.integer("seed", 0, 0, kMany));

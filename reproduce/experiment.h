@@ -19,12 +19,12 @@ namespace mtlprune {
 constexpr int kSchemaVersion = 1;
 
 struct DataConfig {
-    std::string kind;              ///< "synthetic_rooms" or "adashare"
-    std::string path;              ///< folder with nyu_v2_3task.json (adashare)
-    int64_t classes, train, test;  ///< frames per split (0 = all; adashare takes an evenly spaced subset)
-    uint64_t seed;                 ///< of the synthetic rooms
+    std::string kind;                     ///< a layout of open_dataset.h with NYUv2's three tasks
+    std::string path;                     ///< the data set's folder; empty for synthetic_rooms
+    int64_t classes, train, test;         ///< frames per split (0 = all; else an evenly spaced subset)
+    uint64_t seed;                        ///< of the synthetic rooms
     int64_t render_height, render_width;  ///< of the synthetic rooms
-    int64_t resize_height, resize_width;  ///< adashare: frames are resized to this first; 0 = as they are
+    int64_t resize_height, resize_width;  ///< files: frames are resized to this first; 0 = as they are
     TransformOptions transform;
     int64_t workers;
     bool cache;

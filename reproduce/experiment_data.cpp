@@ -1,6 +1,9 @@
 #include "reproduce/experiment_data.h"
 
-#include "datasets/adashare.h"
+#include <fmt/format.h>
+
+#include "datasets/error.h"
+#include "datasets/open_dataset.h"
 #include "datasets/resized_dataset.h"
 #include "datasets/synthetic_rooms.h"
 
@@ -34,8 +37,11 @@ std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::s
         options.dense_labels = dense_labels;
         return std::make_shared<SyntheticRooms>(options);
     }
-    const auto dataset =
-        std::make_shared<AdaShareNyuv2>(AdaShareOptions{config.path, split, config.classes, frames});
+    const auto dataset = open_dataset({config.kind, config.path, split, config.classes, frames});
+    if (dataset->tasks() != nyuv2_tasks(config.classes))
+        throw Error("experiment", dataset->description(),
+                    fmt::format("the tasks segmentation ({} classes), normals, depth", config.classes),
+                    "others");
     if (config.resize_height == 0) return dataset;
     return std::make_shared<ResizedDataset>(dataset, config.resize_height, config.resize_width);
 }

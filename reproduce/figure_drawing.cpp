@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 #include <utility>
+#include <vector>
 
 #include "datasets/error.h"
 
@@ -35,6 +36,15 @@ std::pair<int, std::string> run_command(const std::string& command) {
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128, output};
 }
 
+void run_script(const std::string& python, const std::filesystem::path& script,
+                const std::vector<std::string>& arguments) {
+    std::string command = fmt::format("{} {}", shell_quoted(python), shell_quoted(script.string()));
+    for (const auto& argument : arguments) command += fmt::format(" {}", shell_quoted(argument));
+    const auto [status, output] = run_command(command);
+    if (status != 0)
+        throw Error(fmt::format("figures: {} exited with {}: {}", script.string(), status, output));
+}
+
 }  // namespace
 
 std::optional<std::string> python_with_matplotlib() {
@@ -45,11 +55,12 @@ std::optional<std::string> python_with_matplotlib() {
 
 void draw_figures(const std::string& python, const std::filesystem::path& figures_folder,
                   const std::filesystem::path& results_folder, const std::string& axis) {
-    const std::string script = (figures_folder / "draw.py").string();
-    const auto [status, output] =
-        run_command(shell_quoted(python) + " " + shell_quoted(script) + " --axis " + shell_quoted(axis) +
-                    " " + shell_quoted(results_folder.string()));
-    if (status != 0) throw Error(fmt::format("figures: {} exited with {}: {}", script, status, output));
+    run_script(python, figures_folder / "draw.py", {"--axis", axis, results_folder.string()});
+}
+
+void draw_data_statistics(const std::string& python, const std::filesystem::path& figures_folder,
+                          const std::filesystem::path& statistics_folder) {
+    run_script(python, figures_folder / "data_stats.py", {statistics_folder.string()});
 }
 
 }  // namespace mtlprune

@@ -1,4 +1,4 @@
-// Calls the plotting script, the one part of the reproduction written in Python.
+// Calls the plotting scripts, the one part of the reproduction written in Python.
 #pragma once
 
 #include <filesystem>
@@ -16,5 +16,10 @@ std::optional<std::string> python_with_matplotlib();
 /// *_paper_axis). Throws Error with the script's own message when it fails.
 void draw_figures(const std::string& python, const std::filesystem::path& figures_folder,
                   const std::filesystem::path& results_folder, const std::string& axis = "true");
+
+/// Runs `<python> <figures_folder>/data_stats.py <statistics_folder>` on the files of write_statistics();
+/// data_stats.png and .pdf appear there. Throws as above.
+void draw_data_statistics(const std::string& python, const std::filesystem::path& figures_folder,
+                          const std::filesystem::path& statistics_folder);
 
 }  // namespace mtlprune

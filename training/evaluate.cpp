@@ -44,11 +44,12 @@ class SplitMetrics {
 
 /// [1,C,1,1]: the class scores, vector or value that fits the training targets best.
 torch::Tensor best_constant(const TaskSpec& task, size_t index, const std::vector<Batch>& train) {
-    if (task.kind == TaskKind::segmentation) {
+    if (task.kind == TaskKind::segmentation || task.kind == TaskKind::classification) {
         auto counts = torch::zeros({task.channels}, torch::kDouble);
         for (const auto& batch : train) {
             const auto& target = batch.targets.at(index);
-            counts += torch::bincount(target.value.masked_select(target.mask.squeeze(1)), {}, task.channels);
+            counts += torch::bincount(target.value.masked_select(target.mask.view_as(target.value)), {},
+                                      task.channels);
         }
         return (counts / counts.sum()).view({1, -1, 1, 1});
     }

@@ -70,7 +70,36 @@ torch::Tensor pixel_losses(const TaskSpec& task, const torch::Tensor& prediction
     return (prediction - known).abs();
 }
 
+torch::Tensor mean_where(const torch::Tensor& mask, const torch::Tensor& losses, Fidelity fidelity) {
+    const auto sum = torch::where(mask, losses, torch::zeros_like(losses)).sum();
+    auto count = mask.sum().to(sum.scalar_type());
+    if (fidelity == Fidelity::corrected) count = count.clamp_min(1);
+    return sum / count;
+}
+
+torch::Tensor classification_loss(const TaskSpec& task, const torch::Tensor& prediction, const Target& target,
+                                  Fidelity fidelity) {
+    const auto scores = class_scores(task, prediction);
+    for (const auto* tensor : {&target.value, &target.mask})
+        if (tensor->dim() != 1 || tensor->size(0) != scores.size(0))
+            throw Error("loss", task.name, fmt::format("classes and a mask [{}]", scores.size(0)),
+                        shape(*tensor));
+    const auto labels = target.value.masked_fill(~target.mask, kIgnore);
+    const auto losses =
+        at::cross_entropy_loss(scores.element_size() < 4 ? scores.to(torch::kFloat32) : scores, labels,
+                               /*weight=*/{}, at::Reduction::None, kIgnore);
+    return mean_where(target.mask, losses, fidelity);
+}
+
 }  // namespace
+
+torch::Tensor class_scores(const TaskSpec& task, const torch::Tensor& prediction) {
+    const bool map = prediction.dim() == 4;
+    if ((!map && prediction.dim() != 2) || prediction.size(1) != task.channels)
+        throw Error("prediction", task.name, fmt::format("[B,{0}] or [B,{0},h,w]", task.channels),
+                    shape(prediction));
+    return map ? prediction.mean({2, 3}) : prediction;
+}
 
 torch::Tensor nearest_resize(const torch::Tensor& x, int64_t height, int64_t width) {
     // Columns are the slower gather: few of them at a time.
@@ -80,6 +109,7 @@ torch::Tensor nearest_resize(const torch::Tensor& x, int64_t height, int64_t wid
 
 torch::Tensor task_loss(const TaskSpec& task, const torch::Tensor& prediction, const Target& target,
                         Fidelity fidelity) {
+    if (task.kind == TaskKind::classification) return classification_loss(task, prediction, target, fidelity);
     require_shapes(task, prediction, target);
     const int64_t height = prediction.size(2);
     const int64_t width = prediction.size(3);
@@ -88,10 +118,7 @@ torch::Tensor task_loss(const TaskSpec& task, const torch::Tensor& prediction, c
     const bool reduced = prediction.element_size() < 4;
     const auto losses = pixel_losses(task, reduced ? prediction.to(torch::kFloat32) : prediction,
                                      nearest_resize(value, height, width), mask);
-    const auto sum = torch::where(mask, losses, torch::zeros_like(losses)).sum();
-    auto count = mask.sum().to(sum.scalar_type());
-    if (fidelity == Fidelity::corrected) count = count.clamp_min(1);
-    return sum / count;
+    return mean_where(mask, losses, fidelity);
 }
 
 std::vector<torch::Tensor> task_losses(const std::vector<TaskSpec>& tasks,

@@ -16,11 +16,16 @@ enum class Fidelity { corrected, as_released };
 /// rule of torch's interpolate(mode="nearest"): source = min(floor(float(i) * float(in)/float(out)), in - 1).
 torch::Tensor nearest_resize(const torch::Tensor& x, int64_t height, int64_t width);
 
+/// The scores [B,C] of a classification task: the prediction itself, or the mean over the positions of
+/// [B,C,h,w] (global average pooling of the head's map). Throws Error on any other shape.
+torch::Tensor class_scores(const TaskSpec& task, const torch::Tensor& prediction);
+
 /// The scalar loss of one task; the target is nearest-resized to the prediction's h x w.
 /// segmentation: cross entropy, mean over valid pixels. normals: 1 - mean cosine of the normalised prediction
 /// and normalised target over valid pixels. depth, keypoints, edges: mean absolute error over valid pixels.
+/// classification: cross entropy of class_scores(), mean over images with a class.
 /// A batch without a valid pixel gives 0 with zero gradients (corrected) or NaN (as released).
-/// prediction [B,C,h,w].
+/// prediction [B,C,h,w]; classification also [B,C].
 torch::Tensor task_loss(const TaskSpec& task, const torch::Tensor& prediction, const Target& target,
                         Fidelity fidelity = Fidelity::corrected);
 

@@ -21,6 +21,8 @@ std::vector<Metric> definitions(const TaskSpec& task) {
         case TaskKind::keypoints:
         case TaskKind::edges:
             return absolute_error_definitions(task);
+        case TaskKind::classification:
+            return classification_definitions(task);
     }
     throw Error("metrics", task.name, "a known kind of task", std::to_string(static_cast<int>(task.kind)));
 }
@@ -61,6 +63,8 @@ std::unique_ptr<TaskMetrics> make_task_metrics(const TaskSpec& task, Fidelity fi
         case TaskKind::keypoints:
         case TaskKind::edges:
             return make_absolute_error_metrics(task, fidelity);
+        case TaskKind::classification:
+            return make_classification_metrics(task);
     }
     throw Error("metrics", task.name, "a known kind of task", std::to_string(static_cast<int>(task.kind)));
 }

@@ -1,4 +1,4 @@
-// The 12 NYUv2 metrics of the main paper (and their direction), pooled over a split.
+// The 12 NYUv2 metrics of the main paper (and their direction) and those of other tasks, pooled over a split.
 #pragma once
 
 #include <torch/torch.h>
@@ -24,11 +24,11 @@ struct Metric {
 /// Accumulates one task's metrics over batches. Predictions are nearest-upsampled to the target's size.
 /// segmentation: pixel_accuracy (fraction), miou (fraction); normals: angle_mean, angle_median (degrees),
 /// within_11_25, within_22_5, within_30 (percent); depth: abs_err (m), rel_err, delta1, delta2, delta3
-/// (percent); keypoints, edges: abs_err. as_released: pixel accuracy, abs_err, rel_err are per-batch means
-/// weighted by batch size; miou averages over classes with a true positive; negative depth predictions give a
-/// negative ratio and count as correct in delta. corrected: pooled over valid pixels of the split; miou
-/// averages over classes present in the ground truth or the prediction; predictions are clamped to >= 1e-6 m
-/// for the delta ratios.
+/// (percent); keypoints, edges: abs_err; classification: accuracy (fraction). as_released: pixel accuracy,
+/// abs_err, rel_err are per-batch means weighted by batch size; miou averages over classes with a true
+/// positive; negative depth predictions give a negative ratio and count as correct in delta. corrected:
+/// pooled over valid pixels of the split; miou averages over classes present in the ground truth or the
+/// prediction; predictions are clamped to >= 1e-6 m for the delta ratios.
 class TaskMetrics {
   public:
     virtual ~TaskMetrics() = default;

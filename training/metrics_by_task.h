@@ -14,11 +14,13 @@ std::vector<Metric> normals_definitions(const TaskSpec& task);
 std::vector<Metric> depth_definitions(const TaskSpec& task);
 /// Keypoints and edges.
 std::vector<Metric> absolute_error_definitions(const TaskSpec& task);
+std::vector<Metric> classification_definitions(const TaskSpec& task);
 
 std::unique_ptr<TaskMetrics> make_segmentation_metrics(const TaskSpec& task, Fidelity fidelity);
 std::unique_ptr<TaskMetrics> make_normals_metrics(const TaskSpec& task);
 std::unique_ptr<TaskMetrics> make_depth_metrics(const TaskSpec& task, Fidelity fidelity);
 std::unique_ptr<TaskMetrics> make_absolute_error_metrics(const TaskSpec& task, Fidelity fidelity);
+std::unique_ptr<TaskMetrics> make_classification_metrics(const TaskSpec& task);
 
 /// Throws Error naming the task unless prediction is [B,channels,h,w] and the target's value and mask fit its
 /// batch size, `channels` (segmentation: [B,H,W]) and each other.

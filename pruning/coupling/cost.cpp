@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <string>
-#include <unordered_set>
 
 #include "datasets/error.h"
 
@@ -44,17 +43,6 @@ int64_t node_macs(const TracedGraph& graph, const TracedNode& node, const Shapes
                             node.kind == "aten::bmm" || node.kind == "aten::matmul";
     if (!is_addmm && !is_product) return 0;
     return elements(shapes[node.outputs[0]]) * shapes[node.inputs[is_addmm ? 1 : 0]].back();
-}
-
-/// Operators whose result shares the memory of their first input.
-bool shares_memory(const std::string& kind) {
-    static const std::unordered_set<std::string> views = {
-        "aten::view",        "aten::reshape",   "aten::flatten",   "aten::unflatten", "aten::squeeze",
-        "aten::expand",      "aten::expand_as", "aten::unsqueeze", "aten::permute",   "aten::transpose",
-        "aten::t",           "aten::detach",    "aten::alias",     "aten::select",    "aten::slice",
-        "aten::narrow",      "aten::chunk",     "aten::split",     "aten::unbind",    "aten::_reshape_alias",
-        "aten::_unsafe_view"};
-    return views.count(kind) > 0 || kind.back() == '_' || kind.rfind("prim::", 0) == 0;
 }
 
 int64_t activation_bytes(const TracedGraph& graph, const TracedNode& node, const Shapes& shapes) {

@@ -7,6 +7,7 @@
 #include "datasets/error.h"
 #include "pruning/coupling/group_builder.h"
 #include "pruning/coupling/label_propagation.h"
+#include "pruning/coupling/module_options.h"
 
 namespace mtlprune {
 
@@ -21,17 +22,22 @@ Coupling couple(TracedGraph graph, const CouplingOptions& options) {
         if (output >= graph.outputs.size())
             throw Error("coupling", "shrinkable outputs",
                         fmt::format("numbers below {}", graph.outputs.size()), std::to_string(output));
-    Labelling labelling(graph);
-    propagate(labelling, options.shrinkable_outputs);
-    const GroupBuilder builder(labelling);
-    Coupling coupling{{}, builder.groups(), builder.sizes()};
+    Coupling coupling;
+    {
+        Labelling labelling(graph, options);
+        propagate(labelling);
+        build_groups(labelling, coupling);
+    }
     coupling.graph = std::move(graph);
     return coupling;
 }
 
 Coupling couple(torch::nn::Module& module, const TracedFunction& forward, std::vector<torch::Tensor> inputs,
                 const CouplingOptions& options) {
-    return couple(trace(module, forward, std::move(inputs)), options);
+    auto with_attention = options;
+    const auto found = attention_modules(module);
+    with_attention.attention.insert(with_attention.attention.end(), found.begin(), found.end());
+    return couple(trace(module, forward, std::move(inputs)), with_attention);
 }
 
 std::vector<int64_t> channel_counts(const std::vector<Group>& groups) {

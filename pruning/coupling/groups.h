@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <utility>
@@ -43,6 +44,8 @@ struct Group {
     std::vector<size_t> outputs;  ///< numbers of the network's outputs that depend on it, ascending
     bool frozen;                  ///< no channel may leave
     std::string reason;           ///< why, when frozen
+    /// A normalisation computes its statistics over these channels: without some of them the others change.
+    bool cross_channel = false;
 };
 
 /// Size of one axis as a function of how many channels each group keeps: fixed + sum of kept[group] * count /
@@ -58,16 +61,47 @@ struct AxisSize {
     int64_t at(const std::vector<int64_t>& kept) const;
 };
 
+/// Which channel every index of an axis belongs to: the index of Coupling::channels, or -1 when it stays.
+using AxisChannels = std::shared_ptr<const std::vector<int64_t>>;
+
+/// A dimension of a stored tensor that cannot lose all of its indices freely, and why.
+struct FrozenDimension {
+    std::string tensor;
+    int64_t dim;
+    int64_t count;  ///< how many of its indices cannot leave
+    std::string reason;
+};
+
+struct ScriptTrace;
+
 struct Coupling {
     TracedGraph graph;
     std::vector<Group> groups;  ///< in order of execution of their first producers; frozen ones too
     std::vector<std::vector<AxisSize>>
         sizes;  ///< per value of the graph, per axis; empty for what is no tensor
+    std::vector<std::pair<size_t, int64_t>>
+        channels;                                 ///< all channels of all groups: (group, number within it)
+    std::vector<std::vector<AxisChannels>> axes;  ///< per value, per axis; null when nothing of it can leave
+    std::vector<FrozenDimension> frozen;
+    std::shared_ptr<ScriptTrace> script;  ///< of a TorchScript network: what surgery edits
+};
+
+/// An attention module whose embedding and heads must shrink together: the common prefix of its tensors'
+/// names
+/// ("block.mha." or "") and its number of heads.
+struct AttentionModule {
+    std::string prefix;
+    int64_t heads;
 };
 
 struct CouplingOptions {
     /// Outputs whose channels may leave; all others are frozen.
     std::vector<size_t> shrinkable_outputs;
+    /// Attention loses whole heads instead of the same channels of every head.
+    bool whole_heads = false;
+    /// Attention modules of LibTorch: they derive the width of a head from the embedding. Found by themselves
+    /// when a C++ module is coupled.
+    std::vector<AttentionModule> attention;
 };
 
 /// Traces `forward` on `inputs` and finds all groups. Deterministic. Time is near-linear in operators and

@@ -7,43 +7,88 @@
 namespace mtlprune {
 namespace {
 
-void freeze_unknown(Labelling& labelling, const TracedNode& node) {
-    for (const size_t value : labelling.graph().tensor_inputs(node))
-        labelling.freeze_all(labelling.labels(value), "no coupling rule for this operator");
-}
-
-void freeze_outputs(Labelling& labelling, const std::vector<size_t>& shrinkable) {
+void freeze_outputs(Labelling& labelling) {
     const auto& outputs = labelling.graph().outputs;
+    const auto& shrinkable = labelling.options().shrinkable_outputs;
     for (size_t i = 0; i < outputs.size(); ++i) {
         if (std::find(shrinkable.begin(), shrinkable.end(), i) != shrinkable.end()) continue;
-        for (const auto& axis : labelling.labels(outputs[i]))
-            for (const Label label : axis)
+        for (const auto& array : labelling.labels(outputs[i]).arrays)
+            for (const Label label : *array.labels)
                 labelling.sets().freeze(label, fmt::format("network output {}", i));
+    }
+}
+
+/// Index (p, h, d) of the joint projection's rows goes with the embedding's channels (h', d) of all heads h'.
+void join_attention(Labelling& labelling, const AttentionModule& attention) {
+    for (const auto& stored : labelling.graph().stored) {
+        if (stored.name != attention.prefix + "in_proj_weight") continue;
+        auto x = labelling.labels(stored.value);
+        const auto embedding = labelling.alone(x, 1);
+        if (!embedding) return;
+        const auto size = static_cast<int64_t>(embedding->size());
+        labelling.join_periodic(embedding, size / attention.heads);
+        labelling.join(labelling.alone(x, 0), share(tile(*embedding, 3)),
+                       "attention with an embedding that cannot shrink");
     }
 }
 
 }  // namespace
 
+void add_rules(RuleTable& rules, Rule rule, std::initializer_list<const char*> kinds) {
+    for (const char* kind : kinds) rules[std::string("aten::") + kind] = rule;
+}
+
+size_t wrap_axis(int64_t axis, size_t rank) {
+    return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis);
+}
+
+std::optional<size_t> axis_argument(const Labelling& l, const TracedNode& node, size_t input, size_t rank) {
+    if (input >= node.inputs.size()) return std::nullopt;
+    const auto named = l.graph().integers(node.inputs[input]);
+    if (!named || named->size() != 1) return std::nullopt;
+    const auto axis = wrap_axis(named->front(), rank);
+    return axis < rank ? std::optional(axis) : std::nullopt;
+}
+
+void freeze_inputs(Labelling& l, const TracedNode& node, const std::string& why) {
+    for (const size_t value : l.graph().tensor_inputs(node)) l.freeze_all(value, why);
+}
+
 const RuleTable& coupling_rules() {
     static const RuleTable table = [] {
         RuleTable rules;
-        add_weight_rules(rules);
         add_elementwise_rules(rules);
         add_shape_rules(rules);
+        add_selection_rules(rules);
+        add_reduction_rules(rules);
+        add_product_rules(rules);
+        add_convolution_rules(rules);
+        add_normalisation_rules(rules);
+        add_attention_rules(rules);
+        add_recurrent_rules(rules);
         return rules;
     }();
     return table;
 }
 
-void propagate(Labelling& labelling, const std::vector<size_t>& shrinkable_outputs) {
+void propagate(Labelling& labelling) {
     const auto& rules = coupling_rules();
     const auto& nodes = labelling.graph().nodes;
     for (size_t i = 0; i < nodes.size(); ++i) {
         labelling.begin(i);
         const auto rule = rules.find(nodes[i].kind);
-        rule == rules.end() ? freeze_unknown(labelling, nodes[i]) : rule->second(labelling, nodes[i]);
+        if (rule == rules.end())
+            freeze_inputs(labelling, nodes[i], "no coupling rule for this operator");
+        else
+            rule->second(labelling, nodes[i]);
     }
-    freeze_outputs(labelling, shrinkable_outputs);
+    for (const auto& attention : labelling.options().attention) join_attention(labelling, attention);
+    freeze_outputs(labelling);
+    for (size_t i = 0; i < nodes.size(); ++i) {
+        labelling.begin(i);
+        for (const size_t output : labelling.graph().tensor_outputs(nodes[i]))
+            labelling.make_rectangular(output);
+    }
 }
 
 }  // namespace mtlprune

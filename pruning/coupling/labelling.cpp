@@ -3,51 +3,99 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
 
 namespace mtlprune {
 namespace {
+
+constexpr const char* kFixed = "reads or produces channels that cannot shrink";
 
 std::string module_of(const std::string& tensor) {
     const auto dot = tensor.rfind('.');
     return dot == std::string::npos ? tensor : tensor.substr(0, dot);
 }
 
-/// Numbers of the axes with more (or fewer) than one index; the others carry nothing through a reshape.
-std::vector<size_t> wide_axes(const std::vector<int64_t>& shape) {
-    std::vector<size_t> axes;
-    for (size_t axis = 0; axis < shape.size(); ++axis)
-        if (shape[axis] != 1) axes.push_back(axis);
-    return axes;
+bool contains(const std::vector<size_t>& axes, size_t axis) {
+    return std::find(axes.begin(), axes.end(), axis) != axes.end();
 }
 
 }  // namespace
 
-Labelling::Labelling(const TracedGraph& graph)
+Labelling::Labelling(const TracedGraph& graph, const CouplingOptions& options)
     : graph_(graph),
-      block_of_label_(1, 0),
+      options_(options),
+      stored_of_(graph.values.size(), -1),
+      materialised_(graph.values.size()),
       labels_(graph.values.size()),
       origin_(graph.values.size()),
-      is_weight_(graph.values.size()) {
-    for (size_t value = 0; value < graph.values.size(); ++value) labels_[value].resize(shape(value).size());
+      is_weight_(graph.values.size()),
+      memory_(graph.values.size()) {
+    std::iota(memory_.begin(), memory_.end(), size_t{0});
+    for (size_t value = 0; value < graph.values.size(); ++value) labels_[value].shape = shape(value);
     for (size_t i = 0; i < graph.inputs.size(); ++i)
         origin_[graph.inputs[i]] = fmt::format("network input {}", i);
     for (size_t i = 0; i < graph.stored.size(); ++i) {
         const size_t value = graph.stored[i].value;
         origin_[value] = module_of(graph.stored[i].name);
         is_weight_[value] = true;
-        for (size_t dim = 0; dim < shape(value).size(); ++dim) {
-            const int64_t size = shape(value)[dim];
-            const Label first = sets_.add(size);
-            block_of_label_.resize(sets_.size(), blocks_.size());
-            blocks_.push_back({i, static_cast<int64_t>(dim), first, size});
-            labels_[value][dim].resize(size);
-            std::iota(labels_[value][dim].begin(), labels_[value][dim].end(), first);
-        }
+        labels_[value].vanishes = !graph.stored[i].is_buffer;
+        stored_of_[value] = static_cast<int64_t>(i);
+        first_block_.push_back(blocks_.size());
+        for (size_t dim = 0; dim < shape(value).size(); ++dim) blocks_.push_back({i, dim, nullptr});
     }
 }
 
 bool Labelling::is_tensor(const TracedNode& node, size_t input) const {
     return input < node.inputs.size() && graph_.values[node.inputs[input]].is_tensor;
+}
+
+LabelsPtr Labelling::fresh_axis(int64_t size) {
+    if (size <= 1) return nullptr;
+    Labels labels(size);
+    std::iota(labels.begin(), labels.end(), sets_.add(size));
+    return share(std::move(labels));
+}
+
+Labelled Labelling::fresh(const std::vector<int64_t>& shape) {
+    Labelled x{shape, {}, false};
+    for (size_t axis = 0; axis < shape.size(); ++axis)
+        if (auto labels = fresh_axis(shape[axis])) x.arrays.push_back({{axis}, std::move(labels), {}});
+    return x;
+}
+
+/// Stored tensors get labels where they have none yet, constants that surgery may edit on all axes.
+void Labelling::materialise(size_t value) {
+    materialised_[value] = true;
+    if (stored_of_[value] < 0) {
+        if (graph_.editable && graph_.values[value].constant) labels_[value] = fresh(shape(value));
+        return;
+    }
+    const size_t first = first_block_[stored_of_[value]];
+    auto& x = labels_[value];
+    for (size_t dim = 0; dim < x.shape.size(); ++dim) {
+        auto& block = blocks_[first + dim];
+        if (!block.labels && !block.is_fixed) block.labels = fresh_axis(x.shape[dim]);
+        if (block.labels && x.is_fixed(dim)) x.arrays.push_back({{dim}, block.labels, {first + dim}});
+    }
+}
+
+const Labelled& Labelling::labels(size_t value) {
+    const bool lazy = stored_of_[value] >= 0 || graph_.values[value].constant;
+    if (lazy && !materialised_[value]) materialise(value);
+    return labels_[value];
+}
+
+void Labelling::set(size_t value, Labelled labels) {
+    if (labels.shape != shape(value))
+        return freeze_all(labels, "no coupling rule for this form of the operator");
+    labels_[value] = std::move(labels);
+    if (!labels_[value].vanishes && is_in_place(graph_.nodes[node_].kind)) overwrite(value);
+}
+
+/// Everything that shares the value's memory holds what was written: no longer zeros.
+void Labelling::overwrite(size_t value) {
+    for (size_t other = 0; other < labels_.size(); ++other)
+        if (memory_[other] == memory_[value]) labels_[other].vanishes = false;
 }
 
 std::string Labelling::origin_of(const TracedNode& node) const {
@@ -67,149 +115,176 @@ void Labelling::begin(size_t node) {
         !tensors.empty() &&
         std::all_of(tensors.begin(), tensors.end(), [&](size_t value) { return is_weight_[value]; });
     const auto origin = origin_of(traced);
-    for (const size_t output : traced.outputs) {
+    const bool shares = !tensors.empty() && shares_memory(traced.kind);
+    for (const size_t output : graph_.tensor_outputs(traced)) {
         origin_[output] = origin;
         is_weight_[output] = from_weights;
+        if (shares) memory_[output] = memory_[tensors.front()];
     }
-}
-
-void Labelling::set(size_t value, TensorLabels labels) {
-    bool fits = labels.size() == shape(value).size();
-    for (size_t axis = 0; axis < labels.size() && fits; ++axis)
-        fits = labels[axis].empty() || static_cast<int64_t>(labels[axis].size()) == shape(value)[axis];
-    if (fits)
-        labels_[value] = std::move(labels);
-    else
-        freeze_all(labels, "no coupling rule for this form of the operator");
 }
 
 std::string Labelling::explain(const std::string& why) const {
     const auto& node = graph_.nodes[node_];
-    const auto& origin = node.outputs.empty() ? origin_of(node) : origin_[node.outputs.front()];
+    const auto outputs = graph_.tensor_outputs(node);
+    const auto& origin = outputs.empty() ? origin_of(node) : origin_[outputs.front()];
     return origin.empty() ? fmt::format("{}: {}", node.kind, why)
                           : fmt::format("{} at {}: {}", node.kind, origin, why);
 }
 
-void Labelling::join(const AxisLabels& a, const AxisLabels& b, const std::string& why) {
-    if (a.empty() || b.empty()) return freeze(a.empty() ? b : a, why);
+LabelsPtr Labelling::join(const LabelsPtr& a, const LabelsPtr& b, const std::string& why) {
+    if (a == b) return a;
+    if (!a || !b) {
+        freeze(a ? a : b, why);
+        return nullptr;
+    }
+    for (size_t i = 0; i < a->size(); ++i)
+        if ((*a)[i] != (*b)[i]) sets_.join((*a)[i], (*b)[i], [&] { return explain(why); });
+    return a;
+}
+
+void Labelling::join_periodic(const LabelsPtr& labels, int64_t period) {
+    if (!labels) return;
+    const auto why = [&] {
+        return explain("equal positions of its blocks stay together, and one of them is fixed");
+    };
+    for (size_t i = period; i < labels->size(); ++i) sets_.join((*labels)[i], (*labels)[i % period], why);
+}
+
+void Labelling::join_blocks(const LabelsPtr& labels, int64_t block) {
+    if (!labels) return;
+    const auto why = [&] { return explain("its blocks stay whole, and part of one is fixed"); };
+    for (size_t i = 0; i < labels->size(); ++i) sets_.join((*labels)[i], (*labels)[i - i % block], why);
+}
+
+void Labelling::freeze_range(const LabelsPtr& labels, int64_t first, int64_t last, const std::string& why) {
+    if (!labels) return;
     const auto reason = explain(why);
-    for (size_t i = 0; i < a.size(); ++i) sets_.join(a[i], b[i], reason);
+    for (int64_t i = first; i < last; ++i) sets_.freeze((*labels)[i], reason);
 }
 
-void Labelling::join_periodic(const AxisLabels& axis, int64_t period) {
-    const auto reason = explain("equal positions of its blocks stay together, and one of them is fixed");
-    for (size_t i = period; i < axis.size(); ++i) sets_.join(axis[i], axis[i % period], reason);
+void Labelling::freeze(const LabelsPtr& labels, const std::string& why) {
+    if (labels) freeze_range(labels, 0, static_cast<int64_t>(labels->size()), why);
 }
 
-void Labelling::freeze(const AxisLabels& axis, const std::string& why) {
-    if (axis.empty()) return;
-    const auto reason = explain(why);
-    for (const Label label : axis) sets_.freeze(label, reason);
+void Labelling::freeze_all(const Labelled& x, const std::string& why) {
+    for (const auto& array : x.arrays) freeze(array.labels, why);
 }
 
-void Labelling::freeze_all(const TensorLabels& labels, const std::string& why) {
-    for (const auto& axis : labels) freeze(axis, why);
+void Labelling::freeze_all(size_t value, const std::string& why) {
+    freeze_all(labels(value), why);
+}
+
+void Labelling::mark_cross_channel(const LabelsPtr& labels) {
+    if (labels) cross_channel_.insert(cross_channel_.end(), labels->begin(), labels->end());
+}
+
+LabelsPtr Labelling::alone(Labelled& x, size_t axis) {
+    const auto* array = x.covering(axis);
+    if (array == nullptr) return nullptr;
+    while (array->axes.size() > 1) {
+        const size_t other = array->axes[array->axes[0] == axis ? 1 : 0];
+        fix_axis(x, other, "one of several equal blocks is fixed");
+        array = x.covering(axis);
+        if (array == nullptr) return nullptr;
+    }
+    return array->labels;
+}
+
+void Labelling::fix_axis(Labelled& x, size_t axis, const std::string& why) {
+    const auto* covering = x.covering(axis);
+    if (covering == nullptr) return;
+    const LabelArray array = *covering;
+    x.drop(axis);
+    if (array.axes.size() == 1) return freeze(array.labels, why);
+    const auto kept = without_axis(x, array, axis);
+    const int64_t inner = x.stride(array, axis), size = x.shape[axis];
+    const auto reason = [&] { return explain(why); };
+    for (size_t i = 0; i < array.labels->size(); ++i) {
+        const int64_t outer = static_cast<int64_t>(i) / (inner * size);
+        sets_.join((*array.labels)[i], (*kept.labels)[outer * inner + static_cast<int64_t>(i) % inner],
+                   reason);
+    }
+    simplify(x, kept);
+}
+
+void Labelling::separate(Labelled& x, const std::vector<size_t>& inner) {
+    const auto arrays = x.arrays;
+    for (const auto& array : arrays) {
+        const auto is_inner = [&](size_t axis) { return contains(inner, axis); };
+        const auto inside = std::count_if(array.axes.begin(), array.axes.end(), is_inner);
+        if (inside == 0 || inside == static_cast<int64_t>(array.axes.size())) continue;
+        for (const size_t axis : array.axes)
+            if (is_inner(axis) == options_.whole_heads) fix_axis(x, axis, "part of a head is fixed");
+    }
+}
+
+void Labelling::make_rectangular(size_t value) {
+    auto& x = labels_[value];
+    const auto is_joint = [](const LabelArray& array) { return array.axes.size() > 1; };
+    if (std::none_of(x.arrays.begin(), x.arrays.end(), is_joint)) return;
+    Labelled rest{x.shape, {}, x.vanishes};
+    for (const auto& array : x.arrays) simplify(rest, array);
+    // What still differs along several axes keeps its outer counts; the innermost axis shrinks.
+    for (const auto& array : std::vector(rest.arrays))
+        if (is_joint(array)) alone(rest, *std::max_element(array.axes.begin(), array.axes.end()));
+    x = std::move(rest);
+}
+
+LabelsPtr Labelling::attach(size_t value, size_t dim, const LabelsPtr& labels, Role role) {
+    const int64_t stored = stored_of_[value];
+    if (stored >= 0 && !materialised_[value]) {
+        auto& block = blocks_[first_block_[stored] + dim];
+        if (!block.labels && !block.is_fixed && labels &&
+            shape(value)[dim] == static_cast<int64_t>(labels->size())) {
+            block.labels = labels;
+            mark(value, dim, role);
+            return labels;
+        }
+        if (!block.labels && !block.is_fixed) block.labels = fresh_axis(shape(value)[dim]);
+        mark(value, dim, role);
+        return join(block.labels, labels, kFixed);
+    }
+    mark(value, dim, role);
+    auto x = this->labels(value);
+    return join(alone(x, dim), labels, kFixed);
+}
+
+void Labelling::fix_stored(size_t value, size_t dim, const std::string& why) {
+    auto& block = blocks_[first_block_[stored_of_[value]] + dim];
+    freeze(block.labels, why);
+    block.is_fixed = true;
 }
 
 void Labelling::mark(size_t value, size_t dim, Role role) {
     if (!is_weight_[value]) return;
-    const auto& inputs = graph_.nodes[node_].inputs;
-    const auto found = std::find(inputs.begin(), inputs.end(), value);
-    for (const Label label : labels_[value][dim]) {
-        if (label == kFixedLabel) continue;
-        auto& block = blocks_[block_of_label_[label]];
-        if (block.node >= 0 && block.role <= role) continue;
+    const int64_t stored = stored_of_[value];
+    const auto give = [&](LabelBlock& block) {
+        if (block.node >= 0 && block.role <= role) return;
+        const auto& inputs = graph_.nodes[node_].inputs;
+        const auto found = std::find(inputs.begin(), inputs.end(), value);
         block.role = role;
         block.node = node_;
-        const bool direct = found != inputs.end() && graph_.stored[block.stored].value == value;
-        block.argument = direct ? found - inputs.begin() : -1;
-    }
+        block.argument = stored >= 0 && found != inputs.end() ? found - inputs.begin() : -1;
+    };
+    if (stored >= 0) return give(blocks_[first_block_[stored] + dim]);
+    if (const auto* array = labels_[value].covering(dim))
+        for (const size_t block : array->blocks) give(blocks_[block]);
 }
 
-TensorLabels Labelling::broadcast(const std::vector<Operand>& operands, const std::vector<int64_t>& shape) {
-    TensorLabels result(shape.size());
-    for (size_t axis = 0; axis < shape.size(); ++axis) {
-        const AxisLabels* first = nullptr;
-        for (const auto& operand : operands) {
-            const size_t missing = shape.size() - operand.shape.size();
-            if (axis < missing || operand.shape[axis - missing] != shape[axis]) continue;
-            const auto& labels = operand.labels[axis - missing];
-            if (first != nullptr) join(*first, labels, "combined with a value that cannot shrink");
-            if (first == nullptr || first->empty()) first = &labels;
-        }
-        if (first != nullptr) result[axis] = *first;
+/// Adds the array to x without the axes along which all its labels are joined.
+void Labelling::simplify(Labelled& x, LabelArray array) {
+    for (size_t i = 0; i < array.axes.size() && array.axes.size() > 1;) {
+        const size_t axis = array.axes[i];
+        const int64_t inner = x.stride(array, axis), period = inner * x.shape[axis];
+        bool constant = true;
+        for (int64_t p = 0; p < static_cast<int64_t>(array.labels->size()) && constant; ++p)
+            constant = sets_.same((*array.labels)[p], (*array.labels)[p - p % period + p % inner]);
+        if (constant)
+            array = without_axis(x, array, axis);
+        else
+            ++i;
     }
-    return result;
-}
-
-AxisLabels Labelling::merge_axes(const Operand& operand, const std::vector<size_t>& axes) {
-    std::vector<size_t> labelled;
-    int64_t total = 1;
-    for (const size_t axis : axes) {
-        total *= operand.shape[axis];
-        if (!operand.labels[axis].empty()) labelled.push_back(axis);
-    }
-    if (labelled.empty()) return {};
-    if (labelled.size() > 1) {
-        for (const size_t axis : labelled)
-            freeze(operand.labels[axis], "merges two axes that can both shrink");
-        return {};
-    }
-    int64_t inner = 1;
-    for (const size_t axis : axes)
-        if (axis > labelled.front()) inner *= operand.shape[axis];
-    const auto& labels = operand.labels[labelled.front()];
-    AxisLabels merged(total);
-    for (int64_t i = 0; i < total; ++i) merged[i] = labels[(i / inner) % static_cast<int64_t>(labels.size())];
-    return merged;
-}
-
-void Labelling::split_axis(AxisLabels merged, const std::vector<int64_t>& shape,
-                           const std::vector<size_t>& axes, TensorLabels& out) {
-    for (size_t k = 0; k + 1 < axes.size() && !merged.empty(); ++k) {
-        const int64_t outer = shape[axes[k]];
-        const int64_t inner = static_cast<int64_t>(merged.size()) / outer;
-        bool constant_inside = true;
-        for (size_t i = 0; i < merged.size() && constant_inside; ++i)
-            constant_inside = sets_.same(merged[i], merged[i - i % inner]);
-        if (constant_inside) {
-            for (int64_t a = 0; a < outer; ++a) out[axes[k]].push_back(merged[a * inner]);
-            return;
-        }
-        // Slices must leave whole: the outer count stays, the inner one shrinks.
-        join_periodic(merged, inner);
-        merged.resize(inner);
-    }
-    if (!merged.empty()) out[axes.back()] = std::move(merged);
-}
-
-TensorLabels Labelling::reshape(const Operand& operand, const std::vector<int64_t>& shape) {
-    TensorLabels result(shape.size());
-    if (std::count(shape.begin(), shape.end(), 0) > 0) {
-        freeze_all(operand.labels, "reshapes an empty tensor");
-        return result;
-    }
-    for (size_t axis = 0; axis < operand.shape.size(); ++axis)
-        if (operand.shape[axis] == 1) freeze(operand.labels[axis], "the only channel of its axis");
-    const auto from = wide_axes(operand.shape);
-    const auto to = wide_axes(shape);
-    for (size_t i = 0, o = 0; i < from.size() && o < to.size();) {
-        std::vector<size_t> sources = {from[i]};
-        std::vector<size_t> targets = {to[o]};
-        int64_t in = operand.shape[from[i++]];
-        int64_t out = shape[to[o++]];
-        while (in != out) {
-            if (in < out) {
-                sources.push_back(from[i]);
-                in *= operand.shape[from[i++]];
-            } else {
-                targets.push_back(to[o]);
-                out *= shape[to[o++]];
-            }
-        }
-        split_axis(merge_axes(operand, sources), shape, targets, result);
-    }
-    return result;
+    x.arrays.push_back(std::move(array));
 }
 
 }  // namespace mtlprune

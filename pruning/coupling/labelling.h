@@ -1,86 +1,121 @@
 // Labels of every axis of every value of a trace, and the operations with which rules relate them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "pruning/coupling/groups.h"
+#include "pruning/coupling/label_array.h"
 #include "pruning/coupling/traced_graph.h"
 #include "pruning/coupling/union_find.h"
 
 namespace mtlprune {
 
-/// One label per index of an axis; empty when the whole axis is fixed.
-using AxisLabels = std::vector<Label>;
-/// Per axis of a tensor. An element leaves when the label of any of its indices leaves.
-using TensorLabels = std::vector<AxisLabels>;
-
 /// The labels of one dimension of one stored tensor.
 struct LabelBlock {
     size_t stored;  ///< number in TracedGraph::stored
-    int64_t dim;
-    Label first;
-    int64_t size;
+    size_t dim;
+    LabelsPtr labels;  ///< null while nobody has asked for them
     Role role = Role::channelwise;
     int64_t node = -1;      ///< the first operator that gave it a role; -1 when none did
     int64_t argument = -1;  ///< of that operator; -1 when the operator reads a value computed from it
-};
-
-/// An operand of a broadcasting operation.
-struct Operand {
-    TensorLabels labels;
-    std::vector<int64_t> shape;
+    bool is_fixed = false;  ///< never gets labels
 };
 
 class Labelling {
   public:
-    /// Fresh labels for every dimension of every stored tensor; all else is fixed.
-    explicit Labelling(const TracedGraph& graph);
+    Labelling(const TracedGraph& graph, const CouplingOptions& options);
 
     const TracedGraph& graph() const { return graph_; }
-    const TensorLabels& labels(size_t value) const { return labels_[value]; }
-    /// Labels that do not fit the value's shape are frozen instead: a rule met a form it was not written for.
-    void set(size_t value, TensorLabels labels);
+    const CouplingOptions& options() const { return options_; }
     const std::vector<int64_t>& shape(size_t value) const { return graph_.values[value].shape; }
-    Operand operand(size_t value) const { return {labels_[value], shape(value)}; }
     bool is_tensor(const TracedNode& node, size_t input) const;
+
+    /// The labels of a value; dimensions of stored tensors that nobody has asked for yet get fresh ones.
+    const Labelled& labels(size_t value);
+    /// Labels whose shape is not the value's are frozen instead: a rule met a form it was not written for.
+    void set(size_t value, Labelled labels);
 
     /// The node that the following joins, freezes and roles come from; reasons name it.
     void begin(size_t node);
-    /// "aten::cumsum after backbone.conv3: <why>"
+    /// "aten::cumsum at backbone.conv3: <why>"
     std::string explain(const std::string& why) const;
 
-    /// Position by position; when one of the two is fixed the other freezes.
-    void join(const AxisLabels& a, const AxisLabels& b, const std::string& why);
+    /// Position by position; when one of the two is fixed (null) the other freezes. Returns what both are
+    /// now.
+    LabelsPtr join(const LabelsPtr& a, const LabelsPtr& b, const std::string& why);
     /// Joins positions q * period + i over all q.
-    void join_periodic(const AxisLabels& axis, int64_t period);
-    void freeze(const AxisLabels& axis, const std::string& why);
-    void freeze_all(const TensorLabels& labels, const std::string& why);
+    void join_periodic(const LabelsPtr& labels, int64_t period);
+    /// Joins positions q * block + i over all i < block.
+    void join_blocks(const LabelsPtr& labels, int64_t block);
+    void freeze(const LabelsPtr& labels, const std::string& why);
+    void freeze_range(const LabelsPtr& labels, int64_t first, int64_t last, const std::string& why);
+    void freeze_all(size_t value, const std::string& why);
+    void freeze_all(const Labelled& x, const std::string& why);
+    /// Says that removing one of these channels changes the others: removal is not the same as zeroing.
+    void mark_cross_channel(const LabelsPtr& labels);
+
+    /// The labels along one axis alone (null when it is fixed): equal indices of the axis stay together over
+    /// all other axes that share the array.
+    LabelsPtr alone(Labelled& x, size_t axis);
+    /// Makes `axis` unable to shrink: labels that it shares with other axes join across it, its own freeze.
+    void fix_axis(Labelled& x, size_t axis, const std::string& why);
+    /// Joint arrays that cover an axis of `inner` and another one: either the others are made unable to
+    /// shrink (the default) or, with whole_heads, those of `inner`.
+    void separate(Labelled& x, const std::vector<size_t>& inner);
+    /// Afterwards every array of the value covers one axis, so that whole slices leave.
+    void make_rectangular(size_t value);
+
+    /// Dimension `dim` of a weight is (or produces, or reads) the channels `labels`; null: they cannot
+    /// shrink.
+    LabelsPtr attach(size_t value, size_t dim, const LabelsPtr& labels, Role role);
+    /// A dimension of a stored tensor that is no channel, such as a kernel's height.
+    void fix_stored(size_t value, size_t dim, const std::string& why);
     /// Gives a dimension of a stored tensor, or of a value computed from stored tensors alone, its role. The
     /// strongest role counts (output, then input, then channelwise); other values are left alone.
     void mark(size_t value, size_t dim, Role role);
+    bool is_weight(size_t value) const { return is_weight_[value]; }
+    bool is_stored(size_t value) const { return stored_of_[value] >= 0; }
+    /// See Labelled::vanishes.
+    bool vanishes(size_t value) const { return labels_[value].vanishes; }
 
     /// NumPy broadcasting to `shape`: joins operands along axes they share; axes of size 1 do not couple.
-    TensorLabels broadcast(const std::vector<Operand>& operands, const std::vector<int64_t>& shape);
+    Labelled broadcast(std::vector<Labelled> operands, const std::vector<int64_t>& shape);
     /// The labels of the same elements, in order, under another shape.
-    TensorLabels reshape(const Operand& operand, const std::vector<int64_t>& shape);
+    Labelled reshape(const Labelled& x, const std::vector<int64_t>& shape);
+    /// New labels on all axes: for values that are made on the spot, such as zeros, whose size follows.
+    Labelled fresh(const std::vector<int64_t>& shape);
+    /// One new label per index of an axis of this size; null for size 1.
+    LabelsPtr fresh_axis(int64_t size);
 
     UnionFind& sets() { return sets_; }
     const std::vector<LabelBlock>& blocks() const { return blocks_; }
+    /// Arrays of all values that have any, those of stored tensors and constants included.
+    const std::vector<Labelled>& all() const { return labels_; }
+    const std::vector<Label>& cross_channel() const { return cross_channel_; }
 
   private:
-    AxisLabels merge_axes(const Operand& operand, const std::vector<size_t>& axes);
-    void split_axis(AxisLabels merged, const std::vector<int64_t>& shape, const std::vector<size_t>& axes,
-                    TensorLabels& out);
+    void materialise(size_t value);
+    void overwrite(size_t value);
+    bool fix_unlabelled_axes(std::vector<Labelled>& operands, const std::vector<int64_t>& shape);
+    void unite(Labelled& result, const std::vector<LabelArray>& arrays);
+    void simplify(Labelled& x, LabelArray array);
     std::string origin_of(const TracedNode& node) const;
 
     const TracedGraph& graph_;
+    const CouplingOptions& options_;
     UnionFind sets_;
     std::vector<LabelBlock> blocks_;
-    std::vector<size_t> block_of_label_;
-    std::vector<TensorLabels> labels_;
+    std::vector<size_t> first_block_;  ///< per stored tensor
+    std::vector<int64_t> stored_of_;   ///< per value; -1 when it is not stored
+    std::vector<bool>
+        materialised_;  ///< per value: stored tensors and constants get labels when first asked for
+    std::vector<Labelled> labels_;
     std::vector<std::string> origin_;  ///< per value: the module that a reader would look for it in
     std::vector<bool> is_weight_;      ///< per value: stored, or computed from stored tensors alone
+    std::vector<size_t> memory_;       ///< per value: the value whose memory it shares
+    std::vector<Label> cross_channel_;
     int64_t node_ = -1;
 };
 

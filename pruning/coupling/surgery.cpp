@@ -2,32 +2,30 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
 #include <unordered_map>
 
 #include "datasets/error.h"
+#include "pruning/coupling/gather.h"
 #include "pruning/coupling/module_options.h"
 
 namespace mtlprune {
 namespace {
 
-using TensorsByName = std::unordered_map<std::string, torch::Tensor>;
-
-TensorsByName tensors_by_name(const torch::nn::Module& module) {
-    TensorsByName result;
-    for (const auto& item : module.named_parameters()) result.emplace(item.key(), item.value());
-    for (const auto& item : module.named_buffers()) result.emplace(item.key(), item.value());
-    return result;
+NamedTensors tensors_of(const torch::nn::Module& module) {
+    NamedTensors tensors;
+    for (const auto& item : module.named_parameters()) tensors.parameters.emplace(item.key(), item.value());
+    for (const auto& item : module.named_buffers()) tensors.buffers.emplace(item.key(), item.value());
+    return tensors;
 }
 
-const torch::Tensor& checked_tensor(const TensorsByName& tensors, const Removal& removal) {
+void check_removal(const NamedTensors& tensors, const Removal& removal) {
     const auto place = fmt::format("{} dim {}", removal.tensor, removal.dim);
-    const auto found = tensors.find(removal.tensor);
-    if (found == tensors.end())
-        throw Error("surgery", place, "a parameter or buffer of the module", "none of this name");
-    if (removal.dim < 0 || removal.dim >= found->second.dim())
-        throw Error("surgery", place, fmt::format("a dimension below {}", found->second.dim()), "none");
-    const int64_t size = found->second.size(removal.dim);
+    const auto& tensor = tensors.at(removal.tensor);
+    if (removal.dim < 0 || removal.dim >= tensor.dim())
+        throw Error("surgery", place, fmt::format("a dimension below {}", tensor.dim()), "none");
+    const int64_t size = tensor.size(removal.dim);
     for (size_t i = 0; i < removal.indices.size(); ++i)
         if (removal.indices[i] < 0 || removal.indices[i] >= size ||
             (i > 0 && removal.indices[i] <= removal.indices[i - 1]))
@@ -35,58 +33,92 @@ const torch::Tensor& checked_tensor(const TensorsByName& tensors, const Removal&
                         std::to_string(removal.indices[i]));
     if (static_cast<int64_t>(removal.indices.size()) == size)
         throw Error("surgery", place, "at least one index left", fmt::format("all {} removed", size));
-    return found->second;
 }
 
-void check_plan(const TensorsByName& tensors, const Plan& plan) {
+void check_plan(const NamedTensors& tensors, const Plan& plan) {
     std::map<std::pair<std::string, int64_t>, int> uses;
     for (const auto& removal : plan.removed) {
-        checked_tensor(tensors, removal);
+        check_removal(tensors, removal);
         if (++uses[{removal.tensor, removal.dim}] > 1)
             throw Error("surgery", fmt::format("{} dim {}", removal.tensor, removal.dim),
                         "one list of indices", "two");
     }
 }
 
-torch::Tensor kept_indices(const Removal& removal, int64_t size) {
-    auto kept = torch::empty({size - static_cast<int64_t>(removal.indices.size())}, torch::kInt64);
-    int64_t* out = kept.data_ptr<int64_t>();
+std::vector<int64_t> kept_indices(const Removal& removal, int64_t size) {
+    std::vector<int64_t> kept;
+    kept.reserve(size - removal.indices.size());
     auto next = removal.indices.begin();
     for (int64_t index = 0; index < size; ++index) {
         if (next != removal.indices.end() && *next == index)
             ++next;
         else
-            *out++ = index;
+            kept.push_back(index);
     }
     return kept;
 }
 
-torch::Tensor selected(const torch::Tensor& tensor, int64_t dim, const torch::Tensor& kept) {
-    return tensor.detach().index_select(dim, kept).contiguous(tensor.suggest_memory_format());
-}
-
 /// Gives the tensor its new content under its old identity.
-void slice(torch::Tensor tensor, int64_t dim, const torch::Tensor& kept) {
+void slice(torch::Tensor tensor, const std::vector<KeptIndices>& kept) {
     auto gradient = tensor.grad();
-    tensor.set_data(selected(tensor, dim, kept));
-    if (gradient.defined()) tensor.mutable_grad() = selected(gradient, dim, kept);
+    tensor.set_data(gather(tensor.detach(), kept));
+    if (gradient.defined()) tensor.mutable_grad() = gather(gradient.detach(), kept);
     // A gradient accumulator that some graph still holds remembers the old size.
     if (tensor.requires_grad()) torch::autograd::impl::set_grad_accumulator(tensor, {});
 }
 
+/// Per tensor, in the plan's order, what stays along its pruned dimensions.
+std::vector<std::pair<std::string, std::vector<KeptIndices>>> kept_by_tensor(const NamedTensors& tensors,
+                                                                             const Plan& plan) {
+    std::vector<std::pair<std::string, std::vector<KeptIndices>>> result;
+    std::unordered_map<std::string, size_t> place;
+    for (const auto& removal : plan.removed) {
+        const auto [it, is_new] = place.emplace(removal.tensor, result.size());
+        if (is_new) result.push_back({removal.tensor, {}});
+        const int64_t size = tensors.at(removal.tensor).size(removal.dim);
+        result[it->second].second.push_back({removal.dim, kept_indices(removal, size)});
+    }
+    for (auto& [name, kept] : result)
+        std::sort(kept.begin(), kept.end(),
+                  [](const KeptIndices& a, const KeptIndices& b) { return a.dim < b.dim; });
+    return result;
+}
+
 }  // namespace
 
-void apply_plan(torch::nn::Module& module, const Plan& plan, const OnSlice& on_slice) {
+const torch::Tensor& NamedTensors::at(const std::string& name) const {
+    auto found = parameters.find(name);
+    if (found != parameters.end()) return found->second;
+    found = buffers.find(name);
+    if (found == buffers.end())
+        throw Error("surgery", name, "a parameter or buffer of the module", "none of this name");
+    return found->second;
+}
+
+void remove_slices(const NamedTensors& tensors, const Plan& plan, const OnSlice& on_slice) {
     const torch::NoGradGuard no_grad;
-    const auto tensors = tensors_by_name(module);
     check_plan(tensors, plan);
-    const auto parameters = module.named_parameters();
-    for (const auto& removal : plan.removed) {
-        const auto& tensor = tensors.at(removal.tensor);
-        const auto kept = kept_indices(removal, tensor.size(removal.dim)).to(tensor.device());
-        slice(tensor, removal.dim, kept);
-        if (on_slice && parameters.contains(removal.tensor)) on_slice(tensor, removal.dim, kept);
+    for (const auto& [name, kept] : kept_by_tensor(tensors, plan)) {
+        const auto& tensor = tensors.at(name);
+        slice(tensor, kept);
+        if (!on_slice || tensors.parameters.count(name) == 0) continue;
+        for (const auto& [dim, indices] : kept)
+            on_slice(tensor, dim, torch::tensor(indices, torch::kInt64).to(tensor.device()));
     }
+}
+
+void zero_slices(const NamedTensors& tensors, const Plan& plan) {
+    const torch::NoGradGuard no_grad;
+    check_plan(tensors, plan);
+    for (const auto& removal : plan.removed) {
+        if (tensors.parameters.count(removal.tensor) == 0) continue;
+        auto tensor = tensors.at(removal.tensor);
+        tensor.index_fill_(removal.dim, torch::tensor(removal.indices, torch::kInt64).to(tensor.device()), 0);
+    }
+}
+
+void apply_plan(torch::nn::Module& module, const Plan& plan, const OnSlice& on_slice) {
+    remove_slices(tensors_of(module), plan, on_slice);
     refresh_options(module, plan);
 }
 
@@ -99,15 +131,7 @@ Plan apply_plan(torch::nn::Module& module, const std::vector<Group>& groups,
 }
 
 void zero_removed(torch::nn::Module& module, const Plan& plan) {
-    const torch::NoGradGuard no_grad;
-    const auto tensors = tensors_by_name(module);
-    check_plan(tensors, plan);
-    const auto parameters = module.named_parameters();
-    for (const auto& removal : plan.removed) {
-        if (!parameters.contains(removal.tensor)) continue;
-        auto tensor = tensors.at(removal.tensor);
-        tensor.index_fill_(removal.dim, torch::tensor(removal.indices, torch::kInt64).to(tensor.device()), 0);
-    }
+    zero_slices(tensors_of(module), plan);
 }
 
 }  // namespace mtlprune

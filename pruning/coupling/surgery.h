@@ -4,6 +4,8 @@
 #include <torch/torch.h>
 
 #include <functional>
+#include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "pruning/coupling/plan.h"
@@ -13,6 +15,20 @@ namespace mtlprune {
 /// Called once per pruned dimension, after the parameter has its new size, with the kept indices (int64, on
 /// the parameter's device): the place to slice optimiser state. Not called for buffers.
 using OnSlice = std::function<void(const torch::Tensor& parameter, int64_t dim, const torch::Tensor& kept)>;
+
+/// Tensors by name, of a module of any kind.
+struct NamedTensors {
+    std::unordered_map<std::string, torch::Tensor> parameters, buffers;
+    /// Throws Error when there is none of this name.
+    const torch::Tensor& at(const std::string& name) const;
+};
+
+/// The slices of parameters and buffers leave; the tensors keep their identity. Throws Error before anything
+/// is changed when a tensor, dimension or index does not exist or a dimension would be empty.
+void remove_slices(const NamedTensors& tensors, const Plan& plan, const OnSlice& on_slice);
+
+/// Sets the slices to zero instead, in parameters only.
+void zero_slices(const NamedTensors& tensors, const Plan& plan);
 
 /// Removes what the plan names. Parameters keep their identity (TensorImpl), so optimisers and references
 /// stay valid; gradients shrink too, and the options of convolutions, linear layers and batch norms follow.

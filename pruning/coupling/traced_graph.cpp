@@ -30,26 +30,17 @@ std::vector<NamedTensor> stored_tensors(const torch::nn::Module& module) {
     return stored;
 }
 
-/// Eval mode for a module and all below it; the destructor gives each its own mode back.
-class EvalMode {
-  public:
-    explicit EvalMode(torch::nn::Module& module) : module_(module), training_(module.is_training()) {
-        for (auto& child : module.modules(/*include_self=*/false))
-            children_.emplace_back(child, child->is_training());
-        module.eval();
+/// Tensors, and the tensors in lists.
+std::vector<size_t> tensors_among(const std::vector<TracedValue>& values,
+                                  const std::vector<size_t>& numbers) {
+    std::vector<size_t> tensors;
+    for (const size_t number : numbers) {
+        if (values[number].is_tensor) tensors.push_back(number);
+        for (const size_t element : values[number].elements)
+            if (values[element].is_tensor) tensors.push_back(element);
     }
-    EvalMode(const EvalMode&) = delete;
-    EvalMode& operator=(const EvalMode&) = delete;
-    ~EvalMode() {
-        module_.train(training_);
-        for (auto& [child, training] : children_) child->train(training);
-    }
-
-  private:
-    torch::nn::Module& module_;
-    bool training_;
-    std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> children_;
-};
+    return tensors;
+}
 
 /// Copies the tracer's graph: constants and lists become properties of values, all other nodes stay.
 class GraphReader {
@@ -78,10 +69,20 @@ class GraphReader {
         } else if (kind == "prim::ListConstruct" || kind == "prim::TupleConstruct") {
             auto elements = numbers(node.inputs());
             result_.values[number(node.output())].elements = std::move(elements);
+        } else if (kind == "prim::ListUnpack" || kind == "prim::TupleUnpack") {
+            unpack(number(node.input()), numbers(node.outputs()));
         } else {
             auto inputs = numbers(node.inputs());
             result_.nodes.push_back({kind, std::move(inputs), numbers(node.outputs())});
         }
+    }
+
+    /// The unpacked values are the list's elements; those of a list that was built here are known already.
+    void unpack(size_t list, const std::vector<size_t>& unpacked) {
+        if (result_.values[list].elements.empty())
+            result_.values[list].elements = unpacked;
+        else
+            result_.nodes.push_back({"prim::ListUnpack", result_.values[list].elements, unpacked});
     }
 
     static void set_constant(TracedValue& value, c10::IValue constant) {
@@ -120,14 +121,56 @@ class GraphReader {
 
 }  // namespace
 
+bool is_in_place(const std::string& kind) {
+    return kind.back() == '_' && kind.rfind("__") != kind.size() - 2;
+}
+
+bool shares_memory(const std::string& kind) {
+    static const std::unordered_set<std::string> views = {"aten::view",
+                                                          "aten::reshape",
+                                                          "aten::flatten",
+                                                          "aten::unflatten",
+                                                          "aten::squeeze",
+                                                          "aten::expand",
+                                                          "aten::expand_as",
+                                                          "aten::unsqueeze",
+                                                          "aten::permute",
+                                                          "aten::transpose",
+                                                          "aten::t",
+                                                          "aten::detach",
+                                                          "aten::alias",
+                                                          "aten::select",
+                                                          "aten::slice",
+                                                          "aten::narrow",
+                                                          "aten::chunk",
+                                                          "aten::split",
+                                                          "aten::unbind",
+                                                          "aten::_reshape_alias",
+                                                          "aten::_unsafe_view",
+                                                          "aten::split_with_sizes",
+                                                          "aten::movedim",
+                                                          "aten::view_as",
+                                                          "aten::contiguous"};
+    return views.count(kind) > 0 || is_in_place(kind) || kind.rfind("prim::", 0) == 0;
+}
+
+EvalMode::EvalMode(torch::nn::Module& module) : module_(module), training_(module.is_training()) {
+    for (auto& child : module.modules(/*include_self=*/false))
+        children_.emplace_back(child, child->is_training());
+    module.eval();
+}
+
+EvalMode::~EvalMode() {
+    module_.train(training_);
+    for (auto& [child, training] : children_) child->train(training);
+}
+
 std::vector<size_t> TracedGraph::tensor_inputs(const TracedNode& node) const {
-    std::vector<size_t> tensors;
-    for (const size_t input : node.inputs) {
-        if (values[input].is_tensor) tensors.push_back(input);
-        for (const size_t element : values[input].elements)
-            if (values[element].is_tensor) tensors.push_back(element);
-    }
-    return tensors;
+    return tensors_among(values, node.inputs);
+}
+
+std::vector<size_t> TracedGraph::tensor_outputs(const TracedNode& node) const {
+    return tensors_among(values, node.outputs);
 }
 
 int64_t TracedGraph::integer(size_t value, int64_t fallback) const {
@@ -135,6 +178,22 @@ int64_t TracedGraph::integer(size_t value, int64_t fallback) const {
     if (constant && constant->isInt()) return constant->toInt();
     if (constant && constant->isBool()) return constant->toBool() ? 1 : 0;
     return fallback;
+}
+
+std::optional<std::vector<int64_t>> TracedGraph::tensor_content(size_t value) const {
+    const auto& constant = values[value].constant;
+    if (!constant || !constant->isTensor()) return std::nullopt;
+    const auto& tensor = constant->toTensor();
+    if (tensor.dim() != 1 || tensor.is_meta() || !c10::isIntegralType(tensor.scalar_type(), false))
+        return std::nullopt;
+    const auto content = tensor.to(torch::kCPU, torch::kInt64).contiguous();
+    return std::vector<int64_t>(content.data_ptr<int64_t>(), content.data_ptr<int64_t>() + content.numel());
+}
+
+std::optional<double> TracedGraph::number(size_t value) const {
+    const auto& constant = values[value].constant;
+    if (constant && constant->isScalar()) return constant->toScalar().to<double>();
+    return std::nullopt;
 }
 
 std::optional<std::vector<int64_t>> TracedGraph::integers(size_t value) const {

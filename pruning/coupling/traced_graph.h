@@ -16,7 +16,9 @@ struct TracedValue {
     bool is_tensor = false;
     std::vector<int64_t> shape;  ///< of a tensor
     c10::ScalarType type = c10::ScalarType::Undefined;
+    /// What it held: of constants, of numbers computed from sizes, and of integer buffers.
     std::optional<c10::IValue> constant;
+    bool computed = false;         ///< a number that the network computes; only known in TorchScript
     std::vector<size_t> elements;  ///< values of a list
 };
 
@@ -41,14 +43,41 @@ struct TracedGraph {
     std::vector<size_t> inputs;     ///< values of the example inputs
     std::vector<size_t> outputs;
     std::vector<StoredTensor> stored;
+    /// The graph's own constants can be changed (TorchScript), so that sizes written into it may follow.
+    bool editable = false;
 
     /// The tensors among a node's inputs, those inside lists included.
     std::vector<size_t> tensor_inputs(const TracedNode& node) const;
+    /// The same for its outputs.
+    std::vector<size_t> tensor_outputs(const TracedNode& node) const;
     /// An argument that is a constant integer (or bool), else `fallback`.
     int64_t integer(size_t value, int64_t fallback) const;
+    /// The entries of a one-dimensional integer tensor whose content is known, else nothing.
+    std::optional<std::vector<int64_t>> tensor_content(size_t value) const;
+    /// An argument that is a constant number, else nothing.
+    std::optional<double> number(size_t value) const;
     /// An argument that is a constant integer or list of integers, else nothing.
     std::optional<std::vector<int64_t>> integers(size_t value) const;
 };
+
+/// Eval mode for a module and all below it; the destructor gives each its own mode back.
+class EvalMode {
+  public:
+    explicit EvalMode(torch::nn::Module& module);
+    EvalMode(const EvalMode&) = delete;
+    EvalMode& operator=(const EvalMode&) = delete;
+    ~EvalMode();
+
+  private:
+    torch::nn::Module& module_;
+    bool training_;
+    std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> children_;
+};
+
+/// Operators whose result shares the memory of their first input: views, and those that write into it.
+bool shares_memory(const std::string& kind);
+/// Operators that write into their first input ("aten::relu_").
+bool is_in_place(const std::string& kind);
 
 using TracedFunction = std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>&)>;
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <numeric>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -35,10 +36,14 @@ class UnionFind {
         return label;
     }
 
-    /// Unites the two sets; with the fixed label it freezes the other for `reason` instead.
-    void join(Label a, Label b, const std::string& reason) {
-        if (a == kFixedLabel) return freeze(b, reason);
-        if (b == kFixedLabel) return freeze(a, reason);
+    /// Unites the two sets; with the fixed label it freezes the other instead. `reason` is a string, or a
+    /// function that makes one when it is needed.
+    template <typename Reason>
+    void join(Label a, Label b, const Reason& reason) {
+        if (a == kFixedLabel || b == kFixedLabel) {
+            if (!frozen(a) || !frozen(b)) freeze(a == kFixedLabel ? b : a, text(reason));
+            return;
+        }
         a = find(a);
         b = find(b);
         if (a == b) return;
@@ -60,9 +65,19 @@ class UnionFind {
     bool frozen(Label label) { return label == kFixedLabel || reason_[find(label)] != 0; }
     /// Why the label's set is frozen; empty when it is not.
     const std::string& reason(Label label) { return reasons_[reason_[find(label)]]; }
+    /// A number that is equal for equal reasons; 0 when the label's set is not frozen.
+    size_t reason_number(Label label) { return reason_[find(label)]; }
     int64_t size() const { return static_cast<int64_t>(parent_.size()); }
 
   private:
+    template <typename Reason>
+    static std::string text(const Reason& reason) {
+        if constexpr (std::is_invocable_v<Reason>)
+            return reason();
+        else
+            return reason;
+    }
+
     std::vector<Label> parent_;
     std::vector<int64_t> size_;
     std::vector<size_t> reason_;

@@ -20,6 +20,8 @@ TEST(Help, ExistsForTheProgramAndEverySubCommand) {
         {{"data"}, {"show", "render"}},
         {{"data", "show"}, {"--split", "--count", "--checkpoint", "--out", "--data"}},
         {{"data", "render"}, {"--out", "--train", "--test", "--height", "--width", "--seed"}},
+        {{"data", "check"}, {"LAYOUT=DIR", "--split", "--threads", "Exit code 1"}},
+        {{"data", "stats"}, {"LAYOUT=DIR", "--out", "--split", "--threads"}},
         {{"train"}, {"--scale", "--data", "--seeds", "--set", "--runs", "--device", "--fidelity"}},
         {{"prune"}, {"--scale", "--criterion", "taylor"}},
         {{"eval"}, {"CHECKPOINT", "--scale", "--data"}},

@@ -31,6 +31,15 @@ inline void write_bytes(const std::filesystem::path& path, const std::string& by
     std::ofstream(path, std::ios::binary) << bytes;
 }
 
+/// Changes one bit of a file where it lies.
+inline void flip_bit(const std::filesystem::path& path, int64_t at, int bit) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(at);
+    const auto byte = static_cast<char>(file.get() ^ 1 << bit);
+    file.seekp(at);
+    file.put(byte);
+}
+
 /// A version 1.0 .npy file; `shape` as in "(2, 3)", `values` the raw bytes.
 inline std::string npy_bytes(const std::string& type, bool fortran, const std::string& shape,
                              const std::string& values) {

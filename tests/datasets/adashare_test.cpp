@@ -76,6 +76,8 @@ TEST(AdaShare, NamesWhatIsWrongWithTheList) {
     for (const char* path : {"../a", "b/../../a", "/etc/passwd", "..", ""})
         expect({{"train", {{path, "b", "c", "d"}}}},
                fmt::format("inside the data set's folder, found '{}'", path));
+    write_bytes(folder / "nyu_v2_3task.json", std::string(1'000'000, '[') + std::string(1'000'000, ']'));
+    EXPECT_NE(open_error(folder).find("found a list of 1"), std::string::npos);
     write_bytes(folder / "nyu_v2_3task.json", "{\"train\": [");
     EXPECT_NE(open_error(folder).find("valid JSON"), std::string::npos);
     fs::remove(folder / "nyu_v2_3task.json");

@@ -137,6 +137,26 @@ TEST_F(AdaShareWriter, ReaderGivesTheSamplesBack) {
     }
 }
 
+/// One frame with vectors for normals.
+class VectorFrame : public Frames {
+  public:
+    VectorFrame() : Frames(1, 0) {}
+    Sample get(int64_t index) const override {
+        Sample sample = Frames::get(index);
+        sample.normals = cv::Mat(3, 4, CV_32FC3, cv::Scalar(0, -0.28, -0.96));
+        sample.normals.at<cv::Vec3f>(1, 2) = {};
+        return sample;
+    }
+};
+
+TEST_F(AdaShareWriter, QuantisesVectors) {
+    write_adashare(VectorFrame(), Frames(1, 5), folder_);
+    const cv::Mat codes = AdaShareNyuv2({.folder = folder_, .split = "train"}).get(0).normals;
+    // Up 0.28, forward -0.96, right 0: round((n + 1) * 127.5).
+    EXPECT_EQ(codes.at<cv::Vec3b>(0, 0), cv::Vec3b(163, 5, 128));
+    EXPECT_EQ(codes.at<cv::Vec3b>(1, 2), cv::Vec3b(255, 255, 255));
+}
+
 TEST_F(AdaShareWriter, FailureNamesTheFrameAndLeavesNoList) {
     write_adashare(Frames(2, 0), Frames(1, 0), folder_);
     ASSERT_TRUE(fs::exists(list()));

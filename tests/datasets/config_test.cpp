@@ -80,6 +80,7 @@ TEST(Config, ParsesCommentsAndNamesThePlaceOfMistakes) {
     expect_message(error_of([] { parse_json("{\"a\":\n 1,, }", "a.json"); }),
                    {"a.json", "line 2", "column 4"});
     expect_message(error_of([] { parse_json("", "a.json"); }), {"a.json"});
+    expect_message(error_of([] { parse_json("[1e999]", "a.json"); }), {"a.json", "overflow", "1e999"});
 }
 
 TEST(Config, NearestNameIsCloseOrNothing) {

@@ -57,6 +57,15 @@ TEST(ContactSheet, ShowsEveryLabelInItsColour) {
     EXPECT_LT(sheet.cols, 4 * 160 + 80);
 }
 
+TEST(ContactSheet, ShowsVectorsAsTheirCodes) {
+    Sample sample = flat_sample("a");
+    sample.normals = cv::Mat(24, 32, CV_32FC3, cv::Scalar(0, 0, -1));
+    sample.normals.rowRange(0, 12).setTo(cv::Scalar::all(0));
+    const cv::Mat tile = tile_of(contact_sheet({sample}, {{"normals", TaskKind::normals, 3}}), 1);
+    EXPECT_EQ(count_of(tile, {255, 128, 128}), 160 * 60);
+    EXPECT_EQ(count_of(tile, {0, 0, 0}), 160 * 60);
+}
+
 TEST(ContactSheet, IgnoredAndMaskedPixelsAreBlack) {
     Sample sample = flat_sample("a");
     sample.segmentation.setTo(255);

@@ -189,6 +189,84 @@ TEST(Loader, DecodesOnceWhenAskedToCache) {
     EXPECT_EQ(dataset->decoded, 8);
 }
 
+std::vector<int64_t> epoch_of(Loader& loader) {
+    std::vector<int64_t> order;
+    for (int64_t i = 0; i < loader.batches_per_epoch(); ++i) {
+        const auto indices = loader.next().indices;
+        order.insert(order.end(), indices.begin(), indices.end());
+    }
+    return order;
+}
+
+TEST(Loader, ShardsShareTheEpochsWithoutOverlap) {
+    for (const int64_t size : {1, 10, 11, 12, 13}) {
+        for (const int64_t world : {1, 2, 3}) {
+            std::multiset<int64_t> seen;
+            for (int64_t rank = 0; rank < std::min(world, size); ++rank) {
+                auto options = small_options(2);
+                options.rank = rank;
+                options.world = world;
+                Loader shard(std::make_shared<CountingFrames>(size), options);
+                for (const int64_t index : epoch_of(shard)) seen.insert(index);
+            }
+            EXPECT_EQ(seen.size(), static_cast<size_t>(size)) << size << " in " << world;
+            EXPECT_EQ(std::set<int64_t>(seen.begin(), seen.end()).size(), static_cast<size_t>(size));
+        }
+    }
+}
+
+TEST(Loader, ShardsTogetherHoldTheBatchesOfOneLargeLoader) {
+    const auto dataset = std::make_shared<CountingFrames>(26);
+    auto options = small_options(0, 8);
+    options.drop_last = true;
+    Loader whole(dataset, options);
+    options.batch_size = 4;
+    options.world = 2;
+    Loader first(dataset, options);
+    options.rank = 1;
+    Loader second(dataset, options);
+    ASSERT_EQ(first.batches_per_epoch(), 3);
+    ASSERT_EQ(second.batches_per_epoch(), 3);
+    for (int i = 0; i < 6; ++i) {
+        const Batch large = whole.next(), a = first.next(), b = second.next();
+        for (int64_t k = 0; k < 8; ++k) {
+            const Batch& shard = k % 2 == 0 ? a : b;
+            EXPECT_EQ(large.indices[k], shard.indices[k / 2]);
+            EXPECT_TRUE(torch::equal(large.image[k], shard.image[k / 2])) << "augmentation";
+        }
+    }
+}
+
+TEST(Loader, ShardsHaveEquallyManyBatchesWhenTheRestIsDropped) {
+    auto options = small_options(0, 4);
+    options.drop_last = true;
+    options.world = 3;
+    for (options.rank = 0; options.rank < 3; ++options.rank)
+        EXPECT_EQ(Loader(std::make_shared<CountingFrames>(26), options).batches_per_epoch(), 2);
+}
+
+/// Fails as a library would.
+class BrokenFrames : public CountingFrames {
+  public:
+    using CountingFrames::CountingFrames;
+    Sample get(int64_t) const override { throw std::out_of_range("row 9"); }
+    std::string id(int64_t index) const override { return "img/" + std::to_string(index) + ".png"; }
+};
+
+TEST(Loader, NamesTheSampleOfAnExceptionThatDoesNot) {
+    for (const int64_t workers : {0, 2}) {
+        auto options = small_options(workers);
+        options.shuffle = false;
+        Loader loader(std::make_shared<BrokenFrames>(8), options);
+        for (const char* message : {"sample img/0.png: row 9", "sample img/4.png: row 9"}) try {
+                loader.next();
+                ADD_FAILURE() << "nothing was thrown";
+            } catch (const std::runtime_error& error) {
+                EXPECT_STREQ(error.what(), message);
+            }
+    }
+}
+
 TEST(Loader, RejectsImpossibleOptions) {
     const auto dataset = std::make_shared<CountingFrames>(3);
     const auto message_of = [&](auto change) {
@@ -199,6 +277,11 @@ TEST(Loader, RejectsImpossibleOptions) {
     EXPECT_NE(message_of([](auto& o) { o.batch_size = 0; }).find("batch_size"), std::string::npos);
     EXPECT_NE(message_of([](auto& o) { o.workers = -1; }).find("workers"), std::string::npos);
     EXPECT_NE(message_of([](auto& o) { o.prefetch = 0; }).find("prefetch"), std::string::npos);
+    EXPECT_NE(message_of([](auto& o) { o.world = 0; }).find("world"), std::string::npos);
+    EXPECT_NE(message_of([](auto& o) { o.rank = 1; }).find("rank: expected 0..0, found 1"),
+              std::string::npos);
+    EXPECT_NE(message_of([](auto& o) { o.rank = 3, o.world = 4; }).find("0 in shard 3 of 4"),
+              std::string::npos);
     EXPECT_NE(message_of([](auto& o) { o.transform.width = 0; }).find("size"), std::string::npos);
     EXPECT_NE(message_of([](auto& o) { o.drop_last = true; }).find("at least 4 samples, found 3"),
               std::string::npos);

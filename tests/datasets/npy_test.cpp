@@ -112,5 +112,94 @@ TEST(Npy, NamesAMissingFile) {
     EXPECT_NE(error_of([&] { read_npy(folder.path()); }).find("directory"), std::string::npos);
 }
 
+cv::Mat pixels_of(const std::string& bytes) {
+    const TemporaryFolder folder;
+    write_bytes(folder / "a.npy", bytes);
+    return read_npy_pixels(folder / "a.npy");
+}
+
+std::string pixels_error(const std::string& bytes) {
+    return error_of([&] { pixels_of(bytes); });
+}
+
+/// 1, 2, ... 6 in one type, (2, 3), C order, as doubles.
+template <typename T>
+void expect_type(const std::string& name, int depth) {
+    const std::vector<T> values = {1, 2, 3, 4, 5, 6};
+    cv::Mat pixels = pixels_of(npy_bytes(name, false, "(2, 3)", raw_bytes(values)));
+    ASSERT_EQ(pixels.type(), CV_MAKETYPE(depth, 1)) << name;
+    ASSERT_EQ(pixels.size(), cv::Size(3, 2)) << name;
+    pixels.convertTo(pixels, CV_64F);
+    for (int i = 0; i < 6; ++i) EXPECT_EQ(pixels.at<double>(i / 3, i % 3), i + 1) << name;
+}
+
+TEST(NpyPixels, KeepsTheTypeOfTheValues) {
+    expect_type<uint8_t>("|u1", CV_8U);
+    expect_type<int8_t>("|i1", CV_8S);
+    expect_type<uint16_t>("<u2", CV_16U);
+    expect_type<int16_t>("<i2", CV_16S);
+    expect_type<int32_t>("<i4", CV_32S);
+    expect_type<int64_t>("<i8", CV_32S);
+    expect_type<float>("<f4", CV_32F);
+    expect_type<double>("<f8", CV_64F);
+}
+
+TEST(NpyPixels, WidensFloat16) {
+    const std::vector<uint16_t> halves = {0x3c00, 0xbc00, 0x3800, 0x0000, 0x7bff, 0x3555};
+    const cv::Mat pixels = pixels_of(npy_bytes("<f2", false, "(2, 3)", raw_bytes(halves)));
+    expect_array(pixels, 2, 3, {1.0f, -1.0f, 0.5f, 0.0f, 65504.0f, 0.333251953125f});
+}
+
+TEST(NpyPixels, ReadsChannelsInBothOrders) {
+    // Element (y, x, c) is 100 y + 10 x + c.
+    std::vector<int16_t> c_order, fortran_order;
+    for (int y = 0; y < 2; ++y)
+        for (int x = 0; x < 5; ++x)
+            for (int c = 0; c < 3; ++c) c_order.push_back(static_cast<int16_t>(100 * y + 10 * x + c));
+    for (int c = 0; c < 3; ++c)
+        for (int x = 0; x < 5; ++x)
+            for (int y = 0; y < 2; ++y) fortran_order.push_back(static_cast<int16_t>(100 * y + 10 * x + c));
+    for (const bool fortran : {false, true}) {
+        const cv::Mat pixels =
+            pixels_of(npy_bytes("<i2", fortran, "(2, 5, 3)", raw_bytes(fortran ? fortran_order : c_order)));
+        ASSERT_EQ(pixels.type(), CV_16SC3);
+        ASSERT_EQ(pixels.size(), cv::Size(5, 2));
+        for (int y = 0; y < 2; ++y)
+            for (int x = 0; x < 5; ++x)
+                for (int c = 0; c < 3; ++c) EXPECT_EQ(pixels.at<cv::Vec3s>(y, x)[c], 100 * y + 10 * x + c);
+    }
+}
+
+TEST(NpyPixels, KeepsNegativeAndLargeIntegersOf64Bits) {
+    const std::vector<int64_t> values = {-1, -2147483648LL, 2147483647LL, 0, 5, 12};
+    for (const bool fortran : {false, true}) {
+        const cv::Mat pixels = pixels_of(npy_bytes("<i8", fortran, "(1, 6)", raw_bytes(values)));
+        ASSERT_EQ(pixels.type(), CV_32SC1);
+        for (int i = 0; i < 6; ++i) EXPECT_EQ(pixels.at<int32_t>(0, i), values[i]);
+    }
+    for (const int64_t wide : {2147483648LL, -2147483649LL}) {
+        const auto message = pixels_error(npy_bytes("<i8", false, "(1, 2)", raw_bytes<int64_t>({0, wide})));
+        EXPECT_NE(message.find(fmt::format("at most 32 bits, found {} as value 1", wide)), std::string::npos)
+            << message;
+    }
+}
+
+TEST(NpyPixels, RejectsOtherTypesShapesAndSizes) {
+    const std::string values(24, 'x');
+    for (const char* type : {">f4", "<c8", "|b1", "<u8", "|O", "<U3"})
+        EXPECT_NE(pixels_error(npy_bytes(type, false, "(2, 3)", values)).find("expected values '|u1', "),
+                  std::string::npos)
+            << type;
+    for (const char* shape : {"()", "(24,)", "(2, 2, 6)", "(1, 2, 3, 4)", "(0, 3)"})
+        EXPECT_NE(pixels_error(npy_bytes("|u1", false, shape, values)).find("a.npy"), std::string::npos)
+            << shape;
+    const auto huge = pixels_error(npy_bytes("<i8", true, "(1000000, 1000000, 4)", values));
+    EXPECT_NE(huge.find("expected 32000000000128 bytes for 1000000 x 1000000 x 4 values"), std::string::npos)
+        << huge;
+    const std::string whole = npy_bytes("|u1", false, "(2, 3, 4)", values);
+    for (size_t length = 0; length < whole.size(); ++length)
+        EXPECT_NE(pixels_error(whole.substr(0, length)), "") << length;
+}
+
 }  // namespace
 }  // namespace mtlprune

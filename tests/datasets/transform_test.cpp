@@ -2,6 +2,7 @@
 #include <opencv2/imgproc.hpp>
 
 #include "datasets/loader.h"
+#include "datasets/normal_codes.h"
 #include "tests/datasets/adashare_folder.h"
 
 namespace mtlprune {
@@ -227,6 +228,85 @@ TEST(Transform, KeypointsAndEdgesAreValidInsideTheImage) {
     expect_equal(target.mask, inside, "mask");
     expect_equal(target.value.slice(1, 1, 11).slice(2, 0, 10), planar(sample.edges), "values");
     EXPECT_EQ(target.value.masked_select(~inside).abs().sum().item<float>(), 0.0f);
+}
+
+/// Vectors in every direction, every fifth missing.
+cv::Mat random_vectors(int height, int width, uint64_t key) {
+    Random random(key);
+    cv::Mat vectors(height, width, CV_32FC3, cv::Scalar::all(0));
+    int number = 0;
+    for (cv::Vec3f& v : cv::Mat_<cv::Vec3f>(vectors)) {
+        if (number++ % 5 == 4) continue;
+        do
+            for (int c = 0; c < 3; ++c) v[c] = static_cast<float>(random.uniform(-1.0, 1.0));
+        while (cv::norm(v) < 0.1);
+        v = v / cv::norm(v);
+    }
+    return vectors;
+}
+
+/// Calls check(options, draw) for crops with padding and mirroring in all augmentations.
+template <typename Check>
+void for_each_transform(NormalsTarget normals, const Check& check) {
+    Random random(11);
+    for (const auto augmentation : {Augmentation::none, Augmentation::paper, Augmentation::corrected})
+        for (int i = 0; i < 20; ++i) {
+            auto options = options_for(33, 35, augmentation);
+            options.normals = normals;
+            check(options,
+                  AugmentationDraw{random.uniform(0.5, 1.4), i % 2 == 0, random.uniform(), random.uniform()});
+        }
+}
+
+TEST(Transform, VectorsMoveAsTheirCodesDo) {
+    Sample codes = random_sample(48, 64), vectors = codes;
+    vectors.normals = cv::Mat(48, 64, CV_32FC3, cv::Scalar::all(0));
+    for (int y = 0; y < 48; ++y)
+        for (int x = 0; x < 64; ++x) {
+            const auto& code = codes.normals.at<cv::Vec3b>(y, x);
+            if (code[0] == 255 || code[1] == 255 || code[2] == 255) continue;
+            const cv::Vec3f n(code[2] / 127.5f - 1, 1 - code[0] / 127.5f, code[1] / 127.5f - 1);
+            vectors.normals.at<cv::Vec3f>(y, x) = n / cv::norm(n);
+        }
+    for_each_transform(
+        NormalsTarget::true_angles, [&](const TransformOptions& options, const AugmentationDraw& draw) {
+            const auto expected = transform_sample(codes, nyuv2_tasks(40), options, draw).targets[1];
+            const auto found = transform_sample(vectors, nyuv2_tasks(40), options, draw).targets[1];
+            expect_equal(found.mask, expected.mask, "mask");
+            EXPECT_TRUE(torch::allclose(found.value, expected.value, 1e-5, 1e-5));
+            EXPECT_TRUE(expected.mask.any().item<bool>());
+        });
+}
+
+TEST(Transform, PaperCodesOfVectorsAreTheirQuantisedOnes) {
+    Sample vectors = random_sample(48, 64), codes = vectors;
+    vectors.normals = random_vectors(48, 64, 21);
+    codes.normals = encode_normals(vectors.normals);
+    for_each_transform(
+        NormalsTarget::paper_codes, [&](const TransformOptions& options, const AugmentationDraw& draw) {
+            const auto expected = transform_sample(codes, nyuv2_tasks(40), options, draw).targets[1];
+            const auto found = transform_sample(vectors, nyuv2_tasks(40), options, draw).targets[1];
+            expect_equal(found.mask, expected.mask, "mask");
+            expect_equal(found.value, expected.value, "codes");
+        });
+}
+
+TEST(NormalCodes, FollowTheDocumentedFormula) {
+    EXPECT_EQ(normal_code({0, 0, -1}), cv::Vec3b(128, 0, 128));   // BGR: up, forward, right
+    EXPECT_EQ(normal_code({1, 0, 0}), cv::Vec3b(128, 128, 254));  // 255 is left to masks
+    EXPECT_EQ(normal_code({0, 1, 0}), cv::Vec3b(0, 128, 128));
+    EXPECT_EQ(normal_code({0.96f, -0.28f, 0}), cv::Vec3b(163, 128, 250));  // 163.2, 249.9
+    EXPECT_EQ(normal_code({0, 0, 0}), cv::Vec3b(255, 255, 255));
+}
+
+TEST(Transform, InverseDepthGrowsWhenTheSceneComesNearer) {
+    Sample sample = random_sample(48, 64);
+    sample.depth.setTo(0.25f);
+    const std::vector<TaskSpec> tasks = {{kInverseDepth, TaskKind::depth, 1}};
+    const auto target =
+        transform_sample(sample, tasks, options_for(33, 33, Augmentation::corrected), {1.25, false, 0.3, 0.6})
+            .targets[0];
+    EXPECT_TRUE(torch::allclose(target.value.masked_select(target.mask), torch::tensor(0.25f * 1.25f)));
 }
 
 TEST(Transform, NamesTheSampleAndTaskThatDoNotFit) {

@@ -174,7 +174,7 @@ TEST(Experiment, ImpossibleValuesAreRefusedWithPlaceAndValue) {
         {{{"prune.criteria", {"tailor"}}}, "'taylor'"},
         {{{"prune.criteria", {"taylor", "taylor"}}}, "taylor twice"},
         {{{"retrain.targets", {{"parameters_fraction", 0.5}}}}, "a list"},
-        {{{"data.kind", "adashare"}}, "nyu_v2_3task.json"},
+        {{{"data.kind", "adashare"}}, "--data adashare=DIR"},
         {{{"data.resize_height", 30}}, "both resize_height and resize_width"},
         {{{"retrain.iterations", 1}, {"retrain.targets", {{{"events", {{"tailor", 1}}}}}}}, "'taylor'"},
         {{{"retrain.iterations", 1}, {"retrain.targets", nlohmann::json::array({nlohmann::json::object()})}},

@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
 #include "datasets/error.h"
+#include "datasets/statistics_files.h"
+#include "datasets/synthetic_rooms.h"
 #include "reproduce/figure_drawing.h"
 #include "tests/datasets/temporary_folder.h"
 #include "tests/reproduce/fabricated_results.h"
@@ -62,6 +64,27 @@ TEST(Figures, EmptyTableFailsClearly) {
     write_file_atomically(folder / "dense.csv", "");
     const std::string message = failure(*python, folder.path());
     EXPECT_NE(message.find("dense.csv:1: expected a header line"), std::string::npos) << message;
+}
+
+TEST(Figures, DrawsTheStatisticsOfADataSet) {
+    REQUIRE_MATPLOTLIB();
+    const TemporaryFolder folder;
+    SyntheticRoomsOptions rooms;
+    rooms.count = 1;
+    rooms.height = 24;
+    rooms.width = 32;
+    rooms.dense_labels = true;
+    write_statistics(dataset_statistics(SyntheticRooms(rooms), {}), folder.path());
+    draw_data_statistics(*python, kFigures, folder.path());
+    EXPECT_EQ(first_bytes(folder / "data_stats.png", 4), "\x89PNG");
+    EXPECT_EQ(first_bytes(folder / "data_stats.pdf", 5), "%PDF-");
+    std::filesystem::remove(folder / "classes.csv");
+    try {
+        draw_data_statistics(*python, kFigures, folder.path());
+        ADD_FAILURE() << "no error without classes.csv";
+    } catch (const Error& error) {
+        EXPECT_NE(std::string(error.what()).find("classes.csv"), std::string::npos) << error.what();
+    }
 }
 
 }  // namespace

@@ -1,0 +1,229 @@
+// Finding the channels that leave together, and removing them, on exported networks
+// (tests/pruning/export_networks.py): trace (no forward pass), coupling, scoring, surgery, and all of them
+// (whole). `copy_limit` copies as many bytes as surgery writes. chain_of_linears: trace and coupling of a
+// residual network of up to a billion parameters, whose weights are never touched and so take no memory.
+//
+//   MTLPRUNE_NETWORKS_DIR=build/real_networks build/bin/bench_coupling --benchmark_filter='/resnet50$'
+//
+// Half of every group's channels leaves, by L2 norm. Counters: nodes, groups, channels; parameters in 10^6.
+#include <benchmark/benchmark.h>
+
+#if __has_include("pruning/coupling/script_network.h") && __has_include("pruning/criteria/weight_scores.h")
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <torch/script.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <numeric>
+
+#include "datasets/atomic_file.h"
+#include "models/conv_memory.h"
+#include "pruning/allocation/allocation.h"
+#include "pruning/coupling/script_graph.h"
+#include "pruning/coupling/script_network.h"
+#include "pruning/criteria/weight_scores.h"
+
+namespace mtlprune {
+namespace {
+
+/// One exported network and what all its benchmarks start from.
+struct Subject {
+    std::string name;
+    torch::jit::Module module;
+    std::vector<torch::Tensor> inputs;
+};
+
+Subject load(const std::filesystem::path& path) {
+    const auto io = path.string().substr(0, path.string().size() - 3) + ".io.pt";
+    const auto bytes = read_file(io);
+    const auto image =
+        torch::pickle_load({bytes.begin(), bytes.end()}).toGenericDict().at("input").toTensor();
+    return {path.stem().string(), torch::jit::load(path.string()), {image}};
+}
+
+std::vector<std::vector<int64_t>> weaker_half(const Coupling& coupling,
+                                              const std::vector<torch::Tensor>& scores) {
+    return allocate(coupling, coupling.groups, scores, {}).removed;
+}
+
+int64_t channels(const std::vector<Group>& groups) {
+    int64_t total = 0;
+    for (const auto& group : groups) total += group.channels;
+    return total;
+}
+
+void describe(benchmark::State& state, const Coupling& coupling) {
+    state.counters["nodes"] = static_cast<double>(coupling.graph.nodes.size());
+    state.counters["groups"] = static_cast<double>(coupling.groups.size());
+    state.counters["channels"] = static_cast<double>(channels(coupling.groups));
+    state.counters["parameters_M"] = static_cast<double>(cost_of(coupling.graph).parameters) * 1e-6;
+}
+
+void trace_only(benchmark::State& state, const std::filesystem::path& path) {
+    const auto subject = load(path);
+    for (auto _ : state) {
+        auto result = trace(subject.module, subject.inputs);
+        benchmark::DoNotOptimize(result);
+    }
+}
+
+void couple_only(benchmark::State& state, const std::filesystem::path& path) {
+    const auto subject = load(path);
+    const auto graph = trace(subject.module, subject.inputs).graph;
+    for (auto _ : state) {
+        state.PauseTiming();
+        auto copy = graph;
+        state.ResumeTiming();
+        auto result = couple(std::move(copy));
+        benchmark::DoNotOptimize(result);
+    }
+    describe(state, couple(graph));
+}
+
+void score_only(benchmark::State& state, const std::filesystem::path& path) {
+    const auto subject = load(path);
+    const auto coupling = couple(subject.module, subject.inputs);
+    const auto tensors = stored_tensors(subject.module);
+    for (auto _ : state) {
+        auto result = weight_scores(coupling.graph, coupling.groups, tensors);
+        benchmark::DoNotOptimize(result);
+    }
+    state.SetBytesProcessed(state.iterations() * 4 * cost_of(coupling.graph).parameters);
+}
+
+void surgery_only(benchmark::State& state, const std::filesystem::path& path) {
+    const auto subject = load(path);
+    int64_t written = 0;
+    for (auto _ : state) {
+        state.PauseTiming();
+        auto module = subject.module.deepcopy();
+        const auto coupling = couple(module, subject.inputs);
+        const auto scores = weight_scores(coupling.graph, coupling.groups, stored_tensors(module)).scores;
+        const auto plan = make_plan(coupling.groups, weaker_half(coupling, scores));
+        state.ResumeTiming();
+        apply_plan(module, coupling, plan);
+        state.PauseTiming();
+        written = 0;
+        for (const auto& parameter : module.parameters()) written += 4 * parameter.numel();
+        state.ResumeTiming();
+    }
+    state.SetBytesProcessed(state.iterations() * written);
+}
+
+/// Copies the half of every dimension that surgery would keep, as one piece.
+void copy_limit(benchmark::State& state, const std::filesystem::path& path) {
+    auto subject = load(path);
+    const auto coupling = couple(subject.module, subject.inputs);
+    const auto scores = weight_scores(coupling.graph, coupling.groups, stored_tensors(subject.module)).scores;
+    const auto plan = make_plan(coupling.groups, weaker_half(coupling, scores));
+    apply_plan(subject.module, coupling, plan);
+    int64_t written = 0;
+    for (auto _ : state)
+        for (const auto& parameter : subject.module.parameters()) {
+            auto copy = parameter.detach().clone();
+            benchmark::DoNotOptimize(copy);
+            written += 4 * parameter.numel();
+        }
+    state.SetBytesProcessed(written);
+}
+
+void whole(benchmark::State& state, const std::filesystem::path& path) {
+    const auto subject = load(path);
+    for (auto _ : state) {
+        state.PauseTiming();
+        auto module = subject.module.deepcopy();
+        state.ResumeTiming();
+        const auto coupling = couple(module, subject.inputs);
+        const auto scores = weight_scores(coupling.graph, coupling.groups, stored_tensors(module)).scores;
+        apply_plan(module, coupling, make_plan(coupling.groups, weaker_half(coupling, scores)));
+        state.PauseTiming();
+        module = {};
+        state.ResumeTiming();
+    }
+}
+
+/// y += down(relu(up(y))), `blocks` times, from `width` to 4 * width and back; the memory is mapped, not
+/// used.
+torch::jit::Module chain(int64_t blocks, int64_t width) {
+    torch::jit::Module module("__torch__.chain");
+    std::string body = "def forward(self, x):\n    y = torch.linear(x, self.stem)\n";
+    module.register_parameter("stem", torch::empty({width, 8}), false);
+    for (int64_t i = 0; i < blocks; ++i) {
+        module.register_parameter(fmt::format("up{}", i), torch::empty({4 * width, width}), false);
+        module.register_parameter(fmt::format("down{}", i), torch::empty({width, 4 * width}), false);
+        body += fmt::format(
+            "    y = y + torch.linear(torch.relu(torch.linear(y, self.up{0})), self.down{0})\n", i);
+    }
+    module.register_parameter("head", torch::empty({8, width}), false);
+    module.define(body + "    return torch.linear(y, self.head)\n");
+    return module;
+}
+
+/// 31 blocks of width 2048 have 1.04 billion parameters and 256 thousand channels.
+void chain_of_linears(benchmark::State& state) {
+    const int64_t blocks = state.range(0), width = state.range(1);
+    const auto module = chain(blocks, width);
+    const std::vector<torch::Tensor> inputs = {torch::zeros({1, 8})};
+    for (auto _ : state) {
+        auto result = couple(module, inputs);
+        benchmark::DoNotOptimize(result);
+    }
+    const auto coupling = couple(module, inputs);
+    describe(state, coupling);
+    state.SetComplexityN(channels(coupling.groups));
+}
+BENCHMARK(chain_of_linears)
+    ->Args({4, 2048})
+    ->Args({8, 2048})
+    ->Args({16, 2048})
+    ->Args({31, 2048})
+    ->Complexity()
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK(chain_of_linears)
+    ->Args({31, 128})
+    ->Args({31, 512})
+    ->Args({31, 2048})
+    ->Complexity()
+    ->UseRealTime()
+    ->Unit(benchmark::kMillisecond);
+
+void register_networks() {
+    const char* folder = std::getenv("MTLPRUNE_NETWORKS_DIR");
+    if (folder == nullptr) return;
+    using Body = void (*)(benchmark::State&, const std::filesystem::path&);
+    const std::pair<const char*, Body> stages[] = {{"trace", trace_only},      {"coupling", couple_only},
+                                                   {"scoring", score_only},    {"surgery", surgery_only},
+                                                   {"copy_limit", copy_limit}, {"whole", whole}};
+    for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+        const auto& path = entry.path();
+        if (path.extension() != ".pt" || !path.stem().extension().empty()) continue;
+        for (const auto& [stage, body] : stages)
+            benchmark::RegisterBenchmark(fmt::format("{}/{}", stage, path.stem().string()).c_str(), body,
+                                         path)
+                ->UseRealTime()
+                ->Unit(benchmark::kMillisecond);
+    }
+}
+
+}  // namespace
+}  // namespace mtlprune
+
+int main(int argc, char** argv) {
+    const torch::NoGradGuard no_grad;
+    mtlprune::keep_freed_memory();
+    const char* threads = std::getenv("OMP_NUM_THREADS");
+    at::set_num_threads(threads == nullptr ? 1 : std::max(1, std::atoi(threads)));
+    mtlprune::register_networks();
+    benchmark::Initialize(&argc, argv);
+    if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
+    benchmark::RunSpecifiedBenchmarks();
+    return 0;
+}
+#else
+int main() {
+    return 0;
+}
+#endif

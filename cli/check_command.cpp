@@ -1,0 +1,75 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "cli/commands.h"
+#include "cli/dataset_options.h"
+#include "cli/progress_line.h"
+#include "datasets/dataset_check.h"
+
+namespace mtlprune::cli {
+namespace {
+
+constexpr const char* kUsage =
+    "usage: mtlprune data check LAYOUT=DIR [OPTIONS]\n\nDecodes every frame of a data set and prints every "
+    "problem. Exit code 1 when there is one.";
+
+struct Row {
+    std::string split;
+    FrameProblem problem;
+};
+
+/// A split that cannot be opened is one problem; `frames` counts the frames of the others.
+std::vector<Row> check_split(const DatasetRequest& request, int threads, int64_t& frames) {
+    std::vector<Row> rows;
+    std::shared_ptr<const Dataset> dataset;
+    try {
+        dataset = open_dataset(request);
+    } catch (const Error& error) {
+        return {{request.split, {-1, "-", error.place(), error.problem()}}};
+    }
+    ProgressLine line(request.split + ": checked");
+    DatasetCheckOptions options;
+    options.threads = threads;
+    options.progress = [&](int64_t done, int64_t total) { line.update(done, total); };
+    for (auto& problem : check_dataset(*dataset, options))
+        rows.push_back({request.split, std::move(problem)});
+    frames += dataset->size();
+    return rows;
+}
+
+void print_table(const std::vector<Row>& rows) {
+    size_t split = 5, frame = 5, file = 4;
+    for (const auto& row : rows) {
+        split = std::max(split, row.split.size());
+        frame = std::max(frame, row.problem.frame.size());
+        file = std::max(file, row.problem.file.size());
+    }
+    const auto print = [&](const std::string& a, const std::string& b, const std::string& c,
+                           const std::string& d) {
+        std::cout << fmt::format("{:{}}  {:{}}  {:{}}  {}\n", a, split, b, frame, c, file, d);
+    };
+    print("split", "frame", "file", "problem");
+    for (const auto& row : rows) print(row.split, row.problem.frame, row.problem.file, row.problem.problem);
+}
+
+}  // namespace
+
+int check_command(const Arguments& arguments) {
+    po::options_description options("options");
+    add_dataset_options(options);
+    po::variables_map values;
+    if (!parse(kUsage, options, arguments, values, {"data"})) return 0;
+    const int threads = read_threads(values);
+    std::vector<Row> rows;
+    int64_t frames = 0;
+    for (const auto& request : read_dataset_options(values))
+        for (auto& row : check_split(request, threads, frames)) rows.push_back(std::move(row));
+    if (!rows.empty()) print_table(rows);
+    std::cout << fmt::format("{} frames checked, {} problem{}\n", frames, rows.size(),
+                             rows.size() == 1 ? "" : "s");
+    return rows.empty() ? 0 : 1;
+}
+
+}  // namespace mtlprune::cli

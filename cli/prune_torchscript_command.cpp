@@ -1,0 +1,162 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "cli/commands.h"
+#include "cli/script_input.h"
+#include "datasets/atomic_file.h"
+#include "datasets/config.h"
+#include "pruning/one_shot.h"
+
+namespace mtlprune::cli {
+namespace {
+
+constexpr const char* kUsage =
+    "usage: mtlprune prune-torchscript IN.pt --input SHAPE [--input SHAPE ...] --out OUT.pt [OPTIONS]\n\n"
+    "Removes channels from any traced or scripted network. OUT.pt runs in Python and C++. The result is "
+    "compared with the\n"
+    "original whose removed slices are zero before it is written. Prints one JSON line.\n\n"
+    "  mtlprune prune-torchscript resnet50.pt --input 1x3x224x224 --ratio 0.5 --out half.pt --plan "
+    "plan.json\n"
+    "  mtlprune prune-torchscript net.pt --input 1x3x64x64 --scope global --budget macs=0.3 --ignore "
+    "'head\\..*' --out small.pt";
+
+RankingScope scope_named(const std::string& name) {
+    const std::vector<std::string> names = {"local", "isomorphic", "owner", "global"};
+    const auto found = std::find(names.begin(), names.end(), name);
+    if (found == names.end())
+        throw Error("option", "--scope", "local, isomorphic, owner or global",
+                    "'" + name + "'" + did_you_mean(name, names));
+    return static_cast<RankingScope>(found - names.begin());
+}
+
+double number_of(const std::string& option, const std::string& text) {
+    size_t read = 0;
+    double value = 0;
+    try {
+        value = std::stod(text, &read);
+    } catch (const std::exception&) {
+        read = 0;
+    }
+    if (read == 0 || read != text.size()) throw Error("option", option, "a number", "'" + text + "'");
+    return value;
+}
+
+/// "macs=0.5", "params=0.5"
+Budget budget_of(const std::string& text) {
+    const size_t equals = text.find('=');
+    const auto unit = text.substr(0, equals);
+    if (equals == std::string::npos || (unit != "macs" && unit != "params"))
+        throw Error("option", "--budget", "macs=SHARE or params=SHARE (of the original; above 1: a number)",
+                    "'" + text + "'" + did_you_mean(unit, {"macs", "params"}));
+    return {unit == "macs" ? BudgetUnit::macs : BudgetUnit::parameters,
+            number_of("--budget", text.substr(equals + 1))};
+}
+
+AllocationOptions allocation_of(const po::variables_map& values) {
+    AllocationOptions options;
+    options.scope = scope_named(values["scope"].as<std::string>());
+    options.budget.value = values["ratio"].as<double>();
+    if (values.count("budget") > 0) {
+        if (!values["ratio"].defaulted()) throw Error("options --ratio and --budget exclude each other");
+        options.budget = budget_of(values["budget"].as<std::string>());
+    }
+    if (values.count("ignore") > 0) options.ignore = values["ignore"].as<std::vector<std::string>>();
+    if (values.count("layer-ratio") > 0)
+        for (const auto& text : values["layer-ratio"].as<std::vector<std::string>>()) {
+            const size_t equals = text.rfind('=');
+            if (equals == std::string::npos)
+                throw Error("option", "--layer-ratio", "REGEX=RATIO", "'" + text + "'");
+            options.ratios.emplace_back(text.substr(0, equals),
+                                        number_of("--layer-ratio", text.substr(equals + 1)));
+        }
+    options.min_channels = values["min-channels"].as<int64_t>();
+    options.max_ratio = values["max-ratio"].as<double>();
+    options.round_to = values["round-to"].as<int64_t>();
+    return options;
+}
+
+nlohmann::json frozen_list(const std::vector<FrozenDimension>& frozen) {
+    auto list = nlohmann::json::array();
+    for (const auto& item : frozen)
+        list.push_back(
+            {{"tensor", item.tensor}, {"dim", item.dim}, {"channels", item.count}, {"reason", item.reason}});
+    return list;
+}
+
+nlohmann::json summary(const OneShotReport& report) {
+    const auto cost = [](const Cost& c) {
+        return nlohmann::json{
+            {"parameters", c.parameters}, {"macs", c.macs}, {"activation_bytes", c.activation_bytes}};
+    };
+    return {{"before", cost(report.before)},
+            {"after", cost(report.after)},
+            {"groups", report.groups},
+            {"channels", report.channels},
+            {"removed_channels", report.removed_channels},
+            {"frozen", frozen_list(report.frozen)},
+            {"notes", report.notes},
+            {"relative_error", report.error},
+            {"seconds",
+             {{"trace", report.seconds.trace},
+              {"coupling", report.seconds.coupling},
+              {"scoring", report.seconds.scoring},
+              {"surgery", report.seconds.surgery},
+              {"verification", report.seconds.verification}}}};
+}
+
+void write_module(const torch::jit::Module& module, const std::string& path) {
+    std::ostringstream bytes;
+    module.save(bytes);
+    write_file_atomically(path, bytes.str());
+}
+
+}  // namespace
+
+int prune_torchscript_command(const Arguments& arguments) {
+    po::options_description options("options");
+    options.add_options()("in", po::value<std::string>()->required(), "the TorchScript file")(
+        "out", po::value<std::string>()->required(), "file to write")(
+        "plan", po::value<std::string>(),
+        "JSON file to write: every slice that left, what is frozen and why");
+    add_coupling_options(options);
+    options.add_options()("criterion", po::value<std::string>()->default_value("l2"),
+                          "l1, l2, random, bn_scale, lamp or fpgm")(
+        "ratio", po::value<double>()->default_value(0.5), "share of the channels that leaves")(
+        "budget", po::value<std::string>(), "macs=SHARE or params=SHARE that may stay, instead of --ratio")(
+        "scope", po::value<std::string>()->default_value("local"),
+        "channels ranked against each other: local (per group), isomorphic, owner (shared backbone, each "
+        "head) or global")("ignore", po::value<std::vector<std::string>>()->composing(),
+                           "regular expression: groups or tensors that stay whole")(
+        "layer-ratio", po::value<std::vector<std::string>>()->composing(), "REGEX=RATIO for some groups")(
+        "round-to", po::value<int64_t>()->default_value(1), "groups keep a multiple of this many channels")(
+        "min-channels", po::value<int64_t>()->default_value(1), "least channels per group")(
+        "max-ratio", po::value<double>()->default_value(1.0), "most that a group may lose")(
+        "seed", po::value<uint64_t>()->default_value(0), "of the criterion random")(
+        "no-verify", po::bool_switch(), "do not compare the result with the original");
+    po::variables_map values;
+    if (!parse(kUsage, options, arguments, values, {"in"})) return 0;
+
+    OneShotOptions job;
+    job.coupling = read_coupling_options(values);
+    job.score.score = weight_score_named(values["criterion"].as<std::string>());
+    job.score.seed = values["seed"].as<uint64_t>();
+    job.allocation = allocation_of(values);
+    job.verify = !values["no-verify"].as<bool>();
+    auto module = load_script(values["in"].as<std::string>());
+    const auto inputs = example_inputs(module, input_texts(values));
+    const auto report = prune_once(module, inputs, job);
+    write_module(module, values["out"].as<std::string>());
+    if (values.count("plan") > 0) {
+        auto plan = plan_to_json(report.plan);
+        plan["frozen"] = frozen_list(report.frozen);
+        write_file_atomically(values["plan"].as<std::string>(), plan.dump(1) + "\n");
+    }
+    std::cout << summary(report).dump() << "\n";
+    return 0;
+}
+
+}  // namespace mtlprune::cli

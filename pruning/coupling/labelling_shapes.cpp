@@ -1,0 +1,158 @@
+// How labels follow broadcasting and reshaping.
+#include <algorithm>
+#include <set>
+
+#include "pruning/coupling/labelling.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr const char* kCombined = "combined with a value that cannot shrink";
+
+/// The operand's axes counted as those of the broadcast result; missing axes get size 1.
+void align(Labelled& x, size_t rank) {
+    const size_t missing = rank - x.shape.size();
+    x.shape.insert(x.shape.begin(), missing, 1);
+    for (auto& array : x.arrays)
+        for (auto& axis : array.axes) axis += missing;
+}
+
+/// Axes with more than one index; the others carry nothing through a reshape.
+std::vector<size_t> wide_axes(const std::vector<int64_t>& shape) {
+    std::vector<size_t> axes;
+    for (size_t axis = 0; axis < shape.size(); ++axis)
+        if (shape[axis] != 1) axes.push_back(axis);
+    return axes;
+}
+
+/// Runs of axes that hold the same elements before and after a reshape.
+struct ReshapeBlock {
+    std::vector<size_t> sources, targets;
+    bool is_same_axis() const { return sources.size() == 1 && targets.size() == 1; }
+};
+
+std::vector<ReshapeBlock> reshape_blocks(const std::vector<int64_t>& before,
+                                         const std::vector<int64_t>& after) {
+    const auto from = wide_axes(before), to = wide_axes(after);
+    std::vector<ReshapeBlock> blocks;
+    for (size_t i = 0, o = 0; i < from.size() && o < to.size();) {
+        auto& block = blocks.emplace_back(ReshapeBlock{{from[i]}, {to[o]}});
+        int64_t in = before[from[i++]], out = after[to[o++]];
+        while (in != out) {
+            if (in < out) {
+                block.sources.push_back(from[i]);
+                in *= before[from[i++]];
+            } else {
+                block.targets.push_back(to[o]);
+                out *= after[to[o++]];
+            }
+        }
+    }
+    return blocks;
+}
+
+bool touches(const LabelArray& array, const ReshapeBlock& block) {
+    return std::any_of(array.axes.begin(), array.axes.end(), [&](size_t axis) {
+        return std::find(block.sources.begin(), block.sources.end(), axis) != block.sources.end();
+    });
+}
+
+}  // namespace
+
+/// An axis that one operand has in full but cannot shrink is fixed in all. True when anything changed.
+bool Labelling::fix_unlabelled_axes(std::vector<Labelled>& operands, const std::vector<int64_t>& shape) {
+    bool changed = false;
+    for (size_t axis = 0; axis < shape.size(); ++axis) {
+        if (shape[axis] == 1) continue;
+        const auto has_fixed = [&](const Labelled& x) {
+            return x.shape[axis] == shape[axis] && x.is_fixed(axis);
+        };
+        if (std::none_of(operands.begin(), operands.end(), has_fixed)) continue;
+        for (auto& x : operands) {
+            if (x.is_fixed(axis)) continue;
+            fix_axis(x, axis, kCombined);
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+/// Joins arrays that share axes, directly or through others, and adds what they become to `result`.
+void Labelling::unite(Labelled& result, const std::vector<LabelArray>& arrays) {
+    const auto& base = *std::max_element(
+        arrays.begin(), arrays.end(),
+        [](const LabelArray& a, const LabelArray& b) { return a.axes.size() < b.axes.size(); });
+    LabelArray united = base;
+    for (const auto& array : arrays) {
+        const bool inside = std::all_of(array.axes.begin(), array.axes.end(), [&](size_t axis) {
+            return std::find(base.axes.begin(), base.axes.end(), axis) != base.axes.end();
+        });
+        if (!inside) {
+            for (const auto& each : arrays)
+                freeze(each.labels, "combines axes that shrink in different ways");
+            return;
+        }
+        if (array.labels == base.labels && array.axes == base.axes && array.blocks == base.blocks) continue;
+        if (array.axes == base.axes)
+            join(base.labels, array.labels, kCombined);
+        else
+            join(base.labels, share(expanded(result, array, base.axes)), kCombined);
+        if (united.blocks.empty()) united.blocks = array.blocks;
+    }
+    result.arrays.push_back(std::move(united));
+}
+
+Labelled Labelling::broadcast(std::vector<Labelled> operands, const std::vector<int64_t>& shape) {
+    Labelled result{shape, {}, false};
+    for (auto& x : operands) align(x, shape.size());
+    while (fix_unlabelled_axes(operands, shape)) {
+    }
+    std::vector<LabelArray> open;
+    for (auto& x : operands) open.insert(open.end(), x.arrays.begin(), x.arrays.end());
+    while (!open.empty()) {
+        std::vector<LabelArray> connected = {open.front()};
+        open.erase(open.begin());
+        std::set<size_t> axes(connected[0].axes.begin(), connected[0].axes.end());
+        const auto shares_axis = [&](const LabelArray& array) {
+            return std::any_of(array.axes.begin(), array.axes.end(),
+                               [&](size_t axis) { return axes.count(axis) > 0; });
+        };
+        for (auto it = open.begin();
+             (it = std::find_if(open.begin(), open.end(), shares_axis)) != open.end();) {
+            axes.insert(it->axes.begin(), it->axes.end());
+            connected.push_back(std::move(*it));
+            open.erase(it);
+        }
+        unite(result, connected);
+    }
+    return result;
+}
+
+Labelled Labelling::reshape(const Labelled& x, const std::vector<int64_t>& shape) {
+    Labelled result{shape, {}, x.vanishes};
+    if (std::count(shape.begin(), shape.end(), 0) > 0) {
+        freeze_all(x, "reshapes an empty tensor");
+        return result;
+    }
+    const auto blocks = reshape_blocks(x.shape, shape);
+    for (const auto& array : x.arrays) {
+        std::vector<size_t> sources, targets;
+        bool same = true, alone = true;
+        for (const auto& block : blocks) {
+            if (!touches(array, block)) continue;
+            sources.insert(sources.end(), block.sources.begin(), block.sources.end());
+            targets.insert(targets.end(), block.targets.begin(), block.targets.end());
+            same = same && block.is_same_axis();
+            for (const auto& other : x.arrays) alone = alone && (&other == &array || !touches(other, block));
+        }
+        if (!alone)
+            freeze(array.labels, "merges two axes that can both shrink");
+        else if (same)
+            result.arrays.push_back({targets, ordered(x, array).labels, array.blocks});
+        else
+            simplify(result, {targets, share(expanded(x, array, sources)), array.blocks});
+    }
+    return result;
+}
+
+}  // namespace mtlprune

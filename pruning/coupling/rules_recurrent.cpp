@@ -1,0 +1,122 @@
+// Recurrent layers: a hidden unit is one channel over all gates of both matrices, the biases and the output.
+#include <algorithm>
+
+#include "pruning/coupling/label_propagation.h"
+
+namespace mtlprune {
+namespace {
+
+struct Layers {
+    int64_t gates, count, directions;
+    bool biases;
+    size_t per_direction() const { return biases ? 4 : 2; }
+};
+
+/// One layer in one direction: weights [gates * H, I] and [gates * H, H], biases [gates * H].
+void join_cell(Labelling& l, const std::vector<size_t>& weights, int64_t gates, const LabelsPtr& input,
+               const LabelsPtr& hidden) {
+    const auto rows = hidden ? share(tile(*hidden, gates)) : nullptr;
+    l.attach(weights[0], 1, input, Role::input);
+    l.attach(weights[0], 0, rows, Role::output);
+    l.attach(weights[1], 1, hidden, Role::input);
+    l.attach(weights[1], 0, rows, Role::output);
+    for (size_t i = 2; i < weights.size(); ++i) l.attach(weights[i], 0, rows, Role::output);
+}
+
+/// The states [layers * directions, B, H] share their last axis, so all layers and directions lose the same
+/// units.
+LabelsPtr hidden_labels(Labelling& l, const std::vector<size_t>& states) {
+    LabelsPtr hidden;
+    for (size_t i = 0; i < states.size(); ++i) {
+        auto x = l.labels(states[i]);
+        const size_t last = x.shape.size() - 1;
+        for (size_t axis = 0; axis < last; ++axis) l.fix_axis(x, axis, "states of a recurrent layer");
+        const auto labels = l.alone(x, last);
+        hidden = i == 0 ? labels : l.join(hidden, labels, "initial state of a fixed size");
+    }
+    return hidden;
+}
+
+/// A unit without weights and biases stays at zero when it starts there.
+bool vanish(const Labelling& l, const std::vector<size_t>& states) {
+    return std::all_of(states.begin(), states.end(), [&](size_t state) { return l.vanishes(state); });
+}
+
+void set_states(Labelling& l, const TracedNode& node, const LabelsPtr& hidden, bool vanishes) {
+    for (size_t i = 1; i < node.outputs.size(); ++i) {
+        Labelled state{l.shape(node.outputs[i]), {}, vanishes};
+        if (hidden) state.arrays.push_back({{state.shape.size() - 1}, hidden, {}});
+        l.set(node.outputs[i], std::move(state));
+    }
+}
+
+void recurrent(Labelling& l, const TracedNode& node, const std::vector<size_t>& states, Layers layers) {
+    const auto& weights = l.graph().values[node.inputs[2]].elements;
+    const size_t per = layers.per_direction();
+    if (weights.size() != per * layers.count * layers.directions)
+        return freeze_inputs(l, node, "no coupling rule for recurrent projections");
+    auto x = l.labels(node.inputs[0]);
+    const size_t last = x.shape.size() - 1;
+    for (size_t axis = 0; axis < last; ++axis) l.fix_axis(x, axis, "runs along this axis");
+    const auto hidden = hidden_labels(l, states);
+    const auto output = hidden ? share(tile(*hidden, layers.directions)) : nullptr;
+    auto input = l.alone(x, last);
+    for (int64_t layer = 0; layer < layers.count; ++layer) {
+        for (int64_t direction = 0; direction < layers.directions; ++direction) {
+            const auto first =
+                weights.begin() + static_cast<int64_t>(per) * (layer * layers.directions + direction);
+            join_cell(l, {first, first + static_cast<int64_t>(per)}, layers.gates, input, hidden);
+        }
+        input = output;
+    }
+    const bool vanishes = vanish(l, states);
+    Labelled out{l.shape(node.outputs[0]), {}, vanishes};
+    if (output) out.arrays.push_back({{out.shape.size() - 1}, output, {}});
+    l.set(node.outputs[0], std::move(out));
+    set_states(l, node, hidden, vanishes);
+}
+
+/// lstm(x, [h, c], weights, has_biases, layers, dropout, train, bidirectional, batch_first), gru(x, h, ...);
+/// the form for packed sequences has tensors in other places.
+template <int64_t gates>
+void layers(Labelling& l, const TracedNode& node) {
+    const auto& graph = l.graph();
+    if (node.inputs.size() != 9 || graph.values[node.inputs[2]].elements.empty())
+        return freeze_inputs(l, node, "no coupling rule for packed sequences");
+    const auto& given = graph.values[node.inputs[1]];
+    const auto states = given.is_tensor ? std::vector<size_t>{node.inputs[1]} : given.elements;
+    recurrent(l, node, states,
+              {gates, graph.integer(node.inputs[4], 1), graph.integer(node.inputs[7], 0) != 0 ? 2 : 1,
+               graph.integer(node.inputs[3], 1) != 0});
+}
+
+/// lstm_cell(x, [h, c], w_ih, w_hh, b_ih, b_hh), gru_cell(x, h, ...)
+template <int64_t gates>
+void cell(Labelling& l, const TracedNode& node) {
+    const auto& given = l.graph().values[node.inputs[1]];
+    const auto states = given.is_tensor ? std::vector<size_t>{node.inputs[1]} : given.elements;
+    std::vector<size_t> weights;
+    for (size_t i = 2; i < node.inputs.size(); ++i)
+        if (l.is_tensor(node, i)) weights.push_back(node.inputs[i]);
+    const auto hidden = hidden_labels(l, states);
+    auto x = l.labels(node.inputs[0]);
+    join_cell(l, weights, gates, l.alone(x, x.shape.size() - 1), hidden);
+    for (const size_t output : node.outputs) {
+        Labelled out{l.shape(output), {}, vanish(l, states)};
+        if (hidden) out.arrays.push_back({{out.shape.size() - 1}, hidden, {}});
+        l.set(output, std::move(out));
+    }
+}
+
+}  // namespace
+
+void add_recurrent_rules(RuleTable& rules) {
+    add_rules(rules, layers<4>, {"lstm"});
+    add_rules(rules, layers<3>, {"gru"});
+    add_rules(rules, layers<1>, {"rnn_tanh", "rnn_relu"});
+    add_rules(rules, cell<4>, {"lstm_cell"});
+    add_rules(rules, cell<3>, {"gru_cell"});
+    add_rules(rules, cell<1>, {"rnn_tanh_cell", "rnn_relu_cell"});
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,34 @@
+// Pruning of TorchScript networks: coupling, surgery on parameters and on the sizes written into the code.
+#pragma once
+
+#include <torch/script.h>
+
+#include <functional>
+#include <vector>
+
+#include "pruning/coupling/groups.h"
+#include "pruning/coupling/plan.h"
+#include "pruning/coupling/script_graph.h"
+
+namespace mtlprune {
+
+/// Traces the module's forward (on shapes alone where possible) and finds all groups.
+Coupling couple(const torch::jit::Module& module, const std::vector<torch::Tensor>& inputs,
+                const CouplingOptions& options = {});
+
+/// Removes what the plan names from the parameters and buffers and changes constants of the code that follow:
+/// sizes of views, bounds of slices, groups of depthwise convolutions, indices, constant tensors. `coupling`
+/// must come from this module as it is; it is used up, couple again to go on. The code of forward is inlined;
+/// forward methods of submodules stay as they were and must not be called on their own. Throws Error before
+/// anything is changed when the plan does not fit, or names the place where one piece of code would need two
+/// different sizes.
+void apply_plan(torch::jit::Module& module, const Coupling& coupling, const Plan& plan);
+
+/// Sets the plan's slices of parameters to zero. Directions of normalised weights (`name_v` beside a
+/// `name_g`) are left alone: a direction of zero has no length to divide by, and its g is zero.
+void zero_removed(torch::jit::Module& module, const Plan& plan);
+
+/// Gives the module this code as its forward method, which it never ran.
+void install_forward(torch::jit::Module& module, std::shared_ptr<torch::jit::Graph> code);
+
+}  // namespace mtlprune

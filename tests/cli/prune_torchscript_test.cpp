@@ -1,0 +1,129 @@
+// prune-torchscript, groups and explain, as their users run them.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <torch/script.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/cli/program.h"
+
+namespace mtlprune {
+namespace {
+
+namespace fs = std::filesystem;
+using ::testing::HasSubstr;
+
+class PruneTorchscript : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        torch::jit::Module module("net");
+        module.register_attribute("training", c10::BoolType::get(), false);
+        uint64_t key = 1;
+        const auto add = [&](const std::string& name, std::vector<int64_t> shape) {
+            auto generator = at::detail::createCPUGenerator(key++);
+            module.register_parameter(name, torch::empty(shape).uniform_(-1, 1, generator), false);
+        };
+        add("first", {8, 3, 3, 3});
+        add("second", {6, 8, 3, 3});
+        add("last", {4, 6 * 16});
+        module.define(
+            "def forward(self, x):\n  x = torch.relu(torch.conv2d(x, self.first, padding=[1, 1]))\n"
+            "  x = torch.relu(torch.conv2d(x, self.second, padding=[1, 1]))\n"
+            "  return torch.linear(x.view(x.size(0), 96), self.last)\n");
+        module.save((folder_ / "net.pt").string());
+    }
+    Outcome run(const Words& arguments) { return run_program(arguments, folder_.path()); }
+    Words prune(const Words& more) {
+        return Words{"prune-torchscript", "net.pt", "--input", "1x3x4x4", "--out", "out.pt"} + more;
+    }
+    void expect_refused(const Words& arguments, const std::string& text) {
+        const auto outcome = run(arguments);
+        EXPECT_EQ(outcome.code, 2) << outcome.text();
+        EXPECT_THAT(outcome.err, HasSubstr(text));
+        EXPECT_FALSE(fs::exists(folder_ / "out.pt"));
+    }
+
+    TemporaryFolder folder_;
+};
+
+TEST_F(PruneTorchscript, PrunesTheFileAndSaysWhatItDid) {
+    const auto outcome = run(prune({"--ratio", "0.5", "--plan", "plan.json"}));
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    const auto report = nlohmann::json::parse(outcome.out);
+    EXPECT_EQ(report["before"]["parameters"], 8 * 27 + 6 * 72 + 4 * 96);
+    EXPECT_EQ(report["after"]["parameters"], 4 * 27 + 3 * 36 + 4 * 48);
+    EXPECT_EQ(report["after"]["macs"], 16 * (4 * 27 + 3 * 36) + 4 * 48);
+    EXPECT_EQ(report["groups"], 2);
+    EXPECT_LT(report["relative_error"].get<double>(), 1e-4);
+    EXPECT_EQ(report["frozen"].back()["reason"], "network output 0");
+
+    auto pruned = torch::jit::load((folder_ / "out.pt").string());
+    EXPECT_EQ(pruned.forward({torch::ones({5, 3, 4, 4})}).toTensor().size(0), 5);
+    const auto plan = nlohmann::json::parse(read_file(folder_ / "plan.json"));
+    auto zeroed = torch::jit::load((folder_ / "net.pt").string());
+    const torch::NoGradGuard no_grad;
+    for (const auto& removal : plan["removed"])
+        zeroed.attr(removal["tensor"].get<std::string>())
+            .toTensor()
+            .index_fill_(removal["dim"].get<int64_t>(),
+                         torch::tensor(removal["indices"].get<std::vector<int64_t>>()), 0);
+    const auto image = torch::linspace(-1, 1, 48).view({1, 3, 4, 4});
+    EXPECT_TRUE(
+        torch::allclose(pruned.forward({image}).toTensor(), zeroed.forward({image}).toTensor(), 1e-5, 1e-5));
+}
+
+TEST_F(PruneTorchscript, TheSameCommandGivesTheSameFiles) {
+    ASSERT_EQ(run(prune({"--plan", "plan.json"})).code, 0);
+    const auto file = read_file(folder_ / "out.pt"), plan = read_file(folder_ / "plan.json");
+    ASSERT_EQ(run(prune({"--plan", "plan.json"})).code, 0);
+    EXPECT_EQ(read_file(folder_ / "out.pt"), file);
+    EXPECT_EQ(read_file(folder_ / "plan.json"), plan);
+}
+
+TEST_F(PruneTorchscript, MeetsBudgetsAndLimits) {
+    const auto report = [&](const Words& options) { return nlohmann::json::parse(run(prune(options)).out); };
+    EXPECT_LE(report({"--budget", "macs=0.3", "--scope", "global"})["after"]["macs"],
+              0.3 * 16 * (8 * 27 + 6 * 72) + 0.3 * 384);
+    EXPECT_EQ(report({"--ignore", "first"})["removed_channels"], 3);
+    EXPECT_EQ(report({"--ratio", "0.9", "--min-channels", "4"})["removed_channels"], 4 + 2);
+    EXPECT_EQ(report({"--ratio", "0.4", "--round-to", "4"})["removed_channels"], 0 + 2);
+}
+
+TEST_F(PruneTorchscript, BadInputIsOneErrorAndNoFile) {
+    expect_refused({"prune-torchscript", "nothing.pt", "--input", "1x3x4x4", "--out", "out.pt"},
+                   "nothing.pt");
+    write_file_atomically(folder_ / "text.pt", "no archive");
+    expect_refused({"prune-torchscript", "text.pt", "--input", "1x3x4x4", "--out", "out.pt"}, "text.pt");
+    expect_refused({"prune-torchscript", "net.pt", "--out", "out.pt"}, "--input");
+    expect_refused({"prune-torchscript", "net.pt", "--input", "1x3xy", "--out", "out.pt"}, "1x3xy");
+    expect_refused({"prune-torchscript", "net.pt", "--input", "1x3x9999999999x9999999999", "--out", "out.pt"},
+                   "--input");
+    expect_refused({"prune-torchscript", "net.pt", "--input", "1x4x4x4", "--out", "out.pt"}, "aten::conv2d");
+    expect_refused(prune({"--criterion", "l3"}), "l3");
+    expect_refused(prune({"--scope", "globl"}), "global");
+    expect_refused(prune({"--budget", "flops=0.5"}), "--budget");
+    expect_refused(prune({"--ignore", "nobody"}), "nobody");
+    expect_refused(prune({"--budget", "params=0.0001"}), "parameters");
+    expect_refused(prune({"--ratoi", "0.5"}), "--ratio");
+}
+
+TEST_F(PruneTorchscript, GroupsAndReasonsArePrinted) {
+    const auto groups = run({"groups", "net.pt", "--input", "1x3x4x4", "--members", "--dot", "groups.dot"});
+    ASSERT_EQ(groups.code, 0) << groups.err;
+    EXPECT_THAT(groups.out, HasSubstr("last dim 1 (input), 16 per channel"));
+    const auto picture = read_file(folder_ / "groups.dot");
+    EXPECT_THAT(picture, HasSubstr("digraph"));
+    EXPECT_THAT(picture, HasSubstr("g0 -> g1"));
+    const auto explained = run({"explain", "net.pt", "--input", "1x3x4x4"});
+    ASSERT_EQ(explained.code, 0) << explained.err;
+    EXPECT_THAT(explained.out, HasSubstr("network output 0"));
+}
+
+TEST_F(PruneTorchscript, GroupsOfAScaleNeedNoFile) {
+    const auto outcome = run({"groups", "--scale", "smoke"});
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_THAT(outcome.out, HasSubstr("backbone.conv13"));
+}
+
+}  // namespace
+}  // namespace mtlprune

@@ -1,0 +1,82 @@
+// Random networks, random plans: the pruned network must equal the original with zeros, and no plan may
+// differ between two runs.
+//   MTLPRUNE_FUZZ_CASES=100000 build/bin/test_pruning_fuzz     that many (default: 2000)
+//   MTLPRUNE_FUZZ_SEED=1234 build/bin/test_pruning_fuzz        one case, as a failure prints it
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <optional>
+
+#include "tests/pruning/fuzz_networks.h"
+#include "tests/pruning/pattern_check.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr size_t kPrinted = 10;  ///< failures
+
+uint64_t number_from(const char* variable, uint64_t fallback) {
+    const char* set = std::getenv(variable);
+    return set == nullptr || *set == '\0' ? fallback : std::strtoull(set, nullptr, 10);
+}
+
+/// The forms take turns; sizes written as literals can only be rewritten in a graph.
+std::optional<toy::Form> form_of(const toy::SourceNetwork& network, uint64_t seed) {
+    auto forms = toy::forms();
+    if (network.has_literals) forms.erase(forms.begin());
+    if (forms.empty()) return std::nullopt;
+    return forms[(seed / 3) % forms.size()];
+}
+
+/// The whole check of one seed; empty when it passes.
+std::string failure_of(const toy::SourceNetwork& network, toy::Form form, uint64_t seed, bool& pruned) {
+    const auto choice = [&](const std::vector<Group>& groups, const toy::TensorMap&) {
+        return toy::random_removal(groups, seed);
+    };
+    try {
+        const auto outcome = toy::prune_and_compare(network, form, torch::kFloat64, choice);
+        pruned = !outcome.plan.removed.empty();
+        if (!(outcome.error < 1e-10)) return fmt::format("relative error {}", outcome.error);
+        if (seed % 8 == 0 &&
+            toy::prune_and_compare(network, form, torch::kFloat64, choice).plan != outcome.plan)
+            return "two runs, two plans";
+    } catch (const std::exception& error) {
+        return error.what();
+    }
+    return "";
+}
+
+TEST(Fuzz, RandomNetworksEqualTheirZeroedOriginals) {
+    at::set_num_threads(1);
+    const torch::NoGradGuard no_grad;
+    const bool replay = std::getenv("MTLPRUNE_FUZZ_SEED") != nullptr;
+    const uint64_t first = number_from("MTLPRUNE_FUZZ_SEED", 0);
+    const uint64_t cases = replay ? 1 : number_from("MTLPRUNE_FUZZ_CASES", 2000);
+    size_t failures = 0, pruned = 0, checked = 0;
+    for (uint64_t seed = first; seed < first + cases; ++seed) {
+        const auto network = toy::random_network(seed);
+        const auto form = form_of(network, seed);
+        if (!form) continue;
+        bool removed = false;
+        const auto failure = failure_of(network, *form, seed, removed);
+        ++checked;
+        pruned += removed ? 1 : 0;
+        if (failure.empty() || ++failures > kPrinted) continue;
+        ADD_FAILURE() << failure << " (" << toy::name_of(*form) << ")\nreplay: MTLPRUNE_FUZZ_SEED=" << seed
+                      << " build/bin/test_pruning_fuzz\n"
+                      << toy::source_text(network);
+    }
+    EXPECT_EQ(failures, 0u) << "of " << checked;
+    if (replay) return;
+    EXPECT_GT(pruned, checked / 2) << "too few networks could be pruned for this to show much";
+}
+
+TEST(Fuzz, TheGeneratorIsDeterministic) {
+    EXPECT_EQ(toy::source_text(toy::random_network(5)), toy::source_text(toy::random_network(5)));
+    EXPECT_NE(toy::source_text(toy::random_network(5)), toy::source_text(toy::random_network(6)));
+}
+
+}  // namespace
+}  // namespace mtlprune

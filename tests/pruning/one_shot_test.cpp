@@ -1,0 +1,115 @@
+#include "pruning/one_shot.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "datasets/error.h"
+#include "tests/pruning/toy_networks.h"
+
+namespace mtlprune {
+namespace {
+
+using ::testing::HasSubstr;
+
+OneShotOptions keep_macs(double share) {
+    OneShotOptions options;
+    options.allocation.budget = {BudgetUnit::macs, share};
+    return options;
+}
+
+std::vector<torch::Tensor> values_of(const torch::nn::Module& module) {
+    std::vector<torch::Tensor> values;
+    for (const auto& parameter : module.parameters()) values.push_back(parameter.detach().clone());
+    for (const auto& buffer : module.buffers()) values.push_back(buffer.detach().clone());
+    return values;
+}
+
+bool equal(const std::vector<torch::Tensor>& a, const std::vector<torch::Tensor>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const torch::Tensor& x, const torch::Tensor& y) { return torch::equal(x, y); });
+}
+
+TEST(OneShot, MeetsItsBudgetAndComputesWhatTheZeroedNetworkComputes) {
+    for (auto make : {toy::residual, toy::concatenation, toy::classifier, toy::assorted}) {
+        auto network = make();
+        const auto report = prune_once(*network.module, network.forward, {toy::image()}, keep_macs(0.6));
+        EXPECT_LE(report.after.macs, static_cast<int64_t>(0.6 * static_cast<double>(report.before.macs)));
+        EXPECT_GT(report.removed_channels, 0);
+        EXPECT_LT(report.error, 1e-10);
+        int64_t parameters = 0;
+        for (const auto& parameter : network.module->parameters()) parameters += parameter.numel();
+        EXPECT_EQ(parameters, report.after.parameters);
+    }
+}
+
+/// conv -> view with a size written into the code -> conv
+toy::Network with_literal() {
+    toy::Network n;
+    auto conv = n.convolution("conv", 3, 4), depth = n.convolution("depth", 4, 4, 3, 4),
+         last = n.convolution("last", 4, 2);
+    return toy::finish(n, [=](const std::vector<torch::Tensor>& in) mutable -> std::vector<torch::Tensor> {
+        const auto x = depth(conv(in[0]));
+        return {last(x.view({x.size(0), 4, -1}).view({x.size(0), 4, x.size(2), x.size(3)}))};
+    });
+}
+
+TEST(OneShot, AModuleWithSizesInItsCodeIsRestored) {
+    auto network = with_literal();
+    const auto before = values_of(*network.module);
+    const auto output = network(toy::image());
+    try {
+        prune_once(*network.module, network.forward, {toy::image()});
+        FAIL() << "no error";
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("restored"));
+    }
+    EXPECT_TRUE(equal(values_of(*network.module), before));
+    EXPECT_TRUE(torch::equal(network(toy::image()), output));  // groups of the depthwise convolution included
+}
+
+TEST(OneShot, AttentionModulesKeepHeadsAndComputeTheSame) {
+    toy::Network n;
+    auto first = n.module->register_module("first", torch::nn::Linear(5, 8));
+    auto attention = n.module->register_module("attention", torch::nn::MultiheadAttention(8, 2));
+    auto last = n.module->register_module("last", torch::nn::Linear(8, 3));
+    n = toy::finish(n, [=](const std::vector<torch::Tensor>& in) mutable -> std::vector<torch::Tensor> {
+        const auto x = torch::relu(first(in[0]));
+        return {last(x + std::get<0>(attention(x, x, x, {}, /*need_weights=*/false)))};
+    });
+    const auto report = prune_once(*n.module, n.forward, {toy::uniform({6, 2, 5}, 7)});
+    EXPECT_LT(report.error, 1e-10);
+    EXPECT_EQ(attention->options.embed_dim(), 4);
+    EXPECT_EQ(attention->options.num_heads(), 2);
+    EXPECT_EQ(attention->in_proj_weight.sizes(), (std::vector<int64_t>{12, 4}));
+}
+
+TEST(OneShot, RecurrentLayersLoseHiddenUnits) {
+    toy::Network n;
+    auto lstm = n.module->register_module(
+        "lstm", torch::nn::LSTM(torch::nn::LSTMOptions(5, 8).num_layers(2).bidirectional(true)));
+    auto gru = n.module->register_module("gru", torch::nn::GRU(torch::nn::GRUOptions(16, 6)));
+    auto last = n.module->register_module("last", torch::nn::Linear(6, 3));
+    n = toy::finish(n, [=](const std::vector<torch::Tensor>& in) mutable -> std::vector<torch::Tensor> {
+        return {last(std::get<0>(gru(std::get<0>(lstm(in[0])))))};
+    });
+    const auto report = prune_once(*n.module, n.forward, {toy::uniform({4, 2, 5}, 7)});
+    EXPECT_LT(report.error, 1e-10);
+    EXPECT_EQ(lstm->options.hidden_size(), 4);
+    EXPECT_EQ(gru->options.input_size(), 8);
+    EXPECT_EQ(gru->options.hidden_size(), 3);
+}
+
+TEST(OneShot, ABudgetOutOfReachSaysWhatStopsIt) {
+    auto network = toy::residual();
+    auto options = keep_macs(0.01);
+    options.allocation.min_channels = 4;
+    try {
+        prune_once(*network.module, network.forward, {toy::image()}, options);
+        FAIL() << "no error";
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("4"));
+    }
+}
+
+}  // namespace
+}  // namespace mtlprune

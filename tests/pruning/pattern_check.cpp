@@ -1,0 +1,129 @@
+#include "tests/pruning/pattern_check.h"
+
+#include <algorithm>
+#include <sstream>
+#include <stdexcept>
+
+#include "pruning/coupling/surgery.h"
+#if __has_include("pruning/coupling/script_network.h")
+#include "pruning/coupling/script_network.h"
+#define MTLPRUNE_SCRIPT_NETWORK
+#endif
+
+namespace mtlprune::toy {
+namespace {
+
+constexpr uint64_t kFreshInputs = 500;  ///< compared on inputs that the trace has not seen
+
+std::vector<NamedValue> copies(const std::vector<NamedValue>& values) {
+    auto result = values;
+    for (auto& item : result) item.value = item.value.clone();
+    return result;
+}
+
+/// What the plan should leave: the source, run with zeros.
+std::vector<torch::Tensor> expected_outputs(const SourceNetwork& network,
+                                            const std::vector<NamedValue>& values, const Plan& plan,
+                                            const std::vector<torch::Tensor>& inputs) {
+    const auto zeroed = copies(values);
+    TensorMap parameters;
+    for (const auto& item : zeroed)
+        if (!item.is_buffer) parameters.emplace(item.name, item.value);
+    zero_slices(parameters, plan, network.keep_rows);
+    return run(script_module(network, zeroed, /*masked=*/true), inputs);
+}
+
+TensorMap tensors_of(const torch::nn::Module& module) {
+    TensorMap tensors;
+    for (const auto& item : module.named_parameters()) tensors.emplace(item.key(), item.value());
+    for (const auto& item : module.named_buffers()) tensors.emplace(item.key(), item.value());
+    return tensors;
+}
+
+#ifdef MTLPRUNE_SCRIPT_NETWORK
+TensorMap tensors_of(const torch::jit::Module& module) {
+    TensorMap tensors;
+    for (const auto& item : module.named_parameters()) tensors.emplace(item.name, item.value);
+    for (const auto& item : module.named_buffers()) tensors.emplace(item.name, item.value);
+    return tensors;
+}
+
+/// The engine's own zeroing, which users compare with, does what the test's does.
+void expect_same_zeros(const SourceNetwork& network, const std::vector<NamedValue>& original,
+                       const Plan& plan) {
+    const auto by_engine = copies(original), by_hand = copies(original);
+    auto module = script_module(network, by_engine);
+    zero_removed(module, plan);
+    TensorMap parameters;
+    for (const auto& item : by_hand)
+        if (!item.is_buffer) parameters.emplace(item.name, item.value);
+    zero_slices(parameters, plan);
+    for (size_t i = 0; i < by_hand.size(); ++i)
+        if (!by_engine[i].value.equal(by_hand[i].value))
+            throw std::logic_error("zero_removed leaves other values in " + by_hand[i].name);
+}
+
+Outcome prune_script(const SourceNetwork& network, torch::jit::Module module,
+                     const std::vector<NamedValue>& original, const Choice& choice) {
+    const auto type = original.front().value.scalar_type();
+    const auto coupling = mtlprune::couple(module, inputs_of(network, type));
+    Outcome outcome{
+        coupling.groups, make_plan(coupling.groups, choice(coupling.groups, tensors_of(module))), {}, 0};
+    if (network.keep_rows.empty()) expect_same_zeros(network, original, outcome.plan);
+    apply_plan(module, coupling, outcome.plan);
+    const auto inputs = inputs_of(network, type, kFreshInputs);
+    outcome.error =
+        relative_error(run(module, inputs), expected_outputs(network, original, outcome.plan, inputs));
+    // What is written to a file is what was pruned.
+    std::stringstream file;
+    module.save(file);
+    outcome.error =
+        std::max(outcome.error, relative_error(run(torch::jit::load(file), inputs), run(module, inputs)));
+    outcome.left = tensors_of(module);
+    return outcome;
+}
+#endif
+
+}  // namespace
+
+const char* name_of(Form form) {
+    return form == Form::cpp ? "C++ module" : form == Form::script ? "script" : "trace";
+}
+
+std::vector<Form> forms() {
+#ifdef MTLPRUNE_SCRIPT_NETWORK
+    return {Form::cpp, Form::script, Form::trace};
+#else
+    return {Form::cpp};
+#endif
+}
+
+Outcome prune_and_compare(const SourceNetwork& network, const Network& pruned,
+                          const std::vector<NamedValue>& original, const Choice& choice) {
+    const auto type = original.front().value.scalar_type();
+    auto groups = mtlprune::couple(*pruned.module, pruned.forward, inputs_of(network, type)).groups;
+    Outcome outcome{std::move(groups), {}, {}, 0};
+    outcome.plan =
+        apply_plan(*pruned.module, outcome.groups, choice(outcome.groups, tensors_of(*pruned.module)));
+    const auto inputs = inputs_of(network, type, kFreshInputs);
+    outcome.error =
+        relative_error(pruned.forward(inputs), expected_outputs(network, original, outcome.plan, inputs));
+    outcome.left = tensors_of(*pruned.module);
+    return outcome;
+}
+
+Outcome prune_and_compare(const SourceNetwork& network, Form form, c10::ScalarType type,
+                          const Choice& choice) {
+    const auto original = values_of(network, type);
+    const auto held = copies(original);
+    if (form == Form::cpp) return prune_and_compare(network, cpp_module(network, held), original, choice);
+#ifdef MTLPRUNE_SCRIPT_NETWORK
+    return prune_script(network,
+                        form == Form::script ? script_module(network, held) : traced_module(network, held),
+                        original, choice);
+#else
+    throw std::logic_error("pruning of TorchScript is not built");
+#endif
+}
+
+}  // namespace mtlprune::toy

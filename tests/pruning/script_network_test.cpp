@@ -1,0 +1,209 @@
+#include "pruning/coupling/script_network.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <sstream>
+
+#include "datasets/error.h"
+#include "pruning/coupling/verification.h"
+#include "tests/pruning/toy_networks.h"
+
+namespace mtlprune {
+namespace {
+
+using ::testing::HasSubstr;
+
+/// Float64, values drawn from a fixed key.
+torch::jit::Module script(const std::vector<std::pair<std::string, std::vector<int64_t>>>& parameters,
+                          const std::string& forward) {
+    torch::jit::Module module("net");
+    module.register_attribute("training", c10::BoolType::get(), false);
+    uint64_t key = 1;
+    for (const auto& [name, shape] : parameters)
+        module.register_parameter(name, toy::uniform(shape, key++), false);
+    module.define(forward);
+    return module;
+}
+
+const std::vector<std::pair<std::string, std::vector<int64_t>>> kLinears = {
+    {"w1", {8, 5}}, {"b1", {8}}, {"w2", {3, 8}}, {"b2", {3}}};
+
+/// first linear -> `body` on h [n, 8] -> second linear
+torch::jit::Module between(const std::string& body) {
+    return script(kLinears, "def forward(self, x):\n  h = torch.relu(torch.linear(x, self.w1, self.b1))\n" +
+                                body + "  return torch.linear(h, self.w2, self.b2)\n");
+}
+
+torch::Tensor rows(int64_t count) {
+    return toy::uniform({count, 5}, 99);
+}
+
+std::vector<std::vector<int64_t>> first_half(const std::vector<Group>& groups) {
+    std::vector<std::vector<int64_t>> removed(groups.size());
+    for (size_t g = 0; g < groups.size(); ++g)
+        for (int64_t c = 0; c < groups[g].channels / 2 && !groups[g].frozen; ++c) removed[g].push_back(c);
+    return removed;
+}
+
+struct Pruned {
+    torch::jit::Module module;
+    Plan plan;
+};
+
+/// Prunes half of every free group of a network made by `make` and expects what `verify` expects.
+template <typename Make>
+Pruned prune_half(const Make& make, int64_t batch = 2) {
+    auto original = make(), module = make();
+    const auto coupling = couple(module, {rows(batch)});
+    const auto plan = make_plan(coupling.groups, first_half(coupling.groups));
+    apply_plan(module, coupling, plan);
+    const auto check = verify(original, module, plan, {rows(batch)});
+    EXPECT_TRUE(check.passed()) << check.first_difference << ", " << check.error;
+    return {module, plan};
+}
+
+std::string bytes(const torch::jit::Module& module) {
+    std::ostringstream stream;
+    module.save(stream);
+    return stream.str();
+}
+
+TEST(ScriptNetwork, LosesChannelsAndStaysDynamicInItsBatch) {
+    const auto make = [] { return between(""); };
+    auto [module, plan] = prune_half(make, 2);
+    EXPECT_EQ(module.attr("w1").toTensor().size(0), 4);
+    EXPECT_EQ(module.attr("w2").toTensor().size(1), 4);
+    EXPECT_EQ(module.forward({rows(7)}).toTensor().sizes(), (std::vector<int64_t>{7, 3}));
+}
+
+TEST(ScriptNetwork, SizesWrittenIntoTheCodeFollow) {
+    const auto make = [] {
+        return between(
+            "  h = h.view(-1, 4, 2).transpose(1, 2).reshape(-1, 8)\n  h = h.expand(h.size(0), 8) + "
+            "torch.zeros([1, 8], "
+            "dtype=torch.float64)\n");
+    };
+    auto [module, plan] = prune_half(make);
+    EXPECT_LT(module.attr("w1").toTensor().size(0), 8);
+    EXPECT_EQ(module.forward({rows(3)}).toTensor().size(0), 3);
+}
+
+TEST(ScriptNetwork, SizesThatTheCodeComputesFollowTheWeights) {
+    // The width of a head is computed from the input's size, which does not shrink with the hidden channels.
+    const auto make = [] {
+        return between("  d = (x.size(1) - 1) // 2\n  h = h.view(x.size(0), 8 // d, d).flatten(1)\n");
+    };
+    prune_half(make);
+}
+
+TEST(ScriptNetwork, AScaleComputedFromASizeKeepsItsValue) {
+    const auto make = [] { return between("  h = h / float(h.size(1)) ** 0.5\n"); };
+    prune_half(make);
+}
+
+TEST(ScriptNetwork, BoundsShiftsAndIndicesFollow) {
+    const auto make = [] {
+        return between(
+            "  h = torch.cat([h[:, :3], torch.tanh(h[:, 3:]) * 2], 1)\n  h = torch.roll(h, [3], [1])\n"
+            "  h = torch.index_select(h, 1, torch.tensor([7, 1, 2, 3, 4, 5, 6, 0]))\n  h = h + h[:, "
+            "-3:].sum(1, keepdim=True)\n");
+    };
+    prune_half(make);
+}
+
+TEST(ScriptNetwork, LoopsAndBranchesAreFollowedAsTheInputsTakeThem) {
+    const auto make = [] {
+        return between(
+            "  for i in range(3):\n    if i % 2 == 0:\n      h = torch.relu(h - 0.0)\n    else:\n      h = h "
+            "* 2.0\n");
+    };
+    prune_half(make);
+}
+
+TEST(ScriptNetwork, NormalisationOverTheChannelsIsCheckedDensely) {
+    const auto make = [] { return between("  h = torch.layer_norm(h, [8])\n"); };
+    const auto coupling = couple(make(), {rows(2)});
+    EXPECT_TRUE(coupling.groups[0].cross_channel);
+    // Without an affine part a channel does not become zero, but its consumer's columns do.
+    prune_half(make);
+}
+
+TEST(ScriptNetwork, TheSamePruningGivesTheSameFile) {
+    const auto make = [] {
+        return between("  h = torch.cat([h[:, :3], torch.tanh(h[:, 3:])], 1).view(-1, 8)\n");
+    };
+    const auto first = prune_half(make), second = prune_half(make);
+    EXPECT_EQ(first.plan, second.plan);
+    EXPECT_EQ(bytes(first.module), bytes(second.module));
+}
+
+TEST(ScriptNetwork, SavedAndLoadedItComputesTheSame) {
+    auto [module, plan] = prune_half([] { return between("  h = h.view(-1, 2, 4).flatten(1)\n"); });
+    std::stringstream stream(bytes(module));
+    auto loaded = torch::jit::load(stream);
+    EXPECT_TRUE(torch::equal(loaded.forward({rows(4)}).toTensor(), module.forward({rows(4)}).toTensor()));
+}
+
+TEST(ScriptNetwork, AModuleThatRanBeforeRunsTheNewCode) {
+    auto original = between(""), module = between("");
+    module.forward({rows(2)});
+    module.forward({rows(2)});
+    const auto coupling = couple(module, {rows(2)});
+    const auto plan = make_plan(coupling.groups, first_half(coupling.groups));
+    apply_plan(module, coupling, plan);
+    EXPECT_TRUE(verify(original, module, plan, {rows(2)}).passed());
+}
+
+TEST(ScriptNetwork, TracesOnShapesAlone) {
+    const auto traced = trace(between("  h = torch.softmax(h, 1)\n"), {rows(2)});
+    EXPECT_TRUE(traced.computed_for_real.empty());
+    EXPECT_EQ(traced.graph.outputs.size(), 1u);
+    EXPECT_EQ(traced.graph.values[traced.graph.outputs[0]].shape, (std::vector<int64_t>{2, 3}));
+}
+
+TEST(ScriptNetwork, AWrongPlanChangesNothing) {
+    auto module = between("");
+    const auto coupling = couple(module, {rows(2)});
+    Plan plan;
+    plan.removed = {{"w1", 0, {0, 17}}};
+    const auto before = bytes(module);
+    EXPECT_THROW(apply_plan(module, coupling, plan), Error);
+    plan.removed = {{"nobody", 0, {0}}};
+    EXPECT_THROW(apply_plan(module, coupling, plan), Error);
+    EXPECT_EQ(bytes(module), before);
+}
+
+TEST(ScriptNetwork, InputsThatDoNotFitAreAnError) {
+    EXPECT_THROW(couple(between(""), {}), Error);
+    try {
+        couple(between(""), {toy::uniform({2, 4}, 1)});
+        FAIL() << "no error";
+    } catch (const Error& error) {
+        EXPECT_THAT(error.what(), HasSubstr("aten::linear"));
+    }
+}
+
+TEST(Verification, FindsTheOperatorThatDiffersFirst) {
+    const auto make = [] { return between("  h = torch.tanh(h)\n"); };
+    auto original = make();
+    auto [module, plan] = prune_half(make);
+    {
+        const torch::NoGradGuard no_grad;
+        module.attr("b1").toTensor().add_(1);
+    }
+    const auto check = verify(original, module, plan, {rows(2)});
+    EXPECT_FALSE(check.passed());
+    EXPECT_GT(check.error, 1e-3);
+    EXPECT_THAT(check.first_difference, HasSubstr("aten::linear"));
+}
+
+TEST(Verification, OtherShapesAndNumbersThatAreNoneDiffer) {
+    EXPECT_GT(relative_error(torch::ones({2}), torch::ones({3})), 1e9);
+    EXPECT_GT(relative_error(torch::full({2}, NAN), torch::ones({2})), 1e9);
+    EXPECT_DOUBLE_EQ(relative_error(torch::full({2}, 3.0), torch::full({2}, 4.0)), 0.25);
+    EXPECT_DOUBLE_EQ(relative_error(torch::zeros({2}), torch::zeros({2})), 0.0);
+}
+
+}  // namespace
+}  // namespace mtlprune

@@ -1,0 +1,112 @@
+#include "pruning/criteria/weight_sums.h"
+
+#include <ATen/Parallel.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+
+namespace mtlprune {
+namespace {
+
+torch::Tensor random_weight(std::vector<int64_t> shape, uint64_t key = 5) {
+    return torch::empty(shape).normal_(0.0, 1.0, at::detail::createCPUGenerator(key));
+}
+
+/// Element by element, in double precision.
+std::vector<double> expected_sums(const torch::Tensor& weight, int64_t dim, int p) {
+    const auto w = weight.to(torch::kFloat64).transpose(0, dim).contiguous();
+    std::vector<double> sums(w.size(0));
+    const int64_t length = w.numel() / w.size(0);
+    for (int64_t i = 0; i < w.numel(); ++i)
+        sums[i / length] += std::pow(std::fabs(w.data_ptr<double>()[i]), p);
+    return sums;
+}
+
+void expect_near(const std::vector<double>& sums, const std::vector<double>& expected, double tolerance) {
+    ASSERT_EQ(sums.size(), expected.size());
+    for (size_t i = 0; i < sums.size(); ++i) EXPECT_NEAR(sums[i], expected[i], tolerance * expected[i]) << i;
+}
+
+void expect_sums(const torch::Tensor& weight, double tolerance) {
+    for (const int p : {1, 2}) {
+        const auto sums = weight_sums({weight}, p);
+        expect_near(sums.at(0).rows, expected_sums(weight, 0, p), tolerance);
+        if (weight.dim() > 1) expect_near(sums[0].columns, expected_sums(weight, 1, p), tolerance);
+    }
+}
+
+TEST(WeightSums, ByHand) {
+    const auto sums = weight_sums({torch::tensor({1.0F, -2.0F, 3.0F, 4.0F, 5.0F, -6.0F}).view({2, 3})}, 2);
+    EXPECT_EQ(sums[0].rows, (std::vector<double>{14, 77}));
+    EXPECT_EQ(sums[0].columns, (std::vector<double>{17, 29, 45}));
+}
+
+TEST(WeightSums, OfAllShapesAreExactToOneMillionth) {
+    // Rows that are no multiple of 4 or 64, columns beyond one block, kernels of 1 to 3 dimensions, one of
+    // each.
+    const std::vector<std::vector<int64_t>> shapes = {
+        {1, 1},    {5, 7},          {131, 1500}, {66, 3, 3, 3}, {70, 130, 3, 3},
+        {9, 4, 5}, {6, 5, 2, 3, 2}, {600, 1100}, {3, 1, 7, 7},  {2, 2049, 1, 1}};
+    for (const auto& shape : shapes) expect_sums(random_weight(shape), 1e-6);
+}
+
+TEST(WeightSums, DoNotDependOnTheLayoutInMemory) {
+    expect_sums(random_weight({70, 130, 3, 3}).contiguous(torch::MemoryFormat::ChannelsLast), 1e-6);
+    expect_sums(random_weight({8, 6, 2, 3, 4}).contiguous(torch::MemoryFormat::ChannelsLast3d), 1e-6);
+    expect_sums(random_weight({40, 30}).t(), 1e-6);
+    expect_sums(random_weight({40, 30, 3, 3}).slice(1, 2, 30, 3), 1e-6);
+}
+
+TEST(WeightSums, OfOtherTypesAndVectors) {
+    expect_sums(random_weight({12, 7, 3, 3}).to(torch::kFloat64), 1e-14);
+    expect_sums(random_weight({12, 7, 3, 3}).to(torch::kBFloat16), 2e-2);
+    expect_sums(random_weight({33}), 1e-6);
+    expect_sums(random_weight({33}).requires_grad_(true), 1e-6);
+}
+
+TEST(WeightSums, KeepSmallWeightsBesideLargeOnes) {
+    // In single precision throughout, the million small ones would be lost after the large one.
+    auto weight = torch::full({1, 1 << 20}, 1e-3F);
+    weight[0][0] = 1e3F;
+    EXPECT_NEAR(weight_sums({weight}, 1)[0].rows[0], 1e3 + 1e-3 * ((1 << 20) - 1), 0.1);
+}
+
+TEST(WeightSums, AreTheSameWithAnyNumberOfThreads) {
+    const std::vector<torch::Tensor> weights = {random_weight({700, 1025}), random_weight({3, 2}),
+                                                random_weight({130, 64, 3, 3}, 6)};
+    const int threads = at::get_num_threads();
+    at::set_num_threads(1);
+    const auto one = weight_sums(weights, 2);
+    at::set_num_threads(3);
+    const auto three = weight_sums(weights, 2);
+    at::set_num_threads(threads);
+    for (size_t i = 0; i < weights.size(); ++i) {
+        EXPECT_EQ(one[i].rows, three[i].rows);
+        EXPECT_EQ(one[i].columns, three[i].columns);
+    }
+}
+
+TEST(WeightSums, PassNanOnInItsRowAndColumnAlone) {
+    auto weight = torch::ones({6, 5});
+    weight[4][2] = std::numeric_limits<float>::quiet_NaN();
+    const auto sums = weight_sums({weight}, 1)[0];
+    for (int64_t i = 0; i < 6; ++i) EXPECT_EQ(std::isnan(sums.rows[i]), i == 4);
+    for (int64_t i = 0; i < 5; ++i) EXPECT_EQ(std::isnan(sums.columns[i]), i == 2);
+}
+
+TEST(WeightSums, AlongAnyDimension) {
+    const auto weight = random_weight({4, 3, 6});
+    for (int64_t dim = 0; dim < 3; ++dim)
+        expect_near(weight_sums_along(weight, dim, 2), expected_sums(weight, dim, 2), 1e-6);
+}
+
+TEST(WeightSums, OfNothing) {
+    EXPECT_TRUE(weight_sums({}, 1).empty());
+    const auto sums = weight_sums({torch::empty({0, 3})}, 1);
+    EXPECT_TRUE(sums[0].rows.empty());
+    EXPECT_EQ(sums[0].columns, (std::vector<double>{0, 0, 0}));
+}
+
+}  // namespace
+}  // namespace mtlprune
