@@ -75,7 +75,7 @@ TEST(OneShot, AttentionModulesKeepHeadsAndComputeTheSame) {
     torch::nn::Linear last = n.module->register_module("last", torch::nn::Linear(8, 3));
     n = toy::finish(n, [=](const std::vector<torch::Tensor>& in) mutable -> std::vector<torch::Tensor> {
         const auto x = torch::relu(first(in[0]));
-        return {last(x + std::get<0>(attention(x, x, x, {}, /*need_weights=*/false)))};
+        return {last(x + std::get<0>(attention(x, x, x)))};
     });
     const auto report = prune_once(*n.module, n.forward, {toy::uniform({6, 2, 5}, 7)});
     EXPECT_LT(report.error, 1e-10);
