@@ -26,6 +26,10 @@ class EditFinder {
         for (size_t i = 0; i < graph_.nodes.size(); ++i) visit(graph_.nodes[i], coupling_.script->nodes[i]);
         for (size_t i = 0; i < graph_.nodes.size(); ++i)
             keep_numbers(graph_.nodes[i], coupling_.script->nodes[i]);
+        for (const auto& [code, argument, value] : coupling_.script->decisions) {
+            code_ = code;
+            if (kept_.changes_number(value)) change(argument, -1, graph_.values[value].constant.value());
+        }
         for (size_t value = 0; value < graph_.values.size(); ++value) slice_constant(value);
         return std::move(edits_);
     }
@@ -36,7 +40,7 @@ class EditFinder {
     void visit(const TracedNode& node, jit::Node* code) {
         static const std::unordered_map<std::string, Edit> table = edit_table();
         const auto found = table.find(node.kind);
-        if (found == table.end()) return;
+        if (found == table.end() || graph_.tensor_outputs(node).empty()) return;
         code_ = code;
         (this->*found->second)(node);
     }
@@ -296,7 +300,9 @@ jit::Value* constant_before(jit::Node* node, const c10::IValue& content) {
     return node->owningGraph()->insertConstant(content);
 }
 
-void change_number(jit::Node* node, size_t argument, int64_t element, const c10::IValue& number) {
+/// `length`: of the list, where the argument is one.
+void change_number(jit::Node* node, size_t argument, int64_t element, const c10::IValue& number,
+                   size_t length) {
     if (element < 0) {
         node->replaceInput(argument, constant_before(node, number));
         return;
@@ -311,10 +317,13 @@ void change_number(jit::Node* node, size_t argument, int64_t element, const c10:
         node->replaceInput(argument, graph.insertConstant(numbers));
         return;
     }
-    if (list->kind() != c10::prim::ListConstruct)
-        throw Error("surgery", node->kind().toQualString(), "sizes that are written out",
-                    list->kind().toQualString());
     std::vector<jit::Value*> elements(list->inputs().begin(), list->inputs().end());
+    if (list->kind() != c10::prim::ListConstruct) {
+        elements.clear();
+        for (size_t i = 0; i < length; ++i)
+            elements.push_back(
+                graph.insert(c10::aten::__getitem__, {list->output(), static_cast<int64_t>(i)}));
+    }
     elements.at(element) = graph.insertConstant(number);
     const auto type = list->output()->type()->expectRef<c10::ListType>().getElementType();
     node->replaceInput(argument, graph.insertNode(graph.createList(type, elements))->output());
@@ -372,10 +381,11 @@ CodeEdits find_edits(const Coupling& coupling, const Plan& plan) {
     return EditFinder(coupling, plan).find();
 }
 
-void edit_code(ScriptTrace& script, const CodeEdits& edits) {
+void edit_code(ScriptTrace& script, const TracedGraph& graph, const CodeEdits& edits) {
     // In order of execution, so that equal networks give equal files.
     std::unordered_map<const jit::Node*, size_t> position;
     for (size_t i = 0; i < script.nodes.size(); ++i) position.emplace(script.nodes[i], i);
+    for (const auto& decision : script.decisions) position.emplace(std::get<0>(decision), position.size());
     std::vector<std::map<std::tuple<jit::Node*, size_t, int64_t>, c10::IValue>::const_iterator> order;
     for (auto it = edits.numbers.begin(); it != edits.numbers.end(); ++it) order.push_back(it);
     std::stable_sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
@@ -383,7 +393,12 @@ void edit_code(ScriptTrace& script, const CodeEdits& edits) {
     });
     for (const auto& edit : order) {
         const auto& [node, argument, element] = edit->first;
-        change_number(node, argument, element, edit->second);
+        size_t length = 0;
+        if (element >= 0)
+            length = graph.integers(graph.nodes[position.at(node)].inputs[argument])
+                         .value_or(std::vector<int64_t>())
+                         .size();
+        change_number(node, argument, element, edit->second, length);
     }
     for (auto* value : script.constants) {
         const auto edit = edits.tensors.find(value);

@@ -53,7 +53,7 @@ struct CodeEdits {
 /// Throws Error naming the operator when one piece of code would need two different numbers.
 CodeEdits find_edits(const Coupling& coupling, const Plan& plan);
 
-/// Carries out the edits of numbers and tensors on the traced code.
-void edit_code(ScriptTrace& script, const CodeEdits& edits);
+/// Carries out the edits of numbers and tensors on the code that `graph` was traced from.
+void edit_code(ScriptTrace& script, const TracedGraph& graph, const CodeEdits& edits);
 
 }  // namespace mtlprune

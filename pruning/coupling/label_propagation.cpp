@@ -77,6 +77,8 @@ void propagate(Labelling& labelling) {
     for (size_t i = 0; i < nodes.size(); ++i) {
         labelling.begin(i);
         const auto rule = rules.find(nodes[i].kind);
+        // Sizes, types and numbers say nothing about single channels.
+        if (labelling.graph().tensor_outputs(nodes[i]).empty()) continue;
         if (rule == rules.end())
             freeze_inputs(labelling, nodes[i], "no coupling rule for this operator");
         else

@@ -56,6 +56,21 @@ LabelsPtr Labelling::fresh_axis(int64_t size) {
     return share(std::move(labels));
 }
 
+LabelsPtr Labelling::copies_axis(int64_t size) {
+    auto labels = fresh_axis(size);
+    is_copy_.resize(sets_.size());
+    if (labels)
+        for (const Label label : *labels) is_copy_[label] = true;
+    return labels;
+}
+
+bool Labelling::is_unused(const LabelArray& array) {
+    return std::all_of(array.labels->begin(), array.labels->end(), [&](Label label) {
+        return label != kFixedLabel && static_cast<size_t>(label) < is_copy_.size() && is_copy_[label] &&
+               sets_.is_single(label);
+    });
+}
+
 Labelled Labelling::fresh(const std::vector<int64_t>& shape) {
     Labelled x{shape, {}, false};
     for (size_t axis = 0; axis < shape.size(); ++axis)

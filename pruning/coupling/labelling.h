@@ -88,6 +88,10 @@ class Labelling {
     Labelled fresh(const std::vector<int64_t>& shape);
     /// One new label per index of an axis of this size; null for size 1.
     LabelsPtr fresh_axis(int64_t size);
+    /// The labels were made for copies along an axis (fresh) and nothing depends on how many there are.
+    bool is_unused(const LabelArray& array);
+    /// New labels for an axis that holds copies of one entry.
+    LabelsPtr copies_axis(int64_t size);
 
     UnionFind& sets() { return sets_; }
     const std::vector<LabelBlock>& blocks() const { return blocks_; }
@@ -115,6 +119,7 @@ class Labelling {
     std::vector<std::string> origin_;  ///< per value: the module that a reader would look for it in
     std::vector<bool> is_weight_;      ///< per value: stored, or computed from stored tensors alone
     std::vector<size_t> memory_;       ///< per value: the value whose memory it shares
+    std::vector<bool> is_copy_;        ///< per label
     std::vector<Label> cross_channel_;
     int64_t node_ = -1;
 };

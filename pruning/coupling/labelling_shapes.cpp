@@ -135,7 +135,19 @@ Labelled Labelling::reshape(const Labelled& x, const std::vector<int64_t>& shape
         return result;
     }
     const auto blocks = reshape_blocks(x.shape, shape);
-    for (const auto& array : x.arrays) {
+    const auto merges = [&](const LabelArray& array) {
+        return std::any_of(blocks.begin(), blocks.end(), [&](const ReshapeBlock& block) {
+            return !block.is_same_axis() && touches(array, block);
+        });
+    };
+    // Copies that are merged with other axes stay as many as they are.
+    auto kept = x;
+    for (const auto& array : x.arrays)
+        if (merges(array) && is_unused(array)) {
+            freeze(array.labels, "merges copies with other axes");
+            kept.drop(array.axes[0]);
+        }
+    for (const auto& array : kept.arrays) {
         std::vector<size_t> sources, targets;
         bool same = true, alone = true;
         for (const auto& block : blocks) {
@@ -143,7 +155,8 @@ Labelled Labelling::reshape(const Labelled& x, const std::vector<int64_t>& shape
             sources.insert(sources.end(), block.sources.begin(), block.sources.end());
             targets.insert(targets.end(), block.targets.begin(), block.targets.end());
             same = same && block.is_same_axis();
-            for (const auto& other : x.arrays) alone = alone && (&other == &array || !touches(other, block));
+            for (const auto& other : kept.arrays)
+                alone = alone && (&other == &array || !touches(other, block));
         }
         if (!alone)
             freeze(array.labels, "merges two axes that can both shrink");

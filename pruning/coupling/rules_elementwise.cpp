@@ -23,12 +23,12 @@ bool includes(const std::set<size_t>& all, const std::set<size_t>& part) {
 }
 
 /// Operands may carry labels along different axes: what leaves along one of them must be zero in the result.
-bool result_vanishes(AtZero at_zero, const std::vector<Labelled>& operands) {
-    std::set<size_t> zero, all;
+bool result_vanishes(AtZero at_zero, const std::vector<Labelled>& operands, const Labelled& result) {
+    const auto all = labelled_axes(result);
+    std::set<size_t> zero;
     bool all_zero = true;
     for (const auto& x : operands) {
         const auto axes = labelled_axes(x);
-        all.insert(axes.begin(), axes.end());
         if (x.vanishes) zero.insert(axes.begin(), axes.end());
         all_zero = all_zero && x.vanishes;
     }
@@ -37,7 +37,7 @@ bool result_vanishes(AtZero at_zero, const std::vector<Labelled>& operands) {
         case AtZero::never:
             return false;
         case AtZero::any_operand:
-            return includes(zero, all) && !zero.empty();
+            return !zero.empty() && includes(zero, all);
         case AtZero::all_operands:
             return all_zero && std::all_of(operands.begin(), operands.end(), covers_all);
         case AtZero::first_operand:
@@ -55,7 +55,6 @@ void elementwise(Labelling& l, const TracedNode& node) {
         operands.push_back(l.labels(value));
         for (size_t dim = 0; dim < l.shape(value).size(); ++dim) l.mark(value, dim, Role::channelwise);
     }
-    const bool vanishes = result_vanishes(at_zero, operands);
     for (const size_t output : outputs) {
         const auto& shape = l.shape(output);
         const bool fits = std::all_of(operands.begin(), operands.end(),
@@ -63,7 +62,7 @@ void elementwise(Labelling& l, const TracedNode& node) {
         if (!fits) return freeze_inputs(l, node, "no coupling rule for this form of the operator");
         auto result =
             operands.size() == 1 && operands[0].shape == shape ? operands[0] : l.broadcast(operands, shape);
-        result.vanishes = vanishes;
+        result.vanishes = result_vanishes(at_zero, operands, result);
         l.set(output, std::move(result));
     }
 }

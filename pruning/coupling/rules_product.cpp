@@ -53,6 +53,14 @@ std::vector<size_t> contracted_letters(const Product& product, size_t count) {
     return contracted;
 }
 
+/// The letter is summed over and another operand has it too.
+bool contains_other(const Product& product, size_t operand, int letter) {
+    if (contains(product.out, letter)) return false;
+    for (size_t other = 0; other < product.letters.size(); ++other)
+        if (other != operand && contains(product.letters[other], letter)) return true;
+    return false;
+}
+
 /// Labels of the product, of this shape.
 Labelled contract(Labelling& l, const Product& product, const std::vector<int64_t>& shape) {
     int last = 0;
@@ -63,10 +71,17 @@ Labelled contract(Labelling& l, const Product& product, const std::vector<int64_
     std::vector<Labelled> operands;
     std::vector<int64_t> sizes(count, 1);
     bool any_vanishes = false, all_vanish = true;
+    const bool all_weights = std::all_of(product.values.begin(), product.values.end(),
+                                         [&](size_t value) { return l.is_weight(value); });
     for (size_t i = 0; i < product.values.size(); ++i) {
         const auto& letters = product.letters[i];
+        // A weight that is a product of weights: the last factor makes the channels that the others read.
+        const bool makes_inner = all_weights && i + 1 == product.values.size() && i > 0;
         for (size_t axis = 0; axis < letters.size(); ++axis)
-            l.mark(product.values[i], axis, role_of(letters[axis], i, product.letters, product.out));
+            l.mark(product.values[i], axis,
+                   makes_inner && contains_other(product, i, letters[axis])
+                       ? Role::output
+                       : role_of(letters[axis], i, product.letters, product.out));
         auto x = spread(l.labels(product.values[i]), letters, count);
         l.separate(x, contracted);
         for (size_t axis = 0; axis < count; ++axis) sizes[axis] = std::max(sizes[axis], x.shape[axis]);

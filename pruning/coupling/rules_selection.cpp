@@ -30,10 +30,12 @@ Labelled part_of(Labelling& l, Labelled x, size_t axis, const std::vector<int64_
     return picked(x, axis, picks);
 }
 
-/// How many channels lie before a bound must stay what it is, unless surgery can write another bound.
+/// How many channels lie before a bound (behind a negative one) must stay what it is, unless surgery can
+/// write another.
 void hold_bound(Labelling& l, Labelled& x, size_t axis, int64_t bound) {
-    if (l.graph().editable || x.is_fixed(axis) || bound <= 0 || bound >= x.shape[axis]) return;
-    l.freeze_range(l.alone(x, axis), 0, bound, kBound);
+    const int64_t size = x.shape[axis];
+    if (l.graph().editable || x.is_fixed(axis) || bound == 0 || bound >= size || bound <= -size) return;
+    l.freeze_range(l.alone(x, axis), bound > 0 ? 0 : size + bound, bound > 0 ? bound : size, kBound);
 }
 
 /// slice(x, axis, start, end, step)
@@ -58,8 +60,8 @@ void slice(Labelling& l, const TracedNode& node) {
             if ((count - 1) * step + start < size - step) l.freeze(labels, kBound);
         }
     } else {
-        hold_bound(l, x, *axis, start);
-        hold_bound(l, x, *axis, start + count);
+        hold_bound(l, x, *axis, l.graph().integer(node.inputs[2], 0));
+        hold_bound(l, x, *axis, l.graph().integer(node.inputs[3], size));
     }
     l.set(node.outputs[0], part_of(l, x, *axis, range(start, count, step)));
 }
@@ -72,8 +74,11 @@ void narrow(Labelling& l, const TracedNode& node) {
     if (!axis || !start) return freeze_inputs(l, node, kNotConstant);
     const int64_t first = start->front() < 0 ? start->front() + x.shape[*axis] : start->front();
     const int64_t count = l.shape(node.outputs[0])[*axis];
-    hold_bound(l, x, *axis, first);
-    hold_bound(l, x, *axis, first + count);
+    if (count == x.shape[*axis]) return l.set(node.outputs[0], std::move(x));
+    hold_bound(l, x, *axis, start->front());
+    // The length is a number of its own.
+    if (!l.graph().editable && !x.is_fixed(*axis))
+        l.freeze_range(l.alone(x, *axis), first, first + count, kBound);
     l.set(node.outputs[0], part_of(l, x, *axis, range(first, count)));
 }
 
@@ -86,8 +91,7 @@ void select(Labelling& l, const TracedNode& node) {
     const int64_t at = index->front() < 0 ? index->front() + x.shape[*axis] : index->front();
     const auto* array = x.covering(*axis);
     // What lies before it must stay as it is, or the index would name another channel.
-    if (array != nullptr && array->axes.size() == 1 && !l.graph().editable)
-        l.freeze_range(array->labels, 0, at, kBound);
+    if (array != nullptr && array->axes.size() == 1) hold_bound(l, x, *axis, index->front());
     x = part_of(l, x, *axis, {at});
     l.set(node.outputs[0], l.reshape(x, l.shape(node.outputs[0])));
 }

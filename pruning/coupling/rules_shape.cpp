@@ -21,7 +21,7 @@ void expand(Labelling& l, const TracedNode& node) {
     auto out = l.broadcast({x}, shape);
     for (size_t axis = 0; axis < shape.size(); ++axis) {
         const bool grown = shape[axis] > 1 && (axis < added || x.shape[axis - added] == 1);
-        if (auto labels = grown ? l.fresh_axis(shape[axis]) : nullptr)
+        if (auto labels = grown ? l.copies_axis(shape[axis]) : nullptr)
             out.arrays.push_back({{axis}, labels, {}});
     }
     out.vanishes = x.vanishes;
@@ -94,7 +94,7 @@ void repeat(Labelling& l, const TracedNode& node) {
         for (int64_t i = 0; i < shape[axis]; ++i) picks[i] = i % x.shape[axis];
         const bool grown = x.shape[axis] == 1;
         x = picked(x, axis, picks);
-        if (auto labels = grown ? l.fresh_axis(shape[axis]) : nullptr)
+        if (auto labels = grown ? l.copies_axis(shape[axis]) : nullptr)
             x.arrays.push_back({{axis}, labels, {}});
     }
     l.set(node.outputs[0], std::move(x));

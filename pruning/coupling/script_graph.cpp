@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/passes/inliner.h>
 
 #include <unordered_map>
+#include <unordered_set>
 
 #include "datasets/error.h"
 #include "pruning/coupling/shape_inference.h"
@@ -22,6 +23,15 @@ struct Slot {
 
 torch::Tensor shape_of(const torch::Tensor& tensor) {
     return torch::empty(tensor.sizes(), tensor.options().device(torch::kMeta).requires_grad(false));
+}
+
+bool is_list_operator(const jit::Node& node) {
+    static const std::unordered_set<std::string> kinds = {
+        "aten::append", "aten::slice", "aten::__getitem__", "aten::_set_item", "aten::insert",
+        "aten::extend", "aten::pop",   "aten::list",        "aten::reverse",   "aten::clear",
+        "aten::copy",   "aten::add",   "aten::add_",        "aten::len",       "aten::Delete"};
+    return !node.inputs().empty() && node.inputs()[0]->type()->kind() == c10::TypeKind::ListType &&
+           kinds.count(node.kind().toQualString()) > 0;
 }
 
 /// What prim::ListConstruct, TupleConstruct or DictConstruct makes of its inputs.
@@ -76,11 +86,13 @@ class ScriptTracer {
     void add_output(size_t number);
     void run_block(const jit::Block& block);
     void run_node(jit::Node& node);
-    void run_if(const jit::Node& node);
-    void run_loop(const jit::Node& node);
+    void run_if(jit::Node& node);
+    void run_loop(jit::Node& node);
     void run_constant(jit::Node& node);
     void run_attribute(const jit::Node& node);
     void run_operator(jit::Node& node);
+    void run_list_operator(jit::Node& node, jit::Stack& stack);
+    void take_sizes(jit::Node& node, size_t from, size_t to);
     void note_sizes(jit::Node& node, size_t output);
     bool run_container(jit::Node& node);
     void pass(const jit::Value* to, const jit::Value* from) { slots_[to] = slots_.at(from); }
@@ -205,7 +217,8 @@ void ScriptTracer::run_attribute(const jit::Node& node) {
     set(node.output(), keep ? c10::IValue(tensor) : c10::IValue(content_for_run(tensor)), number);
 }
 
-void ScriptTracer::run_if(const jit::Node& node) {
+void ScriptTracer::run_if(jit::Node& node) {
+    trace_.decisions.emplace_back(&node, 0, slots_.at(node.input()).number);
     const auto& condition = slots_.at(node.input()).content;
     const auto* branch = node.blocks()[condition.toBool() ? 0 : 1];
     run_block(*branch);
@@ -214,7 +227,9 @@ void ScriptTracer::run_if(const jit::Node& node) {
 
 /// prim::Loop(trip count, condition, carried values...); its block gets the iteration's number and the
 /// carried values.
-void ScriptTracer::run_loop(const jit::Node& node) {
+void ScriptTracer::run_loop(jit::Node& node) {
+    for (const size_t argument : {0, 1})
+        trace_.decisions.emplace_back(&node, argument, slots_.at(node.inputs()[argument]).number);
     const int64_t trips = slots_.at(node.inputs()[0]).content.toInt();
     bool goes_on = slots_.at(node.inputs()[1]).content.toBool();
     std::vector<Slot> carried;
@@ -269,8 +284,7 @@ bool ScriptTracer::run_container(jit::Node& node) {
 void ScriptTracer::run_operator(jit::Node& node) {
     jit::Stack stack;
     for (const auto* input : node.inputs()) stack.push_back(slots_.at(input).content);
-    const auto list_before =
-        node.kind() == c10::aten::append ? numbers(node.inputs()) : std::vector<size_t>();
+    if (is_list_operator(node)) return run_list_operator(node, stack);
     try {
         if (observer_)
             node.getOperation()(stack);
@@ -281,17 +295,76 @@ void ScriptTracer::run_operator(jit::Node& node) {
         throw Error("TorchScript network", node.kind().toQualString(),
                     "an operator that runs on these inputs", text.substr(0, text.find('\n')));
     }
-    if (!list_before.empty()) trace_.graph.values[list_before[0]].elements.push_back(list_before[1]);
-    for (size_t i = 0; i < node.outputs().size(); ++i) {
-        const size_t number = list_before.empty() ? record(stack[i]) : list_before[0];
-        set(node.outputs()[i], stack[i], number);
+    for (size_t i = 0; i < node.outputs().size(); ++i) set(node.outputs()[i], stack[i], record(stack[i]));
+    if (node.outputs().empty()) return;
+    if (node.kind() == c10::aten::tensor) {
+        // A tensor of numbers that stand in the code is a constant of it.
+        const size_t number = slots_.at(node.output()).number;
+        trace_.graph.values[number].constant = stack[0];
+        trace_.constants[number] = node.output();
+        return;
     }
-    if (node.outputs().empty() || !list_before.empty()) return;
     if (node.outputs().size() == 1) note_sizes(node, slots_.at(node.output()).number);
     trace_.graph.nodes.push_back(
         {node.kind().toQualString(), numbers(node.inputs()), numbers(node.outputs())});
     trace_.nodes.push_back(&node);
     if (observer_) observer_(trace_.nodes.size() - 1, stack);
+}
+
+/// Operators on lists hand out and rearrange values that are known already.
+void ScriptTracer::run_list_operator(jit::Node& node, jit::Stack& stack) {
+    std::unordered_map<const c10::TensorImpl*, size_t> known;
+    std::vector<std::pair<c10::IValue, size_t>> lists;
+    for (const auto* input : node.inputs()) {
+        const auto& slot = slots_.at(input);
+        if (slot.content.isTensor()) known[slot.content.toTensor().unsafeGetTensorImpl()] = slot.number;
+        if (!slot.content.isTensorList()) continue;
+        const auto tensors = slot.content.toTensorVector();
+        const auto& elements = trace_.graph.values[slot.number].elements;
+        for (size_t i = 0; i < tensors.size() && i < elements.size(); ++i)
+            known[tensors[i].unsafeGetTensorImpl()] = elements[i];
+        lists.emplace_back(slot.content, slot.number);
+    }
+    const auto sliced = slots_.at(node.inputs()[0]).number;
+    node.getOperation()(stack);
+    const auto number_of = [&](const torch::Tensor& tensor) {
+        const auto found = known.find(tensor.unsafeGetTensorImpl());
+        return found == known.end() ? new_tensor(tensor) : found->second;
+    };
+    const auto elements_of = [&](const c10::IValue& list) {
+        std::vector<size_t> elements;
+        for (const auto& tensor : list.toTensorVector()) elements.push_back(number_of(tensor));
+        return elements;
+    };
+    for (const auto& [list, number] : lists) trace_.graph.values[number].elements = elements_of(list);
+    for (size_t i = 0; i < node.outputs().size(); ++i) {
+        const auto& content = stack[i];
+        size_t number = 0;
+        if (content.isTensor()) {
+            number = number_of(content.toTensor());
+        } else if (content.isTensorList()) {
+            auto elements = elements_of(content);
+            number = new_value();
+            trace_.graph.values[number].elements = std::move(elements);
+        } else {
+            number = record(content);
+            if (node.kind() == c10::aten::slice) take_sizes(node, sliced, number);
+        }
+        set(node.outputs()[i], content, number);
+    }
+}
+
+/// Part of a list of sizes, list[start:end:step], knows what its numbers depend on.
+void ScriptTracer::take_sizes(jit::Node& node, size_t from, size_t to) {
+    const auto& elements = trace_.graph.values[from].elements;
+    c10::List<int64_t> numbers;
+    for (size_t i = 0; i < elements.size(); ++i) numbers.push_back(static_cast<int64_t>(i));
+    jit::Stack stack = {numbers};
+    for (size_t i = 1; i < node.inputs().size(); ++i) stack.push_back(slots_.at(node.inputs()[i]).content);
+    node.getOperation()(stack);
+    std::vector<size_t> taken;
+    for (const int64_t i : stack[0].toIntVector()) taken.push_back(elements[i]);
+    trace_.graph.values[to].elements = std::move(taken);
 }
 
 /// What a number that is computed from sizes depends on. Lists of sizes get an element per axis.

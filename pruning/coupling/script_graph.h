@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -18,6 +19,8 @@ struct ScriptTrace {
     TracedGraph graph;
     /// The forward method with all calls inlined, whose constants may be changed.
     std::shared_ptr<torch::jit::Graph> code;
+    /// Arguments that decided which code ran: (branch or loop of `code`, argument, traced value).
+    std::vector<std::tuple<torch::jit::Node*, size_t, size_t>> decisions;
     std::vector<torch::jit::Node*> nodes;  ///< per traced node, the node of `code` that it comes from
     std::vector<torch::jit::Value*>
         constants;  ///< per traced value, the constant tensor of `code` that it is, or null

@@ -48,7 +48,7 @@ void apply_plan(jit::Module& module, const Coupling& coupling, const Plan& plan)
     for (const auto& rescaling : edits.rescalings)
         if (const auto name = names.find(rescaling.value); name != names.end())
             tensors.at(name->second).slice(0, rescaling.first, rescaling.last).mul_(rescaling.factor);
-    edit_code(*coupling.script, edits);
+    edit_code(*coupling.script, coupling.graph, edits);
     jit::ConstantPooling(coupling.script->code);
     jit::EliminateDeadCode(coupling.script->code);
     install_forward(module, coupling.script->code);

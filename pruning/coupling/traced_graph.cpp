@@ -42,6 +42,33 @@ std::vector<size_t> tensors_among(const std::vector<TracedValue>& values,
     return tensors;
 }
 
+/// The tracer without its clean-up at the end, which drops operators that no output depends on: the module
+/// runs them all the same, so their weights must keep fitting.
+class Recording {
+  public:
+    Recording() : state_(std::make_shared<torch::jit::tracer::TracingState>()) {
+        state_->lookup_var_name_fn = [](const torch::Tensor&) { return std::string(); };
+        torch::jit::tracer::setTracingState(state_);
+    }
+    Recording(const Recording&) = delete;
+    Recording& operator=(const Recording&) = delete;
+    ~Recording() { torch::jit::tracer::setTracingState(nullptr); }
+
+    void add_input(const torch::Tensor& tensor) {
+        auto* value = state_->graph->addInput();
+        value->inferTypeFrom(tensor);
+        state_->setValue(tensor, value);
+    }
+    std::shared_ptr<torch::jit::Graph> end(const std::vector<torch::Tensor>& outputs) {
+        for (size_t i = 0; i < outputs.size(); ++i)
+            state_->graph->registerOutput(state_->getOutput(outputs[i], i));
+        return state_->graph;
+    }
+
+  private:
+    std::shared_ptr<torch::jit::tracer::TracingState> state_;
+};
+
 /// Copies the tracer's graph: constants and lists become properties of values, all other nodes stay.
 class GraphReader {
   public:
@@ -215,25 +242,18 @@ TracedGraph trace(torch::nn::Module& module, const TracedFunction& forward,
     const auto stored = stored_tensors(module);
     const torch::NoGradGuard no_grad;
     const EvalMode eval_mode(module);
-    torch::jit::Stack stack;
     for (auto& input : inputs) {
         // A tensor of its own, so that the caller may pass one tensor twice.
-        stack.emplace_back(stored.empty() ? input.alias() : input.to(stored.front().tensor.device()).alias());
+        input = (stored.empty() ? input : input.to(stored.front().tensor.device())).alias();
     }
-    // The tracer recognises tensors by identity: listed as inputs, the module's own tensors become named
-    // values.
-    for (const auto& item : stored) stack.emplace_back(item.tensor);
-    const auto call = [&](torch::jit::Stack traced) {
-        std::vector<torch::Tensor> arguments;
-        for (size_t i = 0; i < inputs.size(); ++i) arguments.push_back(traced[i].toTensor());
-        const auto outputs = forward(arguments);
-        return torch::jit::Stack(outputs.begin(), outputs.end());
-    };
     try {
-        const auto state = torch::jit::tracer::trace(std::move(stack), call, [](const auto&) {
-                               return std::string();
-                           }).first;
-        return GraphReader(*state->graph).read(inputs.size(), stored);
+        Recording recording;
+        for (const auto& input : inputs) recording.add_input(input);
+        // The tracer recognises tensors by identity: listed as inputs, the module's own tensors become named
+        // values.
+        for (const auto& item : stored) recording.add_input(item.tensor);
+        const auto outputs = forward(inputs);
+        return GraphReader(*recording.end(outputs)).read(inputs.size(), stored);
     } catch (const c10::Error& error) {
         throw Error("trace", "forward pass of " + module.name(), "operators that the tracer can record",
                     error.what_without_backtrace());

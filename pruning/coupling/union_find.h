@@ -61,6 +61,8 @@ class UnionFind {
         reason_[label] = reasons_.size() - 1;
     }
 
+    /// Nothing was ever joined with it.
+    bool is_single(Label label) { return find(label) == label && size_[label] == 1 && reason_[label] == 0; }
     bool same(Label a, Label b) { return find(a) == find(b); }
     bool frozen(Label label) { return label == kFixedLabel || reason_[find(label)] != 0; }
     /// Why the label's set is frozen; empty when it is not.

@@ -16,7 +16,7 @@ Names read(const std::string& text, const std::string& split) {
 
 TEST(TaskonomySplits, ReadsEveryKindOfLineEnd) {
     for (const std::string end : {"\r", "\n", "\r\n"})
-        for (const std::string last : {std::string(), end}) {
+        for (const std::string& last : {std::string(), end}) {
             const std::string text = "id,train,val,test" + end + "hanson,1,0,0" + end + "wiconisco,0,1,0" +
                                      end + "ihlen,0,0,1" + end + "merom,1,0,0" + last;
             EXPECT_EQ(read(text, "train"), (Names{"hanson", "merom"}));

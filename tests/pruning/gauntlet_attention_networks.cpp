@@ -39,7 +39,7 @@ std::vector<SourceNetwork> attention() {
         {"attention_by_baddbmm", kTokens, separate,
          std::string(kHeads) +
              "q = q.reshape([b * 2, n, -1])\nk = k.reshape([b * 2, n, -1])\nv = v.reshape([b * 2, n, -1])\n"
-             "s = torch.baddbmm(torch.zeros([1], dtype=q.dtype), q, k.transpose(1, 2), beta=0, alpha=0.3)\n"
+             "s = torch.baddbmm(torch.zeros([1], dtype=q.dtype), q, k.transpose(1, 2), beta=1, alpha=0.3)\n"
              "z = torch.bmm(torch.softmax(s, -1), v).view([b, 2, n, -1]).transpose(1, 2).reshape([b, n, "
              "-1])\n"
              "return self.o(e + self.p(z))",

@@ -105,7 +105,7 @@ std::vector<SourceNetwork> gauntlet_barriers() {
         undecided("masked_fill_large", "y = self.a(x)\nreturn self.o(y.masked_fill(y > 0.5, 0.25))"),
         undecided("clamped_by_another", "y = self.a(x)\nreturn self.o(torch.maximum(y, torch.neg(y)) * 0.5)"),
         undecided("index_add_rows",
-                  "y = self.a(x)\ni = torch.zeros([2], dtype=torch.long)\n"
+                  "y = self.a(x)\ni = torch.zeros([2], dtype=4)\n"
                   "return self.o(torch.index_add(y, 0, i, y))"),
         undecided("softmax_over_pixels",
                   "y = self.a(x)\nreturn self.o(torch.softmax(y.flatten(2), -1).view_as(y))"),

@@ -69,12 +69,13 @@ TEST(OneShot, AModuleWithSizesInItsCodeIsRestored) {
 
 TEST(OneShot, AttentionModulesKeepHeadsAndComputeTheSame) {
     toy::Network n;
-    auto first = n.module->register_module("first", torch::nn::Linear(5, 8));
-    auto attention = n.module->register_module("attention", torch::nn::MultiheadAttention(8, 2));
-    auto last = n.module->register_module("last", torch::nn::Linear(8, 3));
+    torch::nn::Linear first = n.module->register_module("first", torch::nn::Linear(5, 8));
+    torch::nn::MultiheadAttention attention =
+        n.module->register_module("attention", torch::nn::MultiheadAttention(8, 2));
+    torch::nn::Linear last = n.module->register_module("last", torch::nn::Linear(8, 3));
     n = toy::finish(n, [=](const std::vector<torch::Tensor>& in) mutable -> std::vector<torch::Tensor> {
         const auto x = torch::relu(first(in[0]));
-        return {last(x + std::get<0>(attention(x, x, x, {}, /*need_weights=*/false)))};
+        return {last(x + std::get<0>(attention(x, x, x)))};
     });
     const auto report = prune_once(*n.module, n.forward, {toy::uniform({6, 2, 5}, 7)});
     EXPECT_LT(report.error, 1e-10);
@@ -85,10 +86,10 @@ TEST(OneShot, AttentionModulesKeepHeadsAndComputeTheSame) {
 
 TEST(OneShot, RecurrentLayersLoseHiddenUnits) {
     toy::Network n;
-    auto lstm = n.module->register_module(
+    torch::nn::LSTM lstm = n.module->register_module(
         "lstm", torch::nn::LSTM(torch::nn::LSTMOptions(5, 8).num_layers(2).bidirectional(true)));
-    auto gru = n.module->register_module("gru", torch::nn::GRU(torch::nn::GRUOptions(16, 6)));
-    auto last = n.module->register_module("last", torch::nn::Linear(6, 3));
+    torch::nn::GRU gru = n.module->register_module("gru", torch::nn::GRU(torch::nn::GRUOptions(16, 6)));
+    torch::nn::Linear last = n.module->register_module("last", torch::nn::Linear(6, 3));
     n = toy::finish(n, [=](const std::vector<torch::Tensor>& in) mutable -> std::vector<torch::Tensor> {
         return {last(std::get<0>(gru(std::get<0>(lstm(in[0])))))};
     });

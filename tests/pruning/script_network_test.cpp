@@ -82,7 +82,7 @@ TEST(ScriptNetwork, SizesWrittenIntoTheCodeFollow) {
         return between(
             "  h = h.view(-1, 4, 2).transpose(1, 2).reshape(-1, 8)\n  h = h.expand(h.size(0), 8) + "
             "torch.zeros([1, 8], "
-            "dtype=torch.float64)\n");
+            "dtype=7)\n");
     };
     auto [module, plan] = prune_half(make);
     EXPECT_LT(module.attr("w1").toTensor().size(0), 8);
