@@ -145,6 +145,8 @@ Variable find(const std::filesystem::path& path, const std::string& name) {
                            : Bytes();
         if (element.type == kMatrix) {  // as it would be uncompressed, with its tag
             const View data = element.data;
+            // Small elements (up to 4 bytes) have a shorter tag and cannot be a matrix.
+            if (data.size() < 8) reject(path.string(), "a matrix", fmt::format("{} bytes", data.size()));
             memory.assign(data.data() - 8, data.data() + data.size());
         }
         Matrix matrix = open_matrix(Elements(memory, path.string()).next(), path.string());

@@ -151,10 +151,15 @@ OptionsSnapshot::OptionsSnapshot(torch::nn::Module& module) : module_(module) {
             layer.head_dim = width;
         });
     };
-    for (const auto& child : module.modules()) {
-        refresh_as<Conv1dImpl>(*child, remember) || refresh_as<Conv2dImpl>(*child, remember) ||
-            refresh_as<Conv3dImpl>(*child, remember) || refresh_as<MultiheadAttentionImpl>(*child, attention);
-    }
+    const auto snapshot = [&](Module& layer) {
+        refresh_as<Conv1dImpl>(layer, remember) || refresh_as<Conv2dImpl>(layer, remember) ||
+            refresh_as<Conv3dImpl>(layer, remember) || refresh_as<ConvTranspose1dImpl>(layer, remember) ||
+            refresh_as<ConvTranspose2dImpl>(layer, remember) ||
+            refresh_as<ConvTranspose3dImpl>(layer, remember) ||
+            refresh_as<MultiheadAttentionImpl>(layer, attention);
+    };
+    snapshot(module);
+    for (const auto& child : module.modules(/*include_self=*/false)) snapshot(*child);
 }
 
 void OptionsSnapshot::restore() const {
@@ -164,11 +169,15 @@ void OptionsSnapshot::restore() const {
 
 std::vector<AttentionModule> attention_modules(const torch::nn::Module& module) {
     std::vector<AttentionModule> found;
-    for (const auto& child : module.named_modules("", /*include_self=*/true)) {
-        const auto* attention = dynamic_cast<const torch::nn::MultiheadAttentionImpl*>(child.value().get());
-        if (attention == nullptr || !attention->in_proj_weight.defined()) continue;
-        found.push_back({child.key().empty() ? "" : child.key() + ".", attention->options.num_heads()});
-    }
+    const auto look = [&](const torch::nn::Module& layer, const std::string& prefix) {
+        const auto* attention = dynamic_cast<const torch::nn::MultiheadAttentionImpl*>(&layer);
+        if (attention != nullptr && attention->in_proj_weight.defined())
+            found.push_back({prefix, attention->options.num_heads()});
+    };
+    // Without itself: a module on the stack cannot be listed among its modules.
+    look(module, "");
+    for (const auto& child : module.named_modules("", /*include_self=*/false))
+        look(*child.value(), child.key() + ".");
     return found;
 }
 

@@ -87,6 +87,8 @@ std::vector<int64_t> convolution_shape(const torch::Tensor& x, const torch::Tens
     const size_t spatial = weight.dim() - 2;
     auto shape = x.sizes().vec();
     const size_t channel = shape.size() - spatial - 1;
+    const int64_t channels = transposed ? weight.size(0) : weight.size(1) * groups;
+    TORCH_CHECK(shape[channel] == channels, "expected ", channels, " channels, found ", shape[channel]);
     shape[channel] = transposed ? weight.size(1) * groups : weight.size(0);
     const auto strides = stride.toIntVector(), dilations = dilation.toIntVector();
     for (size_t i = 0; i < spatial; ++i) {

@@ -142,6 +142,16 @@ std::string find_difference(const jit::Module& original, const jit::Module& prun
     return difference.empty() ? "one of the outputs" : difference;
 }
 
+std::vector<torch::Tensor> run(jit::Module& module, const std::vector<c10::IValue>& arguments) {
+    try {
+        return flatten_outputs(module.forward(arguments));
+    } catch (const c10::Error& error) {
+        const std::string text = error.what_without_backtrace();
+        throw Error("TorchScript network", "forward", "a network that runs on these inputs",
+                    text.substr(0, text.find('\n')));
+    }
+}
+
 }  // namespace
 
 double relative_error(const torch::Tensor& found, const torch::Tensor& expected) {
@@ -165,7 +175,7 @@ Verification verify(jit::Module& original, const jit::Module& pruned, const Plan
     const KeptChannels kept(coupling, plan);
     zero_and_mask(original, coupling, kept, plan);
     const std::vector<c10::IValue> arguments(inputs.begin(), inputs.end());
-    const auto expected = flatten_outputs(original.forward(arguments));
+    const auto expected = run(original, arguments);
     Verification result;
     try {
         auto network = pruned;

