@@ -104,11 +104,12 @@ class Convolution : public torch::autograd::Function<Convolution> {
 
 }  // namespace
 
-torch::Tensor convolve(const torch::Tensor& x, const torch::nn::Conv2d& layer) {
+torch::Tensor convolve(const torch::Tensor& x, const torch::nn::Conv2d& layer, ConvolutionKernels kernels) {
     const int64_t dilation = layer->options.dilation()->at(0);
-    if (!x.is_cpu() || x.scalar_type() != torch::kFloat || torch::jit::tracer::isTracing())
-        return at::conv2d(x, layer->weight, layer->bias, /*stride=*/1, same_padding(layer->weight, dilation),
-                          dilation);
+    const bool chosen = x.is_cpu() && x.scalar_type() == torch::kFloat && !torch::jit::tracer::isTracing();
+    if (!chosen || kernels == ConvolutionKernels::library)
+        return at::conv2d(chosen ? x.contiguous() : x, layer->weight, layer->bias, /*stride=*/1,
+                          same_padding(layer->weight, dilation), dilation);
     const auto bias = layer->bias.defined() ? c10::make_optional(layer->bias) : c10::nullopt;
     return Convolution::apply(in_layout(x, choose(Pass::forward, x, layer->weight, dilation)), layer->weight,
                               bias, dilation);

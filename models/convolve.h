@@ -5,10 +5,17 @@
 
 namespace mtlprune {
 
+/// Which kernels compute the convolutions of float32 tensors on the CPU.
+enum class ConvolutionKernels {
+    fastest,  ///< for each shape and pass what bench_convolution found fastest
+    library   ///< LibTorch's on contiguous maps, as PyTorch code runs them: for comparisons to rounding
+};
+
 /// 2-D convolution, stride 1, "same" padding for the (odd) kernel and dilation of `layer`; x [B,C,H,W] ->
-/// [B,O,H,W]. Forward pass, input gradient and weight gradient of float32 tensors on the CPU each use the
-/// kernel that bench_convolution found fastest for their shape (never a choice timed at run time: results
-/// must repeat bitwise). Everything else, and any call under torch::jit's tracer, is at::conv2d.
-torch::Tensor convolve(const torch::Tensor& x, const torch::nn::Conv2d& layer);
+/// [B,O,H,W]. Forward pass, input gradient and weight gradient each use the kernel of `kernels` (never a
+/// choice timed at run time: results must repeat bitwise). What is not float32 on the CPU, and any call under
+/// torch::jit's tracer, is at::conv2d.
+torch::Tensor convolve(const torch::Tensor& x, const torch::nn::Conv2d& layer,
+                       ConvolutionKernels kernels = ConvolutionKernels::fastest);
 
 }  // namespace mtlprune

@@ -8,7 +8,6 @@
 
 #include "datasets/error.h"
 #include "datasets/random.h"
-#include "models/convolve.h"
 #include "models/dropout.h"
 
 namespace mtlprune {
@@ -34,10 +33,11 @@ AsppBranchImpl::AsppBranchImpl(int64_t in_channels, int64_t width, int64_t out_c
 
 torch::Tensor AsppBranchImpl::forward(const torch::Tensor& features, double dropout, uint64_t dropout_key) {
     const double p = is_training() ? dropout : 0.0;
-    auto hidden =
-        keyed_dropout(torch::relu(convolve(features, conv1)), p, mix_key(dropout_key, Stream::method, 1));
-    hidden = keyed_dropout(torch::relu(convolve(hidden, conv2)), p, mix_key(dropout_key, Stream::method, 2));
-    return convolve(hidden, conv3);
+    auto hidden = keyed_dropout(torch::relu(convolve(features, conv1, kernels)), p,
+                                mix_key(dropout_key, Stream::method, 1));
+    hidden = keyed_dropout(torch::relu(convolve(hidden, conv2, kernels)), p,
+                           mix_key(dropout_key, Stream::method, 2));
+    return convolve(hidden, conv3, kernels);
 }
 
 AsppHeadImpl::AsppHeadImpl(int64_t in_channels, int64_t width, int64_t out_channels) {
@@ -73,7 +73,7 @@ VggBackboneImpl::VggBackboneImpl(const std::vector<int64_t>& widths, const std::
 torch::Tensor VggBackboneImpl::forward(torch::Tensor image, const std::vector<torch::Tensor>* gates) {
     auto x = std::move(image);
     for (size_t i = 0; i < convolutions.size(); ++i) {
-        x = torch::relu(convolve(x, convolutions[i]));
+        x = torch::relu(convolve(x, convolutions[i], kernels));
         if (pooled[i]) x = torch::max_pool2d(x, 2, 2);
         if (gates != nullptr) x = x * gates->at(i).view({1, -1, 1, 1});
     }
@@ -133,6 +133,12 @@ void MultiTaskModelImpl::initialise(uint64_t seed) {
         }
         item.value().copy_(value);
     }
+}
+
+void MultiTaskModelImpl::use(ConvolutionKernels kernels) {
+    backbone->kernels = kernels;
+    for (auto& head : heads)
+        for (auto& branch : head->branches) branch->kernels = kernels;
 }
 
 ModelConfig MultiTaskModelImpl::config() const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "datasets/sample.h"
+#include "models/convolve.h"
 
 namespace mtlprune {
 
@@ -29,6 +30,7 @@ struct AsppBranchImpl : torch::nn::Module {
     /// `dropout_key` seeds the two dropout masks; ignored in eval mode.
     torch::Tensor forward(const torch::Tensor& features, double dropout, uint64_t dropout_key);
     torch::nn::Conv2d conv1, conv2, conv3;
+    ConvolutionKernels kernels = ConvolutionKernels::fastest;
 };
 TORCH_MODULE(AsppBranch);
 
@@ -49,6 +51,7 @@ struct VggBackboneImpl : torch::nn::Module {
     torch::Tensor forward(torch::Tensor image, const std::vector<torch::Tensor>* gates = nullptr);
     std::vector<torch::nn::Conv2d> convolutions;
     std::vector<bool> pooled;
+    ConvolutionKernels kernels = ConvolutionKernels::fastest;
 };
 TORCH_MODULE(VggBackbone);
 
@@ -66,6 +69,9 @@ struct MultiTaskModelImpl : torch::nn::Module {
     void initialise(uint64_t seed);
     /// Seeds the dropout masks of the next forward passes (they depend on this key alone).
     void set_dropout_key(uint64_t key) { dropout_key_ = key; }
+
+    /// Of all layers. Kernels differ in rounding, which decides near-ties of the max-pooling.
+    void use(ConvolutionKernels kernels);
 
     /// The configuration with the widths that the convolutions have now (after pruning too).
     ModelConfig config() const;

@@ -21,10 +21,15 @@ std::vector<torch::Tensor> losses_of(MultiTaskModel& model, const Batch& batch, 
     return task_losses(model->config().tasks, model->forward(batch.image.to(type)), batch.targets);
 }
 
-TEST(GoldenLosses, OfAllBatches) {
+class GoldenKernels : public testing::TestWithParam<ConvolutionKernels> {};
+
+INSTANTIATE_TEST_SUITE_P(Both, GoldenKernels,
+                         testing::Values(ConvolutionKernels::fastest, ConvolutionKernels::library));
+
+TEST_P(GoldenKernels, LossesOfAllBatches) {
     MTLPRUNE_REQUIRE_GOLDEN();
     torch::NoGradGuard no_grad;
-    auto model = golden_model();
+    auto model = golden_model(GetParam());
     const auto expected = golden_json("golden.json").at("losses_per_batch");
     ASSERT_GT(expected.size(), 0U);
     for (size_t k = 0; k < expected.size(); ++k)
@@ -38,10 +43,10 @@ TEST(GoldenLosses, OfAllBatches) {
         }
 }
 
-TEST(GoldenLosses, FeaturesAndPredictions) {
+TEST_P(GoldenKernels, FeaturesAndPredictions) {
     MTLPRUNE_REQUIRE_GOLDEN();
     torch::NoGradGuard no_grad;
-    auto model = golden_model();
+    auto model = golden_model(GetParam());
     const auto golden = golden_pt("golden_b0.pt");
     const auto image = golden_batch(0).image;
     EXPECT_LT(scaled_error(model->features(image), golden.at("features")), 1e-5);
