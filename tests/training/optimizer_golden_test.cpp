@@ -15,17 +15,12 @@ struct Trajectory {
 };
 
 Trajectory train(const OptimizerConfig& config) {
-    // Double precision. The released steps are float32: where a ReLU or a pooling was nearly tied they can
-    // differ in single entries, and an entry whose gradient is almost zero takes a whole step in either
-    // direction.
     auto model = golden_model();
-    model->to(torch::kDouble);
     const auto optimizer = make_optimizer(model->parameters(), config);
     constexpr int kSteps = 6;
-    auto losses = torch::empty({kSteps + 1, 3}, torch::kDouble);
+    auto losses = torch::empty({kSteps + 1, 3});
     for (int step = 0; step <= kSteps; ++step) {
-        auto batch = golden_batch(step % kSteps);
-        batch.image = batch.image.to(torch::kDouble);
+        const auto batch = golden_batch(step % kSteps);
         const auto row =
             torch::stack(task_losses(model->config().tasks, model->forward(batch.image), batch.targets));
         losses[step].copy_(row.detach());
@@ -51,14 +46,12 @@ MultiTaskModel expected_model(const TensorMap& golden, const std::string& name) 
 void expect_trajectory(const std::string& name, const OptimizerConfig& config) {
     const auto golden = golden_pt("optim_traj.pt");
     const auto found = train(config);
-    const auto losses = golden.at(name + ".losses").to(torch::kDouble);
-    EXPECT_TRUE(torch::allclose(found.losses.slice(0, 0, 3), losses.slice(0, 0, 3), 1e-5, 0)) << found.losses;
-    EXPECT_TRUE(torch::allclose(found.losses, losses, 5e-3, 0)) << found.losses;
+    EXPECT_TRUE(torch::allclose(found.losses, golden.at(name + ".losses"), 1e-5, 0)) << found.losses;
     auto expected = expected_model(golden, name);
     const auto parameters = found.model->named_parameters();
     for (const auto& item : expected->named_parameters()) {
-        const auto difference = (parameters[item.key()] - item.value()).abs().mean().item<double>();
-        EXPECT_LT(difference, 0.1 * config.lr) << item.key();  // a step moves a parameter by about lr
+        const auto difference = (parameters[item.key()] - item.value()).abs().max().item<double>();
+        EXPECT_LT(difference, 0.02 * config.lr) << item.key();  // a step moves a parameter by about lr
     }
 }
 
