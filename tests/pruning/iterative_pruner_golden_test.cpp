@@ -106,18 +106,14 @@ class GoldenPruning : public testing::TestWithParam<std::string> {};
 TEST_P(GoldenPruning, ScoresAndSetsOfThreeEvents) {
     MTLPRUNE_REQUIRE_GOLDEN();
     const auto golden = golden_pt("prune_orders.pt");
-    // In double precision, which the tolerances are stated against: float32 kernels of other processors
-    // resolve near ties of ReLU and max-pooling differently, and one of those changes the gradients of all
-    // layers below it.
     auto model = golden_model();
-    model->to(torch::kDouble);
     const auto offsets = offsets_of(model->config().widths);
     auto pruner = make_pruner(model, variant(GetParam()), /*mask=*/true);
     for (int event = 0; golden.count(GetParam() + ".step" + std::to_string(event) + ".order") > 0; ++event) {
         const auto prefix = GetParam() + ".step" + std::to_string(event);
         std::vector<torch::Tensor> alive;
         for (const auto& gate : *pruner.gates()) alive.push_back(gate.detach() != 0);
-        run_window(pruner, torch::kDouble);
+        run_window(pruner);
         const auto order = to_vector(golden.at(prefix + ".order"));
         EXPECT_EQ(flat(pruner.events().back().removed, offsets),
                   std::set<int64_t>(order.begin(), order.end()))
