@@ -8,7 +8,6 @@
 // Half of every group's channels leaves, by L2 norm. Counters: nodes, groups, channels; parameters in 10^6.
 #include <benchmark/benchmark.h>
 
-#if __has_include("pruning/coupling/script_network.h") && __has_include("pruning/criteria/weight_scores.h")
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <torch/script.h>
@@ -222,8 +221,3 @@ int main(int argc, char** argv) {
     benchmark::RunSpecifiedBenchmarks();
     return 0;
 }
-#else
-int main() {
-    return 0;
-}
-#endif

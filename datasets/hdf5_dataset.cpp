@@ -68,6 +68,20 @@ void copy_overlap(const Block& from, const uint8_t* source, const Block& to, uin
     while (advance(at, low, high, step));
 }
 
+/// A box of an array, as the library wants it: where it lies in the file and how it lies in memory.
+struct Selection {
+    Selection(hid_t array, const std::vector<int64_t>& start, const std::vector<int64_t>& count,
+              const std::string& place)
+        : file(H5Dget_space(array), H5Sclose, place, "a shape") {
+        const Sizes from = sizes_of(start), size = sizes_of(count);
+        memory = Handle(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), H5Sclose,
+                        place, "a shape");
+        if (H5Sselect_hyperslab(file.get(), H5S_SELECT_SET, from.data(), nullptr, size.data(), nullptr) < 0)
+            hdf5::fail(place, "a box inside the array");
+    }
+    Handle file, memory;
+};
+
 }  // namespace
 
 Hdf5Dataset::Hdf5Dataset(std::shared_ptr<Impl> impl, std::string place)
@@ -158,12 +172,9 @@ void Hdf5Dataset::read(const std::vector<int64_t>& start, const std::vector<int6
 void Hdf5Dataset::read_through_library(const std::vector<int64_t>& start, const std::vector<int64_t>& count,
                                        void* out) const {
     const Entry entry;
-    const Handle space(H5Dget_space(impl_->array.get()), H5Sclose, place_, "a shape");
-    const Sizes from = sizes_of(start), size = sizes_of(count);
-    const Handle memory(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), H5Sclose,
-                        place_, "a shape");
-    if (H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, from.data(), nullptr, size.data(), nullptr) < 0 ||
-        H5Dread(impl_->array.get(), hdf5::file_type(type_), memory.get(), space.get(), H5P_DEFAULT, out) < 0)
+    const Selection part(impl_->array.get(), start, count, place_);
+    if (H5Dread(impl_->array.get(), hdf5::file_type(type_), part.memory.get(), part.file.get(), H5P_DEFAULT,
+                out) < 0)
         hdf5::fail(place_, "readable elements");
 }
 
@@ -214,12 +225,9 @@ void Hdf5Dataset::write(const std::vector<int64_t>& start, const std::vector<int
                         const void* in) {
     if (std::any_of(count.begin(), count.end(), [](int64_t c) { return c == 0; })) return;
     const Entry entry;
-    const Handle space(H5Dget_space(impl_->array.get()), H5Sclose, place_, "a shape");
-    const Sizes from = sizes_of(start), size = sizes_of(count);
-    const Handle memory(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), H5Sclose,
-                        place_, "a shape");
-    if (H5Sselect_hyperslab(space.get(), H5S_SELECT_SET, from.data(), nullptr, size.data(), nullptr) < 0 ||
-        H5Dwrite(impl_->array.get(), hdf5::file_type(type_), memory.get(), space.get(), H5P_DEFAULT, in) < 0)
+    const Selection part(impl_->array.get(), start, count, place_);
+    if (H5Dwrite(impl_->array.get(), hdf5::file_type(type_), part.memory.get(), part.file.get(), H5P_DEFAULT,
+                 in) < 0)
         hdf5::fail(place_, "space to write");
 }
 

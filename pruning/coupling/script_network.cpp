@@ -63,13 +63,7 @@ void install_forward(jit::Module& module, std::shared_ptr<jit::Graph> code) {
 }
 
 void zero_removed(jit::Module& module, const Plan& plan) {
-    const auto tensors = tensors_of(module);
-    auto zeroed = plan;
-    std::erase_if(zeroed.removed, [&](const Removal& removal) {
-        const auto& name = removal.tensor;
-        return name.ends_with("_v") && tensors.parameters.count(name.substr(0, name.size() - 1) + "g") > 0;
-    });
-    zero_slices(tensors, zeroed);
+    zero_slices(tensors_of(module), plan);
 }
 
 }  // namespace mtlprune

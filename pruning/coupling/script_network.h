@@ -24,8 +24,7 @@ Coupling couple(const torch::jit::Module& module, const std::vector<torch::Tenso
 /// different sizes.
 void apply_plan(torch::jit::Module& module, const Coupling& coupling, const Plan& plan);
 
-/// Sets the plan's slices of parameters to zero. Directions of normalised weights (`name_v` beside a
-/// `name_g`) are left alone: a direction of zero has no length to divide by, and its g is zero.
+/// Sets the plan's slices of parameters to zero (zero_slices in surgery.h says which stay).
 void zero_removed(torch::jit::Module& module, const Plan& plan);
 
 /// Gives the module this code as its forward method, which it never ran.

@@ -46,33 +46,13 @@ void convert_tensors(Stack& stack, const Convert& convert) {
 
 /// Operators whose first result has the shape and type of their first argument.
 bool keeps_shape(const std::string& kind) {
-    static const std::unordered_set<std::string> kinds = {"relu",
-                                                          "relu_",
-                                                          "relu6",
-                                                          "relu6_",
-                                                          "hardswish",
-                                                          "hardswish_",
-                                                          "hardsigmoid",
-                                                          "hardsigmoid_",
-                                                          "batch_norm",
-                                                          "layer_norm",
-                                                          "group_norm",
-                                                          "instance_norm",
-                                                          "prelu",
-                                                          "roll",
-                                                          "flip",
-                                                          "channel_shuffle",
-                                                          "dropout",
-                                                          "dropout_",
-                                                          "feature_dropout",
-                                                          "hardtanh",
-                                                          "hardtanh_",
-                                                          "selu",
-                                                          "celu",
-                                                          "mish",
-                                                          "log_sigmoid",
-                                                          "leaky_relu",
-                                                          "leaky_relu_"};
+    static const std::unordered_set<std::string> kinds = {
+        "relu",        "relu_",           "relu6",         "relu6_",       "_weight_norm",
+        "hardswish",   "hardswish_",      "hardsigmoid",   "hardsigmoid_", "batch_norm",
+        "layer_norm",  "group_norm",      "instance_norm", "prelu",        "roll",
+        "flip",        "channel_shuffle", "dropout",       "dropout_",     "feature_dropout",
+        "hardtanh",    "hardtanh_",       "selu",          "celu",         "mish",
+        "log_sigmoid", "leaky_relu",      "leaky_relu_"};
     return kinds.count(kind) > 0;
 }
 
@@ -136,6 +116,11 @@ bool ShapeInference::by_rule(const torch::jit::Node& node, Stack& stack) const {
         auto shape = stack[0].toTensor().sizes().vec();
         const int64_t axis = stack[1].toInt();
         shape[axis < 0 ? axis + shape.size() : axis] = stack[2].toTensor().numel();
+        result = meta(shape, stack[0].toTensor().scalar_type());
+    } else if (kind.rfind("adaptive_avg_pool", 0) == 0) {
+        const auto sizes = stack[1].toIntVector();
+        auto shape = stack[0].toTensor().sizes().vec();
+        std::copy(sizes.begin(), sizes.end(), shape.end() - static_cast<int64_t>(sizes.size()));
         result = meta(shape, stack[0].toTensor().scalar_type());
     } else if (kind == "embedding") {
         auto shape = stack[1].toTensor().sizes().vec();

@@ -84,6 +84,11 @@ std::vector<std::pair<std::string, std::vector<KeptIndices>>> kept_by_tensor(con
     return result;
 }
 
+/// The direction of a normalised weight (`name_v` beside a `name_g`): one of zero has no length to divide by.
+bool is_direction(const NamedTensors& tensors, const std::string& name) {
+    return name.ends_with("_v") && tensors.parameters.count(name.substr(0, name.size() - 1) + "g") > 0;
+}
+
 }  // namespace
 
 const torch::Tensor& NamedTensors::at(const std::string& name) const {
@@ -111,7 +116,7 @@ void zero_slices(const NamedTensors& tensors, const Plan& plan) {
     const torch::NoGradGuard no_grad;
     check_plan(tensors, plan);
     for (const auto& removal : plan.removed) {
-        if (tensors.parameters.count(removal.tensor) == 0) continue;
+        if (tensors.parameters.count(removal.tensor) == 0 || is_direction(tensors, removal.tensor)) continue;
         auto tensor = tensors.at(removal.tensor);
         tensor.index_fill_(removal.dim, torch::tensor(removal.indices, torch::kInt64).to(tensor.device()), 0);
     }

@@ -27,7 +27,8 @@ struct NamedTensors {
 /// is changed when a tensor, dimension or index does not exist or a dimension would be empty.
 void remove_slices(const NamedTensors& tensors, const Plan& plan, const OnSlice& on_slice);
 
-/// Sets the slices to zero instead, in parameters only.
+/// Sets the slices to zero instead, in parameters only. Directions of normalised weights (`name_v` beside a
+/// `name_g`) are left alone: one of zero has no length to divide by, and its g is zero.
 void zero_slices(const NamedTensors& tensors, const Plan& plan);
 
 /// Removes what the plan names. Parameters keep their identity (TensorImpl), so optimisers and references

@@ -23,6 +23,14 @@ GroupObservation observe(MultiTaskModel& model, const std::vector<std::vector<to
     return {"conv" + std::to_string(layer + 1), {producer}, {}};
 }
 
+/// One gate of 1 per filter, to be differentiated by.
+std::vector<torch::Tensor> open_gates(const MultiTaskModel& model) {
+    std::vector<torch::Tensor> gates;
+    for (const int64_t width : model->config().widths)
+        gates.push_back(torch::ones({width}).requires_grad_(true));
+    return gates;
+}
+
 void check_batch(torch::Dtype type, const std::string& prefix, double cosine_tolerance,
                  double taylor_tolerance) {
     const auto golden = golden_pt("golden_b0.pt");
@@ -66,9 +74,7 @@ TEST(GoldenCriteria, FirstIterationAsReleased) {
     MTLPRUNE_REQUIRE_GOLDEN();
     const auto golden = golden_pt("golden_b0.pt");
     auto model = golden_model();
-    std::vector<torch::Tensor> gates;
-    for (const int64_t width : model->config().widths)
-        gates.push_back(torch::ones({width}).requires_grad_(true));
+    const auto gates = open_gates(model);
     TaskGradients gradients(model, golden_batch(0), Fidelity::as_released, &gates);
     const auto total = gradients.backbone_total();
     std::vector<GroupObservation> groups;
@@ -88,9 +94,7 @@ TEST(GoldenCriteria, LossesAndGateGradientsOfEachTask) {
     MTLPRUNE_REQUIRE_GOLDEN();
     const auto golden = golden_pt("golden_b0.pt");
     auto model = golden_model();
-    std::vector<torch::Tensor> gates;
-    for (const int64_t width : model->config().widths)
-        gates.push_back(torch::ones({width}).requires_grad_(true));
+    const auto gates = open_gates(model);
     TaskGradients gradients(model, golden_batch(0), Fidelity::corrected, &gates);
     for (size_t t = 0; t < gradients.task_count(); ++t) {
         const double loss = golden.at("loss." + golden_tasks()[t]).item<double>();

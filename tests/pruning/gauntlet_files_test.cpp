@@ -8,11 +8,10 @@
 
 #include "datasets/atomic_file.h"
 #include "datasets/error.h"
+#include "pruning/coupling/script_network.h"
 #include "tests/pruning/gauntlet_networks.h"
 #include "tests/pruning/masked_norms.h"
 #include "tests/pruning/oracle.h"
-#if __has_include("pruning/coupling/script_network.h")
-#include "pruning/coupling/script_network.h"
 
 namespace mtlprune {
 namespace {
@@ -124,8 +123,3 @@ TEST(GauntletFiles, PrunedFilesEqualTheirZeroedOriginals) {
 
 }  // namespace
 }  // namespace mtlprune
-#else
-TEST(GauntletFiles, PrunedFilesEqualTheirZeroedOriginals) {
-    GTEST_SKIP() << "no pruning of TorchScript";
-}
-#endif

@@ -4,11 +4,10 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "pruning/coupling/surgery.h"
-#if __has_include("pruning/coupling/script_network.h")
+#include "datasets/error.h"
 #include "pruning/coupling/script_network.h"
-#define MTLPRUNE_SCRIPT_NETWORK
-#endif
+#include "pruning/coupling/surgery.h"
+#include "pruning/one_shot.h"
 
 namespace mtlprune::toy {
 namespace {
@@ -40,7 +39,6 @@ TensorMap tensors_of(const torch::nn::Module& module) {
     return tensors;
 }
 
-#ifdef MTLPRUNE_SCRIPT_NETWORK
 TensorMap tensors_of(const torch::jit::Module& module) {
     TensorMap tensors;
     for (const auto& item : module.named_parameters()) tensors.emplace(item.name, item.value);
@@ -82,20 +80,11 @@ Outcome prune_script(const SourceNetwork& network, torch::jit::Module module,
     outcome.left = tensors_of(module);
     return outcome;
 }
-#endif
 
 }  // namespace
 
 const char* name_of(Form form) {
     return form == Form::cpp ? "C++ module" : form == Form::script ? "script" : "trace";
-}
-
-std::vector<Form> forms() {
-#ifdef MTLPRUNE_SCRIPT_NETWORK
-    return {Form::cpp, Form::script, Form::trace};
-#else
-    return {Form::cpp};
-#endif
 }
 
 Outcome prune_and_compare(const SourceNetwork& network, const Network& pruned,
@@ -117,13 +106,23 @@ Outcome prune_and_compare(const SourceNetwork& network, Form form, c10::ScalarTy
     const auto original = values_of(network, type);
     const auto held = copies(original);
     if (form == Form::cpp) return prune_and_compare(network, cpp_module(network, held), original, choice);
-#ifdef MTLPRUNE_SCRIPT_NETWORK
     return prune_script(network,
                         form == Form::script ? script_module(network, held) : traced_module(network, held),
                         original, choice);
-#else
-    throw std::logic_error("pruning of TorchScript is not built");
-#endif
+}
+
+std::string refusal_problem(const SourceNetwork& network, c10::ScalarType type) {
+    const auto module = cpp_module(network, values_of(network, type));
+    const auto inputs = inputs_of(network, type);
+    const auto before = module.forward(inputs);
+    try {
+        prune_once(*module.module, module.forward, inputs);
+        return "";
+    } catch (const Error& error) {
+        const std::string text = error.what();
+        if (text.find("(restored)") == std::string::npos) return text;
+    }
+    return relative_error(module.forward(inputs), before) == 0 ? "" : "the module was not restored";
 }
 
 }  // namespace mtlprune::toy

@@ -15,9 +15,6 @@ enum class Form { cpp, script, trace };
 
 const char* name_of(Form form);
 
-/// The forms that can be pruned: all, or the C++ module alone where pruning of TorchScript is not built.
-std::vector<Form> forms();
-
 struct Outcome {
     std::vector<Group> groups;  ///< before pruning
     Plan plan;
@@ -32,5 +29,9 @@ Outcome prune_and_compare(const SourceNetwork& network, const Network& pruned,
                           const std::vector<NamedValue>& original, const Choice& choice);
 Outcome prune_and_compare(const SourceNetwork& network, Form form, c10::ScalarType type,
                           const Choice& choice);
+
+/// A C++ module with numbers in its code that cannot follow: prune_once must find that and give the module
+/// back as it was, or prune it right. Says what went wrong otherwise.
+std::string refusal_problem(const SourceNetwork& network, c10::ScalarType type);
 
 }  // namespace mtlprune::toy

@@ -13,11 +13,10 @@
 #include "datasets/atomic_file.h"
 #include "datasets/error.h"
 #include "pruning/coupling/cost.h"
+#include "pruning/coupling/script_network.h"
 #include "tests/pruning/masked_norms.h"
 #include "tests/pruning/oracle.h"
 #include "tests/pruning/source_networks.h"
-#if __has_include("pruning/coupling/script_network.h")
-#include "pruning/coupling/script_network.h"
 
 namespace mtlprune {
 namespace {
@@ -143,8 +142,3 @@ INSTANTIATE_TEST_SUITE_P(Torchvision, RealNetworks, testing::ValuesIn(peer_count
 
 }  // namespace
 }  // namespace mtlprune
-#else
-TEST(RealNetworks, HalfPrunedEqualsThePeerInSizeAndTheZeroedOriginalInOutput) {
-    GTEST_SKIP() << "pruning of TorchScript is not built";
-}
-#endif
