@@ -39,7 +39,9 @@ Subject load(const std::filesystem::path& path) {
     const auto bytes = read_file(io);
     const auto image =
         torch::pickle_load({bytes.begin(), bytes.end()}).toGenericDict().at("input").toTensor();
-    return {path.stem().string(), torch::jit::load(path.string()), {image}};
+    Subject subject{path.stem().string(), torch::jit::load(path.string()), {image}};
+    subject.module.get_method("forward").graph();  // compiles the file's code, which is part of loading it
+    return subject;
 }
 
 std::vector<std::vector<int64_t>> weaker_half(const Coupling& coupling,

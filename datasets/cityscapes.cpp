@@ -101,7 +101,7 @@ Sample Cityscapes::get(int64_t index) const {
     const auto image = file(index, "leftImg8bit", kImageEnding);
     const auto labels = file(index, "gtFine", "_gtFine_labelIds.png");
     Sample sample;
-    sample.id = frames_[index];
+    sample.id = id(index);
     sample.image = read_colour_image(image);
     sample.segmentation = map_cityscapes_ids(read_label_image(labels), options_.classes, labels.string());
     sample.depth = read_depth(index);

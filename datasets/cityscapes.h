@@ -38,6 +38,7 @@ class Cityscapes : public Dataset {
     /// label ids, a camera without a positive baseline and focal length.
     Sample get(int64_t index) const override;
     const std::vector<TaskSpec>& tasks() const override { return tasks_; }
+    std::string id(int64_t index) const override { return frames_.at(index); }
     /// E.g. "Cityscapes, split val, 19 classes, depth in metres: 500 frames of 2048x1024". Decodes the first
     /// frame's image.
     std::string description() const override;

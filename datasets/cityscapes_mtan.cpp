@@ -29,7 +29,7 @@ MtanCityscapes::MtanCityscapes(MtanCityscapesOptions options)
 
 Sample MtanCityscapes::get(int64_t index) const {
     Sample sample;
-    sample.id = files_.id(index);
+    sample.id = id(index);
     sample.image = files_.read_image(index);
     sample.segmentation = files_.read_classes(index, labels_, classes_);
     sample.depth = files_.read_depth(index);

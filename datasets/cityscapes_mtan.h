@@ -31,6 +31,7 @@ class MtanCityscapes : public Dataset {
     /// different size, values out of range.
     Sample get(int64_t index) const override;
     const std::vector<TaskSpec>& tasks() const override { return tasks_; }
+    std::string id(int64_t index) const override { return files_.id(index); }
     /// E.g. "Cityscapes (MTAN layout), split val, 7 classes, inverse depth: 500 frames of 256x128". Reads the
     /// first frame.
     std::string description() const override;

@@ -18,12 +18,6 @@ std::vector<int64_t> evenly_spaced(int64_t available, int64_t limit, const std::
     return positions;
 }
 
-void check_inside(const std::string& path, const std::string& subject, const std::string& place) {
-    const auto normal = std::filesystem::path(path).lexically_normal();
-    if (path.empty() || normal.is_absolute() || *normal.begin() == "..")
-        throw Error(subject, place, "a path inside the data set's folder", "'" + path + "'");
-}
-
 std::vector<std::string> names_in(const std::filesystem::path& folder, const std::string& subject) {
     std::vector<std::string> names;
     std::error_code code;

@@ -1,4 +1,4 @@
-// Which files a data set on disk has: folder listings, paths named in lists, evenly spaced subsets of frames.
+// Which files a data set on disk has: folder listings, evenly spaced subsets of frames.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +13,6 @@ namespace mtlprune {
 /// naming `subject` and `place` for a limit outside 0..available.
 std::vector<int64_t> evenly_spaced(int64_t available, int64_t limit, const std::string& subject,
                                    const std::string& place);
-
-/// Throws Error naming `subject` and `place` when `path` is empty, absolute or leaves its folder (by "..").
-void check_inside(const std::string& path, const std::string& subject, const std::string& place);
 
 /// The names in a folder, sorted, without hidden ones (starting with a dot). Throws Error naming the folder
 /// and the reason: missing, not a folder, a loop of symbolic links, no permission.

@@ -16,7 +16,8 @@ namespace mtlprune {
 InputFile::InputFile(std::filesystem::path path, std::string subject)
     : path_(std::move(path)),
       subject_(std::move(subject)),
-      file_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC)) {
+      // A pipe among the files must not make its reader wait for ever.
+      file_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {
     if (file_ < 0) fail(errno);
     struct stat status = {};
     int code = ::fstat(file_, &status) == 0 ? 0 : errno;
@@ -24,6 +25,10 @@ InputFile::InputFile(std::filesystem::path path, std::string subject)
     if (code != 0) {
         ::close(file_);
         fail(code);
+    }
+    if (!S_ISREG(status.st_mode)) {
+        ::close(file_);
+        throw Error(subject_, path_.string(), "a file", "a pipe or device");
     }
     size_ = status.st_size;
 }

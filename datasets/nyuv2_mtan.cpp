@@ -31,7 +31,7 @@ cv::Mat MtanNyuv2::read_normals(int64_t index) const {
 
 Sample MtanNyuv2::get(int64_t index) const {
     Sample sample;
-    sample.id = files_.id(index);
+    sample.id = id(index);
     sample.image = files_.read_image(index);
     sample.segmentation = files_.read_classes(index, "label", kClasses);
     sample.depth = files_.read_depth(index);

@@ -32,6 +32,7 @@ class MtanNyuv2 : public Dataset {
     /// axes are not what `normal_axes` says).
     Sample get(int64_t index) const override;
     const std::vector<TaskSpec>& tasks() const override { return tasks_; }
+    std::string id(int64_t index) const override { return files_.id(index); }
     /// E.g. "NYUv2 (MTAN layout), split train: 795 frames of 384x288". Reads the first frame.
     std::string description() const override;
 

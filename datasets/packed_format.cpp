@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <libdeflate.h>
 
+#include <algorithm>
+
 #include "datasets/atomic_file.h"
 #include "datasets/error.h"
 
@@ -28,6 +30,18 @@ TaskKind task_kind(const std::string& name, const std::string& place) {
     for (int kind = 0; kind <= static_cast<int>(kLastKind); ++kind)
         if (to_string(static_cast<TaskKind>(kind)) == name) return static_cast<TaskKind>(kind);
     reject(place, "a kind of task", name);
+}
+
+/// As many positive numbers as the task has channels, or none at all.
+std::vector<double> class_weights(const nlohmann::json& task, const std::string& place) {
+    const auto found = task.find("class_weights");
+    if (found == task.end()) return {};
+    const bool fits = found->is_array() && found->size() == task["channels"].get<size_t>() &&
+                      std::all_of(found->begin(), found->end(), [](const nlohmann::json& weight) {
+                          return weight.is_number() && weight.get<double>() > 0;
+                      });
+    if (!fits) reject(place, "a positive class weight for each channel", *found);
+    return found->get<std::vector<double>>();
 }
 
 template <typename T>
@@ -98,8 +112,10 @@ PackedModality packed_modality(const nlohmann::json& json, const std::string& pl
 
 nlohmann::json to_json(const std::vector<TaskSpec>& tasks) {
     nlohmann::json list = nlohmann::json::array();
-    for (const auto& task : tasks)
+    for (const auto& task : tasks) {
         list.push_back({{"name", task.name}, {"kind", to_string(task.kind)}, {"channels", task.channels}});
+        if (!task.class_weights.empty()) list.back()["class_weights"] = task.class_weights;
+    }
     return list;
 }
 
@@ -111,7 +127,8 @@ std::vector<TaskSpec> packed_tasks(const nlohmann::json& json, const std::string
         if (!task.contains("channels") || !task["channels"].is_number_integer() || task["channels"] < 1 ||
             task["channels"] > 65536)
             reject(place + ": " + name, "channels in 1..65536", task);
-        tasks.push_back({name, task_kind(text(task, "kind", place), place), task["channels"].get<int64_t>()});
+        tasks.push_back({name, task_kind(text(task, "kind", place), place), task["channels"].get<int64_t>(),
+                         class_weights(task, place + ": " + name)});
     }
     return tasks;
 }

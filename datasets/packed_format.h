@@ -38,7 +38,7 @@ std::string packed_type_name(int type);
 nlohmann::json to_json(const PackedModality& modality);
 /// Throws Error naming `place` for what to_json() does not write.
 PackedModality packed_modality(const nlohmann::json& json, const std::string& place);
-/// {"name", "kind", "channels"} of each task and back.
+/// {"name", "kind", "channels" and, where there are some, "class_weights"} of each task and back.
 nlohmann::json to_json(const std::vector<TaskSpec>& tasks);
 std::vector<TaskSpec> packed_tasks(const nlohmann::json& json, const std::string& place);
 

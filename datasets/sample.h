@@ -25,6 +25,7 @@ struct TaskSpec {
     std::string name;
     TaskKind kind;
     int64_t channels;
+    std::vector<double> class_weights = {};  ///< segmentation: of every class in the loss; empty = all equal
     bool operator==(const TaskSpec&) const = default;
 };
 

@@ -17,7 +17,8 @@ constexpr const char* kSubject = "Taskonomy";
 constexpr double kLargestKeypoint = 0.005, kLargestEdge = 0.08;  // the AdaShare protocol's clipping
 
 TaskSpec task_of(const std::string& modality) {
-    if (modality == "segment_semantic") return {"segmentation", TaskKind::segmentation, 17};
+    if (modality == "segment_semantic")
+        return {"segmentation", TaskKind::segmentation, 17, taskonomy_class_weights()};
     if (modality == "normal") return {"normals", TaskKind::normals, 3};
     if (modality == "keypoints2d") return {"keypoints", TaskKind::keypoints, 1};
     if (modality == "edge_texture") return {"edges", TaskKind::edges, 1};
@@ -107,7 +108,7 @@ Sample Taskonomy::get(int64_t index) const {
                     std::to_string(index));
     const int64_t position = positions_[index];
     Sample sample;
-    sample.id = frames_->id(position);
+    sample.id = id(index);
     sample.image = read_colour_image(frames_->file(position, 0));
     for (size_t modality = 1; modality < modalities_.size(); ++modality)
         read_modality(modality, position, sample);

@@ -41,6 +41,7 @@ class Taskonomy : public Dataset {
     /// different size, labels out of range.
     Sample get(int64_t index) const override;
     const std::vector<TaskSpec>& tasks() const override { return tasks_; }
+    std::string id(int64_t index) const override { return frames_->id(positions_.at(index)); }
     /// E.g. "Taskonomy (tiny), split train: 262745 frames of 512x512". Decodes the first frame's image.
     std::string description() const override;
 

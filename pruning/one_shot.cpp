@@ -103,7 +103,7 @@ OneShotReport prune_once(torch::jit::Module& module, const std::vector<torch::Te
     const torch::NoGradGuard no_grad;
     OneShotReport report;
     // A copy of the network for the check; tensors of its own, since zeros are written into them.
-    torch::jit::Module original = options.verify ? module.clone() : torch::jit::Module();
+    torch::jit::Module original = options.verify ? module.deepcopy() : torch::jit::Module();
     StopWatch watch;
     auto script = std::make_shared<ScriptTrace>(trace(module, inputs));
     report.seconds.trace = watch.lap();

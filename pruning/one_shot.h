@@ -35,9 +35,11 @@ struct OneShotReport {
     } seconds;
 };
 
-/// Prunes a TorchScript network in place. Inputs need the right shapes and types; their contents matter to
-/// the check alone. Throws Error when the budget cannot be met or the check fails (naming the first operator
-/// that differs); the module must not be used then.
+/// Prunes a TorchScript network: its tensors in place (copies made with deepcopy() are not touched; other
+/// handles of the same module share the tensors but not the new code, and are of no use any more). Inputs
+/// need the right shapes and types; their contents matter to the check alone. Throws Error when the budget
+/// cannot be met or the check fails (naming the first operator that differs); the module must not be used
+/// then.
 OneShotReport prune_once(torch::jit::Module& module, const std::vector<torch::Tensor>& inputs,
                          const OneShotOptions& options = {});
 

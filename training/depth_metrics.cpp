@@ -97,7 +97,8 @@ class AbsoluteErrorMetrics : public TaskMetrics {
 
 std::vector<Metric> depth_definitions(const TaskSpec& task) {
     std::vector<Metric> metrics = {
-        {"abs_err", task.name, false, "m", "Mean of |predicted - true| depth.", kUnknown},
+        {"abs_err", task.name, false, task.name == kInverseDepth ? "" : "m",
+         "Mean of |predicted - true| depth.", kUnknown},
         {"rel_err", task.name, false, "", "Mean of |predicted - true| / true depth.", kUnknown}};
     for (size_t k = 0; k < kRatios.size(); ++k)
         metrics.push_back(

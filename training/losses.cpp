@@ -56,6 +56,16 @@ torch::Tensor normalise(const torch::Tensor& vectors) {
     return vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min(kNormaliseEpsilon);
 }
 
+/// Weight of each pixel's class [B,1,h,w].
+torch::Tensor pixel_weights(const TaskSpec& task, const torch::Tensor& labels, const torch::Tensor& mask,
+                            const torch::TensorOptions& options) {
+    if (static_cast<int64_t>(task.class_weights.size()) != task.channels)
+        throw Error("loss", task.name, fmt::format("{} class weights", task.channels),
+                    std::to_string(task.class_weights.size()));
+    const auto weights = torch::tensor(task.class_weights, torch::kDouble).to(options);
+    return weights.index({labels.masked_fill(~mask, 0)});
+}
+
 /// Loss of each pixel [B,1,h,w]; what it is where the mask is false does not matter as long as it is finite.
 torch::Tensor pixel_losses(const TaskSpec& task, const torch::Tensor& prediction, const torch::Tensor& value,
                            const torch::Tensor& mask) {
@@ -70,11 +80,22 @@ torch::Tensor pixel_losses(const TaskSpec& task, const torch::Tensor& prediction
     return (prediction - known).abs();
 }
 
+torch::Tensor sum_where(const torch::Tensor& mask, const torch::Tensor& values) {
+    return torch::where(mask, values, torch::zeros_like(values)).sum();
+}
+
 torch::Tensor mean_where(const torch::Tensor& mask, const torch::Tensor& losses, Fidelity fidelity) {
-    const auto sum = torch::where(mask, losses, torch::zeros_like(losses)).sum();
+    const auto sum = sum_where(mask, losses);
     auto count = mask.sum().to(sum.scalar_type());
     if (fidelity == Fidelity::corrected) count = count.clamp_min(1);
     return sum / count;
+}
+
+torch::Tensor weighted_mean_where(const torch::Tensor& mask, const torch::Tensor& losses,
+                                  const torch::Tensor& weights, Fidelity fidelity) {
+    auto total = sum_where(mask, weights);
+    if (fidelity == Fidelity::corrected) total = total.masked_fill(total == 0, 1);
+    return sum_where(mask, losses * weights) / total;
 }
 
 torch::Tensor classification_loss(const TaskSpec& task, const torch::Tensor& prediction, const Target& target,
@@ -116,9 +137,11 @@ torch::Tensor task_loss(const TaskSpec& task, const torch::Tensor& prediction, c
     const auto value = task.kind == TaskKind::segmentation ? target.value.unsqueeze(1) : target.value;
     const auto mask = nearest_resize(target.mask, height, width);
     const bool reduced = prediction.element_size() < 4;
-    const auto losses = pixel_losses(task, reduced ? prediction.to(torch::kFloat32) : prediction,
-                                     nearest_resize(value, height, width), mask);
-    return mean_where(mask, losses, fidelity);
+    const auto labels = nearest_resize(value, height, width);
+    const auto losses =
+        pixel_losses(task, reduced ? prediction.to(torch::kFloat32) : prediction, labels, mask);
+    if (task.class_weights.empty()) return mean_where(mask, losses, fidelity);
+    return weighted_mean_where(mask, losses, pixel_weights(task, labels, mask, losses.options()), fidelity);
 }
 
 std::vector<torch::Tensor> task_losses(const std::vector<TaskSpec>& tasks,

@@ -21,11 +21,11 @@ torch::Tensor nearest_resize(const torch::Tensor& x, int64_t height, int64_t wid
 torch::Tensor class_scores(const TaskSpec& task, const torch::Tensor& prediction);
 
 /// The scalar loss of one task; the target is nearest-resized to the prediction's h x w.
-/// segmentation: cross entropy, mean over valid pixels. normals: 1 - mean cosine of the normalised prediction
-/// and normalised target over valid pixels. depth, keypoints, edges: mean absolute error over valid pixels.
-/// classification: cross entropy of class_scores(), mean over images with a class.
-/// A batch without a valid pixel gives 0 with zero gradients (corrected) or NaN (as released).
-/// prediction [B,C,h,w]; classification also [B,C].
+/// segmentation: cross entropy, mean over valid pixels (weighted by the task's class_weights, if any).
+/// normals: 1 - mean cosine of the normalised prediction and normalised target over valid pixels. depth,
+/// keypoints, edges: mean absolute error over valid pixels. classification: cross entropy of class_scores(),
+/// mean over images with a class. A batch without a valid pixel gives 0 with zero gradients (corrected) or
+/// NaN (as released). prediction [B,C,h,w]; classification also [B,C].
 torch::Tensor task_loss(const TaskSpec& task, const torch::Tensor& prediction, const Target& target,
                         Fidelity fidelity = Fidelity::corrected);
 

@@ -9,6 +9,7 @@ removal of half of every group by group L2 norm. A network that it cannot prune 
 import argparse
 import json
 import os
+import statistics
 import sys
 import time
 import warnings
@@ -48,7 +49,7 @@ def measure(name):
     image = torch.randn(1, 3, side, side)
     with torch.no_grad():
         network(image)
-        forward = min(timed(lambda: network(image))[1] for _ in range(3))
+        forward = statistics.median(timed(lambda: network(image))[1] for _ in range(3))
     pruner, init = timed(lambda: torch_pruning.pruner.BasePruner(
         network, (image,), importance=torch_pruning.importance.GroupMagnitudeImportance(p=2), pruning_ratio=0.5,
         ignored_layers=classifier_layers(network), in_channel_groups={}, out_channel_groups=heads(network)))

@@ -2,10 +2,19 @@
 
 #include <ATen/Parallel.h>
 
+#include <bit>
 #include <cstring>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace mtlprune {
 namespace {
+
+using Word = uint32_t;
+constexpr int64_t kWordBytes = sizeof(Word);
+constexpr int64_t kLongRun = 256;  // bytes from which a piece is worth a call of memcpy
+constexpr int64_t kTaskBytes = 1 << 18;
 
 /// Neighbouring indices that stay, as one piece of memory.
 struct Run {
@@ -45,24 +54,73 @@ std::vector<int64_t> row_offsets(const torch::Tensor& tensor, const std::vector<
     return offsets;
 }
 
+/// Copies the words of a row that stay: random channels leave pieces too short for memcpy.
+class WordCopier {
+  public:
+    WordCopier(const std::vector<int64_t>& indices, int64_t words_per_index) {
+        words_.reserve(indices.size() * words_per_index);
+        for (const int64_t index : indices)
+            for (int64_t i = 0; i < words_per_index; ++i) words_.push_back(index * words_per_index + i);
+#if defined(__x86_64__)
+        if (!__builtin_cpu_supports("avx512f")) return;
+        masks_.resize(words_.back() / kLanes + 1);
+        for (const int64_t word : words_) masks_[word / kLanes] |= static_cast<uint16_t>(1 << word % kLanes);
+#endif
+    }
+
+    void operator()(const Word* source, Word* target) const {
+#if defined(__x86_64__)
+        if (!masks_.empty()) return compress(source, target);
+#endif
+        for (size_t i = 0; i < words_.size(); ++i) target[i] = source[words_[i]];
+    }
+
+  private:
+#if defined(__x86_64__)
+    /// Reads whole lines and packs what stays, so that memory is the limit.
+    __attribute__((target("avx512f,popcnt"))) void compress(const Word* source, Word* target) const {
+        for (const uint16_t mask : masks_) {
+            const auto kept = _mm512_maskz_compress_epi32(mask, _mm512_maskz_loadu_epi32(mask, source));
+            const int count = std::popcount(mask);
+            _mm512_mask_storeu_epi32(target, static_cast<__mmask16>((1U << count) - 1), kept);
+            source += kLanes;
+            target += count;
+        }
+    }
+    static constexpr int64_t kLanes = 16;
+    std::vector<uint16_t> masks_;  ///< one bit per word of the row; empty where the processor cannot
+#endif
+    std::vector<int64_t> words_;
+};
+
 torch::Tensor gather_dense(const torch::Tensor& tensor, const std::vector<KeptIndices>& kept) {
     auto shape = tensor.sizes().vec();
     for (const auto& [dim, indices] : kept) shape[dim] = static_cast<int64_t>(indices.size());
     auto result = torch::empty(shape, tensor.options().requires_grad(false));
     const auto rows = row_offsets(tensor, kept);
+    const auto& indices = kept.back().indices;
     const int64_t per_index = tensor.stride(kept.back().dim) * static_cast<int64_t>(tensor.itemsize());
-    const auto runs = runs_of(kept.back().indices, per_index);
-    const int64_t row_bytes = static_cast<int64_t>(kept.back().indices.size()) * per_index;
+    const int64_t row_bytes = static_cast<int64_t>(indices.size()) * per_index;
+    const auto row_count = static_cast<int64_t>(rows.size());
     const auto* source = static_cast<const char*>(tensor.data_ptr());
     auto* target = static_cast<char*>(result.data_ptr());
-    const auto count = static_cast<int64_t>(runs.size());
-    const int64_t total = static_cast<int64_t>(rows.size()) * count;
-    const int64_t grain = std::max<int64_t>(
-        1, (1 << 18) * total / std::max<int64_t>(1, row_bytes * static_cast<int64_t>(rows.size())));
-    at::parallel_for(0, total, grain, [&](int64_t first, int64_t last) {
+    const auto runs = runs_of(indices, per_index);
+    const auto run_count = static_cast<int64_t>(runs.size());
+    if (row_bytes < kLongRun * run_count && per_index % kWordBytes == 0) {
+        const WordCopier copy(indices, per_index / kWordBytes);
+        const int64_t grain = std::max<int64_t>(1, kTaskBytes / row_bytes);
+        at::parallel_for(0, row_count, grain, [&](int64_t first, int64_t last) {
+            for (int64_t row = first; row < last; ++row)
+                copy(reinterpret_cast<const Word*>(source + rows[row]),
+                     reinterpret_cast<Word*>(target + row * row_bytes));
+        });
+        return result;
+    }
+    const int64_t grain = std::max<int64_t>(1, kTaskBytes * run_count / std::max<int64_t>(1, row_bytes));
+    at::parallel_for(0, row_count * run_count, grain, [&](int64_t first, int64_t last) {
         for (int64_t i = first; i < last; ++i) {
-            const auto& run = runs[i % count];
-            const int64_t row = i / count;
+            const auto& run = runs[i % run_count];
+            const int64_t row = i / run_count;
             std::memcpy(target + row * row_bytes + run.target, source + rows[row] + run.source, run.bytes);
         }
     });

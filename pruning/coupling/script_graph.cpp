@@ -126,7 +126,6 @@ size_t ScriptTracer::new_value() {
     trace_.graph.values.emplace_back();
     trace_.constants.push_back(nullptr);
     trace_.computed_from.emplace_back();
-    trace_.computed_from.emplace_back();
     return trace_.graph.values.size() - 1;
 }
 

@@ -1,6 +1,5 @@
 #include "pruning/coupling/script_network.h"
 
-#include <torch/csrc/jit/passes/constant_pooling.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 
 #include <unordered_map>
@@ -20,6 +19,30 @@ NamedTensors tensors_of(const jit::Module& module) {
     for (const auto& item : module.named_buffers())
         if (item.value.defined()) tensors.buffers.emplace(item.name, item.value);
     return tensors;
+}
+
+void add_method(const c10::ClassTypePtr& type, const std::string& name, std::shared_ptr<jit::Graph> code) {
+    type->addMethod(type->compilation_unit()->create_function({*type->name(), name}, std::move(code)));
+}
+
+/// A new type with the module's attributes, constants and methods, all but forward.
+c10::ClassTypePtr type_like(const jit::Module& module) {
+    const auto old = module.type();
+    const auto unit = module._ivalue()->compilation_unit();
+    auto type = c10::ClassType::create(unit->mangle(old->name().value()), unit, /*is_module=*/true);
+    for (size_t i = 0; i < old->numAttributes(); ++i)
+        type->addAttribute(old->getAttributeName(i), old->getAttribute(i), old->is_parameter(i),
+                           old->is_buffer(i));
+    for (size_t i = 0; i < old->numConstants(); ++i)
+        type->addConstant(old->getConstantName(i), old->getConstant(i));
+    unit->register_type(type);
+    for (const auto* method : old->methods()) {
+        if (method->name() == "forward") continue;
+        auto code = jit::toGraphFunction(*method).graph()->copy();
+        code->inputs()[0]->setType(type);
+        add_method(type, method->name(), std::move(code));
+    }
+    return type;
 }
 
 }  // namespace
@@ -49,17 +72,18 @@ void apply_plan(jit::Module& module, const Coupling& coupling, const Plan& plan)
         if (const auto name = names.find(rescaling.value); name != names.end())
             tensors.at(name->second).slice(0, rescaling.first, rescaling.last).mul_(rescaling.factor);
     edit_code(*coupling.script, coupling.graph, edits);
-    jit::ConstantPooling(coupling.script->code);
-    jit::EliminateDeadCode(coupling.script->code);
+    jit::EliminateDeadCode(coupling.script->code->block());
     install_forward(module, coupling.script->code);
 }
 
 void install_forward(jit::Module& module, std::shared_ptr<jit::Graph> code) {
-    const auto name = module.get_method("forward").function().qualname();
-    const auto unit = module._ivalue()->compilation_unit();
-    module.type()->unsafeRemoveMethod("forward");
-    unit->unsafeRemoveMethod(name);
-    module.type()->addMethod(unit->create_function(name, std::move(code)));
+    const auto type = type_like(module);
+    code->inputs()[0]->setType(type);
+    add_method(type, "forward", std::move(code));
+    auto object = c10::ivalue::Object::create(c10::StrongTypePtr(module._ivalue()->compilation_unit(), type),
+                                              type->numAttributes());
+    for (size_t i = 0; i < type->numAttributes(); ++i) object->setSlot(i, module._ivalue()->getSlot(i));
+    module = jit::Module(std::move(object));
 }
 
 void zero_removed(jit::Module& module, const Plan& plan) {

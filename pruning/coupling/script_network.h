@@ -27,7 +27,8 @@ void apply_plan(torch::jit::Module& module, const Coupling& coupling, const Plan
 /// Sets the plan's slices of parameters to zero (zero_slices in surgery.h says which stay).
 void zero_removed(torch::jit::Module& module, const Plan& plan);
 
-/// Gives the module this code as its forward method, which it never ran.
+/// Makes the module one of a new type, with the same tensors, whose forward method is this code. Copies of
+/// the module share its type: they keep their code.
 void install_forward(torch::jit::Module& module, std::shared_ptr<torch::jit::Graph> code);
 
 }  // namespace mtlprune

@@ -89,6 +89,7 @@ TEST(Cityscapes, ListsFramesCityByCity) {
     ASSERT_EQ(dataset.size(), 3);
     EXPECT_EQ(dataset.get(0).id, "frankfurt/frankfurt_000000_000294");
     EXPECT_EQ(dataset.get(1).id, "frankfurt/frankfurt_000000_001016");
+    EXPECT_EQ(dataset.id(1), dataset.get(1).id);
     EXPECT_EQ(dataset.get(2).id, "lindau/lindau_000001_000019");
     EXPECT_EQ(Cityscapes({.folder = files.path(), .split = "val", .limit = 2}).get(1).id,
               "frankfurt/frankfurt_000000_001016");

@@ -100,6 +100,7 @@ TEST(MtanNyuv2, OrdersFramesByNumberAndTakesEvenlySpacedOnes) {
     const MtanNyuv2 dataset({.folder = files.path(), .limit = 3});
     ASSERT_EQ(dataset.size(), 3);
     EXPECT_EQ(dataset.get(1).id, "train/3");
+    EXPECT_EQ(dataset.id(1), dataset.get(1).id);
     EXPECT_EQ(dataset.get(2).id, "train/7");
     EXPECT_NE(error_of([&] { MtanNyuv2({.folder = files.path(), .limit = 12}); }).find("0..11, found 12"),
               std::string::npos);

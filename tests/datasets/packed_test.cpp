@@ -65,12 +65,13 @@ class Everything : public Dataset {
 
   private:
     int64_t count_, odd_;
-    std::vector<TaskSpec> tasks_ = {{"segmentation", TaskKind::segmentation, 13},
-                                    {"normals", TaskKind::normals, 3},
-                                    {"depth", TaskKind::depth, 1},
-                                    {"keypoints", TaskKind::keypoints, 1},
-                                    {"edges", TaskKind::edges, 1},
-                                    {"digit", TaskKind::classification, 10}};
+    std::vector<TaskSpec> tasks_ = {
+        {"segmentation", TaskKind::segmentation, 13, std::vector<double>(13, 1.5)},
+        {"normals", TaskKind::normals, 3},
+        {"depth", TaskKind::depth, 1},
+        {"keypoints", TaskKind::keypoints, 1},
+        {"edges", TaskKind::edges, 1},
+        {"digit", TaskKind::classification, 10}};
 };
 
 std::vector<PackedSplit> everything(int64_t train = 5, int64_t test = 2) {

@@ -143,15 +143,17 @@ TEST(TaskonomyLabels, DecodesNormalsRightDownForward) {
 TEST(Taskonomy, ReadsTheFiveTasks) {
     const TaskonomyFiles files;
     const Taskonomy dataset = open(files);
-    const std::vector<TaskSpec> tasks = {{"segmentation", TaskKind::segmentation, 17},
-                                         {"normals", TaskKind::normals, 3},
-                                         {"depth", TaskKind::depth, 1},
-                                         {"keypoints", TaskKind::keypoints, 1},
-                                         {"edges", TaskKind::edges, 1}};
+    const std::vector<TaskSpec> tasks = {
+        {"segmentation", TaskKind::segmentation, 17, taskonomy_class_weights()},
+        {"normals", TaskKind::normals, 3},
+        {"depth", TaskKind::depth, 1},
+        {"keypoints", TaskKind::keypoints, 1},
+        {"edges", TaskKind::edges, 1}};
     EXPECT_EQ(dataset.tasks(), tasks);
     const Sample sample = dataset.get(1);
     const uint64_t key = 300;  // point 2, view 10
     EXPECT_EQ(sample.id, "hanson/point_2_view_10");
+    EXPECT_EQ(dataset.id(1), sample.id);
     EXPECT_TRUE(equal(sample.image, random_pixels(kHeight, kWidth, 3, key)));
     EXPECT_TRUE(equal(sample.segmentation,
                       decode_taskonomy_classes(random_pixels(kHeight, kWidth, 1, key + 1, 18), "")));

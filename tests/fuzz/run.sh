@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds the fuzz targets (libFuzzer when clang++ is installed) and runs each for a quarter of a minute, or as long as
+# Builds the fuzz targets (libFuzzer when clang++ is installed) and runs each for ten seconds, or as long as
 # asked:   tests/fuzz/run.sh [SECONDS_PER_TARGET]
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-seconds="${1:-15}"
+seconds="${1:-10}"
 compiler=$(command -v clang++ || command -v g++)
 build="build-fuzz-$(basename "$compiler")"
 cmake -S tests/fuzz -B "$build" -G Ninja -DCMAKE_CXX_COMPILER="$compiler" >/dev/null

@@ -155,6 +155,27 @@ TEST(ScriptNetwork, AModuleThatRanBeforeRunsTheNewCode) {
     EXPECT_TRUE(verify(original, module, plan, {rows(2)}).passed());
 }
 
+TEST(ScriptNetwork, CopiesKeepTheirCode) {
+    auto module = between("  h = h.view(-1, 2, 4).flatten(1)\n");
+    auto copy = module.deepcopy();
+    const auto before = copy.forward({rows(2)}).toTensor();
+    for (int step = 0; step < 2; ++step) {
+        const auto coupling = couple(module, {rows(2)});
+        apply_plan(module, coupling, make_plan(coupling.groups, first_half(coupling.groups)));
+    }
+    EXPECT_LT(module.attr("w1").toTensor().size(0), 8);
+    EXPECT_TRUE(torch::equal(copy.forward({rows(2)}).toTensor(), before));
+}
+
+TEST(ScriptNetwork, OtherMethodsStay) {
+    auto module = between("");
+    module.define("def doubled(self, x):\n  return 2 * self.forward(x)\n");
+    const auto coupling = couple(module, {rows(2)});
+    apply_plan(module, coupling, make_plan(coupling.groups, first_half(coupling.groups)));
+    const auto expected = 2 * module.forward({rows(2)}).toTensor();
+    EXPECT_TRUE(torch::equal(module.get_method("doubled")({rows(2)}).toTensor(), expected));
+}
+
 TEST(ScriptNetwork, TracesOnShapesAlone) {
     const auto traced = trace(between("  h = torch.softmax(h, 1)\n"), {rows(2)});
     EXPECT_TRUE(traced.computed_for_real.empty());

@@ -70,6 +70,26 @@ TEST(TaskLoss, SegmentationIsTheMeanNegativeLogProbability) {
                 1e-12);
 }
 
+TEST(TaskLoss, ClassWeightsWeighThePixelsOfTheirClass) {
+    auto weighted = kSegmentation;
+    weighted.class_weights = {0.5, 2.0, 0.25, 3.0};
+    const auto prediction = noise({1, 4, 1, 3}, 7);
+    const Target target{torch::tensor({1, 3, 0}).view({1, 1, 3}),
+                        torch::tensor({true, true, false}).view({1, 1, 1, 3})};
+    const auto log_probabilities = prediction.log_softmax(1);
+    const double expected = -(2.0 * log_probabilities[0][1][0][0].item<double>() +
+                              3.0 * log_probabilities[0][3][0][1].item<double>()) /
+                            5.0;
+    for (const auto fidelity : {Fidelity::corrected, Fidelity::as_released})
+        EXPECT_NEAR(task_loss(weighted, prediction, target, fidelity).item<double>(), expected, 1e-12);
+    weighted.class_weights.assign(4, 0.1);
+    EXPECT_NEAR(task_loss(weighted, prediction, target).item<double>(),
+                task_loss(kSegmentation, prediction, target).item<double>(), 1e-12);
+    EXPECT_EQ(task_loss(weighted, prediction, without_valid_pixels(target)).item<double>(), 0);
+    weighted.class_weights.pop_back();
+    EXPECT_THROW(task_loss(weighted, prediction, target), Error);
+}
+
 TEST(TaskLoss, NormalsIsOneMinusTheMeanCosineWhateverTheLengths) {
     const auto prediction = torch::tensor({2.0, 0.0, 0.0, 3.0, 0.0, 0.0}, torch::kFloat64).view({1, 3, 1, 2});
     const auto truth = torch::tensor({5.0, 1.0, 0.0, 1.0, 0.0, 0.0}, torch::kFloat64).view({1, 3, 1, 2});
