@@ -31,7 +31,7 @@ def run_peer(options, name):
 def run_ours(options, name):
     environment = dict(os.environ, MTLPRUNE_NETWORKS_DIR=options.networks, OMP_NUM_THREADS=str(options.threads))
     command = [options.bench, f"--benchmark_filter=/{name}/real_time$", "--benchmark_format=json",
-               "--benchmark_min_time=0.05"]
+               "--benchmark_min_time=0.3"]
     output = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
     times = {}
     for entry in json.loads(output)["benchmarks"]:

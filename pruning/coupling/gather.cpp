@@ -58,14 +58,20 @@ std::vector<int64_t> row_offsets(const torch::Tensor& tensor, const std::vector<
 class WordCopier {
   public:
     WordCopier(const std::vector<int64_t>& indices, int64_t words_per_index) {
-        words_.reserve(indices.size() * words_per_index);
-        for (const int64_t index : indices)
-            for (int64_t i = 0; i < words_per_index; ++i) words_.push_back(index * words_per_index + i);
+        const auto each_word = [&](const auto& add) {
+            for (const int64_t index : indices)
+                for (int64_t i = 0; i < words_per_index; ++i) add(index * words_per_index + i);
+        };
 #if defined(__x86_64__)
-        if (!__builtin_cpu_supports("avx512f")) return;
-        masks_.resize(words_.back() / kLanes + 1);
-        for (const int64_t word : words_) masks_[word / kLanes] |= static_cast<uint16_t>(1 << word % kLanes);
+        if (__builtin_cpu_supports("avx512f")) {
+            masks_.resize((indices.back() + 1) * words_per_index / kLanes + 1);
+            each_word(
+                [&](int64_t word) { masks_[word / kLanes] |= static_cast<uint16_t>(1 << word % kLanes); });
+            return;
+        }
 #endif
+        words_.reserve(indices.size() * words_per_index);
+        each_word([&](int64_t word) { words_.push_back(word); });
     }
 
     void operator()(const Word* source, Word* target) const {

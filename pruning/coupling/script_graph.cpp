@@ -118,8 +118,7 @@ void ScriptTracer::collect_stored() {
         if (!c10::isIntegralType(tensor.scalar_type(), true)) return;
         trace_.graph.values[number].constant = tensor;
     };
-    for (const auto& item : module_.named_parameters()) add(item.name, item.value, false);
-    for (const auto& item : module_.named_buffers()) add(item.name, item.value, true);
+    visit_tensors(module_, add);
 }
 
 size_t ScriptTracer::new_value() {
@@ -403,6 +402,26 @@ void ScriptTracer::note_sizes(jit::Node& node, size_t output) {
     }
 }
 
+/// Parameters or buffers of an object and of the objects in it. `name` is that of the object and a dot.
+void visit_slots(const c10::ivalue::Object& object, std::string& name, bool buffers,
+                 const TensorVisitor& visit) {
+    const auto type = object.type();
+    const size_t length = name.size();
+    for (size_t i = 0; i < type->numAttributes(); ++i) {
+        const auto& slot = object.getSlot(i);
+        const bool is_module = type->getAttribute(i)->is_module();
+        const bool is_buffer =
+            !type->is_parameter(i) && type->getAttribute(i)->isSubtypeOf(*c10::TensorType::get());
+        if (!is_module && !(slot.isTensor() && (buffers ? is_buffer : type->is_parameter(i)))) continue;
+        name += type->getAttributeName(i);
+        if (is_module)
+            visit_slots(slot.toObjectRef(), name += '.', buffers, visit);
+        else
+            visit(name, slot.toTensor(), buffers);
+        name.resize(length);
+    }
+}
+
 void flatten(const c10::IValue& output, std::vector<torch::Tensor>& tensors) {
     if (output.isTensor()) {
         tensors.push_back(output.toTensor());
@@ -434,6 +453,11 @@ ScriptTrace trace_computed(const jit::Module& module, const std::vector<torch::T
 
 ScriptTrace trace(const jit::Module& module, const std::vector<torch::Tensor>& inputs) {
     return trace_computed(module, inputs, {});
+}
+
+void visit_tensors(const jit::Module& module, const TensorVisitor& visit) {
+    std::string name;
+    for (const bool buffers : {false, true}) visit_slots(*module._ivalue(), name, buffers, visit);
 }
 
 std::vector<torch::Tensor> flatten_outputs(const c10::IValue& output) {

@@ -15,14 +15,15 @@ namespace jit = torch::jit;
 
 NamedTensors tensors_of(const jit::Module& module) {
     NamedTensors tensors;
-    for (const auto& item : module.named_parameters()) tensors.parameters.emplace(item.name, item.value);
-    for (const auto& item : module.named_buffers())
-        if (item.value.defined()) tensors.buffers.emplace(item.name, item.value);
+    visit_tensors(module, [&](const std::string& name, const torch::Tensor& tensor, bool is_buffer) {
+        if (tensor.defined()) (is_buffer ? tensors.buffers : tensors.parameters).emplace(name, tensor);
+    });
     return tensors;
 }
 
 void add_method(const c10::ClassTypePtr& type, const std::string& name, std::shared_ptr<jit::Graph> code) {
-    type->addMethod(type->compilation_unit()->create_function({*type->name(), name}, std::move(code)));
+    type->addMethod(
+        type->compilation_unit()->create_function(c10::QualifiedName(*type->name(), name), std::move(code)));
 }
 
 /// A new type with the module's attributes, constants and methods, all but forward.

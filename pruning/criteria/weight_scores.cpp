@@ -9,6 +9,7 @@
 #include "datasets/config.h"
 #include "datasets/error.h"
 #include "datasets/random.h"
+#include "pruning/coupling/script_graph.h"
 #include "pruning/criteria/filter_distances.h"
 #include "pruning/criteria/scored_members.h"
 #include "pruning/criteria/weight_sums.h"
@@ -221,8 +222,8 @@ StoredTensors stored_tensors(const torch::nn::Module& module) {
 
 StoredTensors stored_tensors(const torch::jit::Module& module) {
     StoredTensors tensors;
-    for (const auto& item : module.named_parameters()) tensors[item.name] = item.value;
-    for (const auto& item : module.named_buffers()) tensors[item.name] = item.value;
+    visit_tensors(
+        module, [&](const std::string& name, const torch::Tensor& tensor, bool) { tensors[name] = tensor; });
     return tensors;
 }
 
