@@ -66,6 +66,8 @@ class EditFinder {
             {"conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"});
         add(&EditFinder::index_select, {"index_select"});
         add(&EditFinder::index, {"index"});
+        add(&EditFinder::dot_product_attention,
+            {"scaled_dot_product_attention", "_scaled_dot_product_attention"});
         add(&EditFinder::native_attention, {"_native_multi_head_attention"});
         add(&EditFinder::encoder_layer, {"_transformer_encoder_layer_fwd"});
         return table;
@@ -255,14 +257,28 @@ class EditFinder {
             if (graph_.values[indices[i]].is_tensor) renumber(indices[i], node.inputs[0], i);
     }
 
+    /// The operator divides by the square root of a head's width, which shrinks: the queries make up for it.
+    void dot_product_attention(const TracedNode& node) {
+        const size_t axis = rank(node.inputs[0]) - 1;
+        if (!scales_by_width(graph_, node) || !kept_.changes(node.inputs[0], axis)) return;
+        const double factor = width_factor(node.inputs[0], axis);
+        if (!edits_.query_factors.emplace(code_, factor).second && edits_.query_factors[code_] != factor)
+            throw Error("surgery", "attention in a loop", "heads of one width", "two widths");
+    }
+
+    double width_factor(size_t value, size_t axis) const {
+        return std::sqrt(static_cast<double>(kept_.size(value, axis)) /
+                         static_cast<double>(graph_.values[value].shape[axis]));
+    }
+
     /// The operator divides by the square root of a head's width, which shrinks: the rows that make q make up
     /// for it.
     void attention(const TracedNode& node, size_t embedding, size_t weight) {
         const size_t axis = rank(node.inputs[0]) - 1;
         if (!kept_.changes(node.inputs[0], axis)) return;
-        const int64_t old = graph_.values[node.inputs[0]].shape[axis], now = kept_.size(node.inputs[0], axis);
+        const int64_t now = kept_.size(node.inputs[0], axis);
         change(embedding, -1, now);
-        const double factor = std::sqrt(static_cast<double>(now) / static_cast<double>(old));
+        const double factor = width_factor(node.inputs[0], axis);
         for (const size_t input : {weight, weight + 1})
             edits_.rescalings.push_back({node.inputs[input], 0, now, factor});
     }
@@ -399,6 +415,10 @@ void edit_code(ScriptTrace& script, const TracedGraph& graph, const CodeEdits& e
                          .value_or(std::vector<int64_t>())
                          .size();
         change_number(node, argument, element, edit->second, length);
+    }
+    for (const auto& [node, factor] : edits.query_factors) {
+        const jit::WithInsertPoint guard(node);
+        node->replaceInput(0, script.code->insert(c10::aten::mul, {node->input(0), factor}));
     }
     for (auto* value : script.constants) {
         const auto edit = edits.tensors.find(value);

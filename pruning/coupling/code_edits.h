@@ -48,6 +48,7 @@ struct CodeEdits {
     std::map<torch::jit::Value*, torch::Tensor> tensors;  ///< constants
     std::map<size_t, torch::Tensor> buffers;              ///< new contents of stored index tensors, per value
     std::vector<Rescaling> rescalings;
+    std::map<torch::jit::Node*, double> query_factors;  ///< attention whose scale would change
 };
 
 /// Throws Error naming the operator when one piece of code would need two different numbers.

@@ -39,6 +39,8 @@ size_t wrap_axis(int64_t axis, size_t rank);
 /// An argument that names one axis of a tensor of this rank, counted from the front; nothing when it is no
 /// constant.
 std::optional<size_t> axis_argument(const Labelling& l, const TracedNode& node, size_t input, size_t rank);
+/// Attention that divides by the square root of a head's width, since no other scale is given.
+bool scales_by_width(const TracedGraph& graph, const TracedNode& node);
 /// Freezes all tensors that the node reads.
 void freeze_inputs(Labelling& l, const TracedNode& node, const std::string& why);
 

@@ -7,16 +7,18 @@ namespace {
 constexpr const char* kScale = "the operator's own scale depends on how many channels a head has";
 
 /// scaled_dot_product_attention(q, k, v, mask, ...): q [..., n, d], k [..., m, d], v [..., m, e] -> [..., n,
-/// e]. Without a scale of its own it divides by sqrt(d), so d must stay; whole heads may leave.
+/// e]. Without a scale given it divides by sqrt(d): where the code cannot be edited, d must stay.
 void dot_product_attention(Labelling& l, const TracedNode& node) {
     auto q = l.labels(node.inputs[0]), k = l.labels(node.inputs[1]), v = l.labels(node.inputs[2]);
     const size_t rank = q.shape.size(), tokens = rank - 2, depth = rank - 1;
-    const bool has_scale = node.inputs.size() > 6 && l.graph().number(node.inputs[6]).has_value();
+    if (node.inputs.size() > 7 && l.graph().number(node.inputs[7]).value_or(0) != 0)
+        return freeze_inputs(l, node, "heads of keys and values shared between heads of queries");
+    const bool keeps_scale = l.graph().editable || !scales_by_width(l.graph(), node);
     for (auto* x : {&q, &k, &v}) {
         l.separate(*x, {depth});
         if (x != &q) l.fix_axis(*x, tokens, "attention sums over these tokens");
     }
-    if (has_scale && (q.vanishes || k.vanishes)) {
+    if (keeps_scale && (q.vanishes || k.vanishes)) {
         l.join(l.alone(q, depth), l.alone(k, depth), "one side of an attention product is fixed");
     } else {
         l.fix_axis(q, depth, kScale);
@@ -102,6 +104,11 @@ void encoder_layer(Labelling& l, const TracedNode& node) {
 }
 
 }  // namespace
+
+bool scales_by_width(const TracedGraph& graph, const TracedNode& node) {
+    const bool has_argument = node.kind == "aten::scaled_dot_product_attention" && node.inputs.size() > 6;
+    return !has_argument || !graph.number(node.inputs[6]);
+}
 
 void add_attention_rules(RuleTable& rules) {
     add_rules(rules, dot_product_attention,

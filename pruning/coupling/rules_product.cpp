@@ -3,15 +3,13 @@
 #include <map>
 #include <numeric>
 
+#include "pruning/coupling/einsum_equation.h"
 #include "pruning/coupling/label_propagation.h"
 
 namespace mtlprune {
 namespace {
 
 constexpr const char* kNotZero = "channels are multiplied that are not zero when their weights are";
-
-/// One number per axis; equal numbers are the same index of the sum.
-using Letters = std::vector<int>;
 
 bool contains(const Letters& letters, int letter) {
     return std::find(letters.begin(), letters.end(), letter) != letters.end();
@@ -170,65 +168,17 @@ void add_product(Labelling& l, const TracedNode& node) {
     l.set(node.outputs[0], std::move(result));
 }
 
-/// Letters of one side of an einsum's equation. An ellipsis stands for the axes that the letters leave of
-/// `rank`, which are counted from the last.
-class EinsumLetters {
-  public:
-    Letters read(const std::string& text, size_t rank) {
-        const bool has_ellipsis = text.find("...") != std::string::npos;
-        const size_t named = text.size() - (has_ellipsis ? 3 : 0);
-        Letters letters;
-        for (size_t i = 0; i < text.size(); ++i) {
-            if (text[i] != '.') {
-                letters.push_back(number(text[i]));
-                continue;
-            }
-            for (size_t axis = rank - named; axis > 0; --axis)
-                letters.push_back(number(-static_cast<int>(axis)));
-            i += 2;
-        }
-        return letters;
-    }
-    /// Axes that all ellipses together have.
-    size_t ellipsis_rank() const {
-        return numbers_.empty() ? 0 : static_cast<size_t>(std::max(0, -numbers_.begin()->first));
-    }
-
-  private:
-    int number(int key) { return numbers_.emplace(key, static_cast<int>(numbers_.size())).first->second; }
-    std::map<int, int> numbers_;
-};
-
-/// What an equation without "->" gives: the ellipsis, then the letters that occur once, in alphabetical
-/// order.
-std::string implied_output(const std::string& inputs) {
-    std::string output = inputs.find('.') != std::string::npos ? "..." : "";
-    for (char letter = 'A'; letter <= 'z'; ++letter)
-        if (std::count(inputs.begin(), inputs.end(), letter) == 1) output += letter;
-    return output;
-}
-
 /// "bnc,bnc->bc" over tensors; repeated letters in one operand freeze.
 void einsum(Labelling& l, const TracedNode& node) {
     const auto& equation = l.graph().values[node.inputs[0]].constant;
     const auto& values = l.graph().values[node.inputs[1]].elements;
     if (!equation || !equation->isString()) return freeze_inputs(l, node, "its equation is no constant");
-    std::string text = equation->toStringRef();
-    std::erase(text, ' ');
-    const auto arrow = text.find("->");
-    const auto inputs = text.substr(0, arrow);
-    const auto output = arrow == std::string::npos ? implied_output(inputs) : text.substr(arrow + 2);
-    Product product{values, {}, {}};
-    EinsumLetters letters;
-    size_t start = 0;
-    for (const size_t value : values) {
-        const size_t end = std::min(inputs.find(',', start), inputs.size());
-        product.letters.push_back(letters.read(inputs.substr(start, end - start), l.shape(value).size()));
-        if (repeats(product.letters.back())) return freeze_inputs(l, node, "takes a diagonal");
-        start = end + 1;
-    }
-    const size_t named = output.size() - (output.find('.') != std::string::npos ? 3 : 0);
-    product.out = letters.read(output, named + letters.ellipsis_rank());
+    std::vector<size_t> ranks;
+    for (const size_t value : values) ranks.push_back(l.shape(value).size());
+    const auto parsed = parse_einsum(equation->toStringRef(), ranks);
+    if (std::any_of(parsed.operands.begin(), parsed.operands.end(), repeats))
+        return freeze_inputs(l, node, "takes a diagonal");
+    const Product product{values, parsed.operands, parsed.out};
     l.set(node.outputs[0], contract(l, product, l.shape(node.outputs[0])));
 }
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "datasets/error.h"
+#include "pruning/coupling/script_graph.h"
 #include "pruning/coupling/surgery.h"
 #include "tests/pruning/toy_networks.h"
 
@@ -106,6 +107,42 @@ TEST(Cost, GrowsWithTheBatch) {
 TEST(Cost, CountsMustFitTheGroups) {
     const auto coupling = toy::couple(toy::residual());
     EXPECT_THROW(cost_of(coupling, {1}), Error);
+}
+
+/// MACs of one operator written in TorchScript, on inputs of these shapes.
+int64_t operator_macs(const std::string& forward, const std::vector<std::vector<int64_t>>& inputs) {
+    torch::jit::Module module("net");
+    module.define(forward);
+    std::vector<torch::Tensor> tensors;
+    for (const auto& shape : inputs) tensors.push_back(torch::zeros(shape));
+    return cost_of(trace(module, tensors).graph).macs;
+}
+
+TEST(Cost, OfProductsOfActivations) {
+    EXPECT_EQ(operator_macs("def forward(self, x, y):\n  return torch.einsum('bhnd,bhmd->bhnm', [x, y])\n",
+                            {{2, 3, 5, 7}, {2, 3, 6, 7}}),
+              2 * 3 * 5 * 6 * 7);
+    EXPECT_EQ(operator_macs("def forward(self, x, y):\n  return torch.einsum('...i,ij', [x, y])\n",
+                            {{4, 5, 7}, {7, 6}}),
+              4 * 5 * 7 * 6);
+    EXPECT_EQ(operator_macs("def forward(self, x, y, w):\n  return torch.bilinear(x, y, w, None)\n",
+                            {{4, 5}, {4, 3}, {6, 5, 3}}),
+              4 * 6 * 5 * 3);
+    EXPECT_EQ(operator_macs("def forward(self, q, k, v):\n  return " + toy::attention_call("q, k, v") + "\n",
+                            {{2, 3, 5, 8}, {2, 3, 6, 8}, {2, 3, 6, 4}}),
+              2 * 3 * 5 * 6 * (8 + 4));
+}
+
+TEST(Cost, OfRecurrentLayers) {
+    const std::string lstm =
+        "def forward(self, x, h, c, i, r, b):\n"
+        "  y, hn, cn = torch.lstm(x, [h, c], [i, r, b, b], True, 1, 0.0, False, False, True)\n  return y\n";
+    EXPECT_EQ(operator_macs(lstm, {{3, 7, 5}, {1, 3, 6}, {1, 3, 6}, {24, 5}, {24, 6}, {24}}),
+              3 * 7 * 24 * (5 + 6));
+    EXPECT_EQ(
+        operator_macs("def forward(self, x, h, i, r):\n  return torch.gru_cell(x, h, i, r, None, None)\n",
+                      {{3, 5}, {3, 6}, {18, 5}, {18, 6}}),
+        3 * 18 * (5 + 6));
 }
 
 }  // namespace

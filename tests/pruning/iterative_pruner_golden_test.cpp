@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <numeric>
 #include <set>
+#include <stdexcept>
 
 #include "pruning/allocation/global_selection.h"
 #include "pruning/criteria/cosprune.h"
@@ -67,6 +68,9 @@ std::vector<std::vector<int64_t>> per_group(const std::vector<int64_t>& indices,
                                             const std::vector<int64_t>& offsets) {
     std::vector<std::vector<int64_t>> groups(offsets.size() - 1);
     for (const int64_t index : indices) {
+        if (index < 0 || index >= offsets.back())
+            throw std::out_of_range("golden filter " + std::to_string(index) + " of " +
+                                    std::to_string(offsets.back()));
         const auto group = std::upper_bound(offsets.begin(), offsets.end(), index) - offsets.begin() - 1;
         groups[group].push_back(index - offsets[group]);
     }

@@ -102,6 +102,24 @@ TEST(ScriptNetwork, AScaleComputedFromASizeKeepsItsValue) {
     prune_half(make);
 }
 
+TEST(ScriptNetwork, AttentionThatScalesByTheWidthOfItsHeadsKeepsItsScale) {
+    const std::vector<std::pair<std::string, std::vector<int64_t>>> parameters = {
+        {"wq", {8, 5}}, {"wk", {8, 5}}, {"wv", {8, 5}}, {"wo", {3, 8}}};
+    const auto make = [&] {
+        return script(parameters,
+                      "def forward(self, x):\n"
+                      "  q = torch.linear(x, self.wq).view(1, -1, 2, 4).transpose(1, 2)\n"
+                      "  k = torch.linear(x, self.wk).view(1, -1, 2, 4).transpose(1, 2)\n"
+                      "  v = torch.linear(x, self.wv).view(1, -1, 2, 4).transpose(1, 2)\n"
+                      "  y = " +
+                          toy::attention_call("q, k, v") +
+                          "\n  return torch.linear(y.transpose(1, 2).flatten(2), self.wo)\n");
+    };
+    const auto pruned = prune_half(make, 6);
+    for (const char* name : {"wq", "wk", "wv"})
+        EXPECT_EQ(pruned.module.attr(name).toTensor().size(0), 4) << name;
+}
+
 TEST(ScriptNetwork, BoundsShiftsAndIndicesFollow) {
     const auto make = [] {
         return between(

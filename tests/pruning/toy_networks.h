@@ -31,6 +31,15 @@ inline torch::Tensor uniform(std::vector<int64_t> shape, uint64_t key) {
     return torch::empty(shape, torch::kFloat64).uniform_(-1.0, 1.0, generator);
 }
 
+/// The fused attention operator without a scale, as this LibTorch's TorchScript has it.
+inline std::string attention_call(const std::string& arguments) {
+#if TORCH_VERSION_MAJOR >= 2
+    return "torch.scaled_dot_product_attention(" + arguments + ")";
+#else
+    return "torch._scaled_dot_product_attention(" + arguments + ", None, 0.0, False, False)[0]";
+#endif
+}
+
 /// Float64, eval mode, all parameters and running statistics drawn from a fixed key.
 inline Network finish(Network network, TracedFunction forward) {
     torch::NoGradGuard no_grad;
