@@ -124,11 +124,12 @@ std::vector<TaskSpec> packed_tasks(const nlohmann::json& json, const std::string
     std::vector<TaskSpec> tasks;
     for (const auto& task : json) {
         const std::string name = text(task, "name", place);
+        const std::string where = fmt::format("{}: {}", place, name);
         if (!task.contains("channels") || !task["channels"].is_number_integer() || task["channels"] < 1 ||
             task["channels"] > 65536)
-            reject(place + ": " + name, "channels in 1..65536", task);
+            reject(where, "channels in 1..65536", task);
         tasks.push_back({name, task_kind(text(task, "kind", place), place), task["channels"].get<int64_t>(),
-                         class_weights(task, place + ": " + name)});
+                         class_weights(task, where)});
     }
     return tasks;
 }
