@@ -14,6 +14,7 @@ using winograd::kFrequencies;
 using winograd::kPanel;
 
 constexpr int64_t kTaps = 9;
+constexpr int64_t kGroup = 16;  ///< inputs whose taps move together, for the sake of cache lines
 alignas(64) constexpr float kZeros[kPanel] = {};
 
 int64_t panels(int64_t channels) {
@@ -112,12 +113,10 @@ void write_outputs(const float* products, int64_t plane, const Map& map, int64_t
 torch::Tensor transform_weights(const torch::Tensor& weight, bool rotated) {
     const auto source = weight.contiguous();
     const int64_t inputs = weight.size(rotated ? 0 : 1), outputs = weight.size(rotated ? 1 : 0);
-    const int64_t input_pitch = weight.stride(1), width = weight.size(1);
-    (void)input_pitch;
+    const int64_t width = weight.size(1);
     auto result = scratch(panels(outputs) * kFrequencies * inputs * kPanel);
     const float* from = source.data_ptr<float>();
     float* to = result.data_ptr<float>();
-    constexpr int64_t kGroup = 16;  // inputs whose taps are collected together, for the sake of cache lines
     const int64_t groups = (inputs + kGroup - 1) / kGroup;
     at::parallel_for(0, panels(outputs) * groups, 1, [&](int64_t begin, int64_t end) {
         float taps[kGroup][kTaps][kPanel] = {};
@@ -187,8 +186,22 @@ torch::Tensor convolve_tiles(const torch::Tensor& x, const torch::Tensor& weight
     return result;
 }
 
-/// Sums over all tiles: the weight gradient's frequencies [frequency][panel of outputs][input][32] and the
-/// bias gradient.
+/// The sums over tiles are cut into slices, one thread's each, whose partial sums are added in order. More
+/// slices serve more threads but take memory; the number depends on shapes alone, and with it every bit.
+struct Slices {
+    int64_t count, tiles;  ///< slices, tiles per slice
+    int64_t floats;        ///< of one slice's frequencies, [frequency][panel of outputs][input][32]
+
+    static Slices of(const Map& in, const Map& out) {
+        constexpr int64_t kBudget = 64 << 20, kFewestTiles = 200;
+        const int64_t floats = kFrequencies * panels(out.channels) * in.channels * kPanel;
+        const int64_t count = std::min<int64_t>(kBudget / (4 * floats), in.tiles() / kFewestTiles);
+        const int64_t slices = std::clamp<int64_t>(count, 1, 16);
+        return {slices, (in.tiles() + slices - 1) / slices, floats};
+    }
+};
+
+/// Partial sums: the weight gradient's frequencies [slice][floats] and the bias gradient [slice][O].
 struct GradientSums {
     torch::Tensor frequencies, bias;
 };
@@ -196,77 +209,93 @@ struct GradientSums {
 /// The frequency with row 1 and column 1 of A y A^T is the sum of the tile's four positions.
 constexpr int64_t kSumFrequency = 5;
 
-void add_bias_gradient(const Block& y, int64_t panel, int64_t count, int64_t columns, double* bias) {
-    float sum[kPanel] = {};
-    const float* values = y.at(kSumFrequency, panel);
-    for (int64_t tile = 0; tile < count; ++tile)
-        for (int64_t lane = 0; lane < kPanel; ++lane) sum[lane] += values[tile * kPanel + lane];
-    for (int64_t lane = 0; lane < columns; ++lane) bias[panel * kPanel + lane] += sum[lane];
+void add_bias_gradient(const Block& y, int64_t count, double* bias) {
+    for (int64_t channel = 0; channel < y.channels; channel += kPanel) {
+        float sum[kPanel] = {};
+        const float* values = y.at(kSumFrequency, channel / kPanel);
+        for (int64_t tile = 0; tile < count; ++tile)
+            for (int64_t lane = 0; lane < kPanel; ++lane) sum[lane] += values[tile * kPanel + lane];
+        const int64_t width = std::min(kPanel, y.channels - channel);
+        for (int64_t lane = 0; lane < width; ++lane) bias[channel + lane] += sum[lane];
+    }
 }
 
-/// Adds a chunk of `count` tiles: each frequency and panel is one thread's, so that sums have one order.
-void add_products(const Block& v, const Block& y, int64_t count, bool first, float* sums, double* bias) {
-    const int64_t output_panels = panels(y.channels);
-    at::parallel_for(0, kFrequencies * output_panels, 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-            const int64_t k = i / output_panels, panel = i % output_panels;
+void add_products(const Block& v, const Block& y, int64_t count, bool first, float* sums) {
+    for (int64_t k = 0; k < kFrequencies; ++k)
+        for (int64_t panel = 0; panel < panels(y.channels); ++panel) {
             const int64_t columns = std::min(kPanel, y.channels - panel * kPanel);
+            float* target = sums + (k * panels(y.channels) + panel) * v.channels * kPanel;
             for (int64_t from = 0; from < v.channels; from += kPanel)
                 kernels().product({v.at(k, from / kPanel), 1, kPanel, count, 0, y.at(k, panel),
-                                   sums + (i * v.channels + from) * kPanel,
-                                   std::min(kPanel, v.channels - from), columns, count, !first});
-            if (k == kSumFrequency) add_bias_gradient(y, panel, count, columns, bias);
+                                   target + from * kPanel, std::min(kPanel, v.channels - from), columns,
+                                   count, !first});
         }
-    });
 }
 
+/// Tiles that are summed in registers; their frequencies should stay in a core's cache.
 int64_t tiles_per_chunk(int64_t inputs, int64_t outputs) {
     const int64_t floats = kFrequencies * kPanel * (panels(inputs) + panels(outputs));
-    return std::clamp<int64_t>(MB_WG / (4 * floats), 128, 2048);
+    return std::clamp<int64_t>(MB_WG / (4 * floats), 64, 256);
 }
 
 GradientSums sum_gradients(const torch::Tensor& gradient, const torch::Tensor& x) {
     const auto g = gradient.contiguous(torch::MemoryFormat::ChannelsLast);
     const auto source = x.contiguous(torch::MemoryFormat::ChannelsLast);
     const Map in = Map::of(x, x.size(1)), out = Map::of(x, gradient.size(1));
-    const int64_t tiles = in.tiles();
-    const int64_t capacity = std::min(tiles, tiles_per_chunk(in.channels, out.channels));
-    Block v = {capacity, in.channels}, y = {capacity, out.channels};
-    const auto memory = scratch(v.floats() + y.floats());
-    v.data = memory.data_ptr<float>();
-    y.data = v.data + v.floats();
-    GradientSums sums = {scratch(kFrequencies * panels(out.channels) * in.channels * kPanel),
-                         at::zeros({out.channels}, torch::kDouble)};
+    const Slices slices = Slices::of(in, out);
+    GradientSums sums = {scratch(slices.count * slices.floats),
+                         at::zeros({slices.count, out.channels}, torch::kDouble)};
     const float *inputs = source.data_ptr<float>(), *gradients = g.data_ptr<float>();
-    for (int64_t begin = 0; begin < tiles; begin += capacity) {
-        const int64_t count = std::min(capacity, tiles - begin);
-        at::parallel_for(0, count, 16, [&](int64_t first, int64_t last) {
-            transform_tiles<4>(inputs, in, begin, first, last, v, kernels().data);
-            transform_tiles<2>(gradients, out, begin, first, last, y, kernels().gradient);
-        });
-        add_products(v, y, count, begin == 0, sums.frequencies.data_ptr<float>(),
-                     sums.bias.data_ptr<double>());
-    }
+    float* frequencies = sums.frequencies.data_ptr<float>();
+    double* bias = sums.bias.data_ptr<double>();
+    at::parallel_for(0, slices.count, 1, [&](int64_t first, int64_t last) {
+        const int64_t capacity = tiles_per_chunk(in.channels, out.channels);
+        Block v = {capacity, in.channels}, y = {capacity, out.channels};
+        const auto memory = scratch(v.floats() + y.floats());
+        v.data = memory.data_ptr<float>();
+        y.data = v.data + v.floats();
+        for (int64_t slice = first; slice < last; ++slice) {
+            const int64_t start = slice * slices.tiles, end = std::min(in.tiles(), start + slices.tiles);
+            for (int64_t begin = start; begin < end; begin += capacity) {
+                const int64_t count = std::min(capacity, end - begin);
+                transform_tiles<4>(inputs, in, begin, 0, count, v, kernels().data);
+                transform_tiles<2>(gradients, out, begin, 0, count, y, kernels().gradient);
+                add_products(v, y, count, begin == start, frequencies + slice * slices.floats);
+                add_bias_gradient(y, count, bias + slice * out.channels);
+            }
+        }
+    });
     return sums;
 }
 
-/// [frequency][panel of outputs][input][32] -> [O,C,3,3].
-torch::Tensor weight_gradient(const torch::Tensor& frequencies, const torch::Tensor& weight) {
-    const int64_t outputs = weight.size(0), inputs = weight.size(1);
+/// The sum over slices of the frequencies of one input and panel of outputs, [frequency][32].
+void add_slices(const float* from, int64_t plane, const Slices& slices, float* sum) {
+    for (int64_t k = 0; k < kFrequencies; ++k)
+        for (int64_t slice = 0; slice < slices.count; ++slice) {
+            const float* values = from + slice * slices.floats + k * plane;
+            float* target = sum + k * kPanel;
+            for (int64_t lane = 0; lane < kPanel; ++lane)
+                target[lane] = slice == 0 ? values[lane] : target[lane] + values[lane];
+        }
+}
+
+/// [slice][frequency][panel of outputs][input][32] -> [O,C,3,3].
+torch::Tensor weight_gradient(const torch::Tensor& frequencies, const Slices& slices, int64_t outputs,
+                              int64_t inputs) {
     auto result = at::empty({outputs, inputs, 3, 3}, torch::kFloat);
     const float* from = frequencies.data_ptr<float>();
     float* to = result.data_ptr<float>();
-    constexpr int64_t kGroup = 16;  // as in transform_weights
-    const int64_t groups = (inputs + kGroup - 1) / kGroup;
+    const int64_t groups = (inputs + kGroup - 1) / kGroup, plane = panels(outputs) * inputs * kPanel;
     at::parallel_for(0, panels(outputs) * groups, 1, [&](int64_t begin, int64_t end) {
-        float taps[kGroup][kTaps][kPanel];
+        float taps[kGroup][kTaps][kPanel], sum[kFrequencies * kPanel];
         for (int64_t i = begin; i < end; ++i) {
             const int64_t panel = i / groups, input = i % groups * kGroup;
             const int64_t count = std::min(kGroup, inputs - input);
             const int64_t columns = std::min(kPanel, outputs - panel * kPanel);
-            for (int64_t j = 0; j < count; ++j)
-                kernels().weight_gradient(from + (panel * inputs + input + j) * kPanel,
-                                          panels(outputs) * inputs * kPanel, taps[j][0]);
+            for (int64_t j = 0; j < count; ++j) {
+                add_slices(from + (panel * inputs + input + j) * kPanel, plane, slices, sum);
+                kernels().weight_gradient(sum, kPanel, taps[j][0]);
+            }
             for (int64_t lane = 0; lane < columns; ++lane) {
                 float* row = to + ((panel * kPanel + lane) * inputs + input) * kTaps;
                 for (int64_t j = 0; j < count; ++j)
@@ -293,8 +322,8 @@ std::array<torch::Tensor, 3> winograd_backward(const torch::Tensor& gradient, co
         gradients[0] = convolve_tiles(gradient, transform_weights(weight, true), weight.size(1), {});
     if (!wanted[1] && !wanted[2]) return gradients;
     const auto sums = sum_gradients(gradient, x);
-    if (wanted[1]) gradients[1] = weight_gradient(sums.frequencies, weight);
-    if (wanted[2]) gradients[2] = sums.bias.to(torch::kFloat);
+    if (wanted[1]) gradients[1] = weight_gradient(sums.frequencies, Slices::of(Map::of(x, x.size(1)), Map::of(x, weight.size(0))), weight.size(0), weight.size(1));
+    if (wanted[2]) gradients[2] = sums.bias.sum(0).to(torch::kFloat);
     return gradients;
 }
 
