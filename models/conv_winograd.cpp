@@ -15,6 +15,9 @@ using winograd::kPanel;
 
 constexpr int64_t kTaps = 9;
 constexpr int64_t kGroup = 16;  ///< inputs whose taps move together, for the sake of cache lines
+#ifndef TUNING
+constexpr int64_t kForwardCache = 1 << 20, kGradientCache = 2 << 20;  ///< bytes of a core's cache to use
+#endif
 alignas(64) constexpr float kZeros[kPanel] = {};
 
 int64_t panels(int64_t channels) {
@@ -108,8 +111,8 @@ void write_outputs(const float* products, int64_t plane, const Map& map, int64_t
     }
 }
 
-/// The weights' frequencies, [panel of outputs][frequency][input][32]; `rotated` for the input gradient, where
-/// inputs and outputs change places.
+/// The weights' frequencies, [panel of outputs][frequency][input][32]; `rotated` for the input gradient,
+/// where inputs and outputs change places.
 torch::Tensor transform_weights(const torch::Tensor& weight, bool rotated) {
     const auto source = weight.contiguous();
     const int64_t inputs = weight.size(rotated ? 0 : 1), outputs = weight.size(rotated ? 1 : 0);
@@ -150,7 +153,7 @@ torch::Tensor padded_bias(const torch::Tensor& bias, int64_t outputs) {
 /// Tiles whose transformed inputs and one panel of products stay in a core's cache beside some weights.
 int64_t tiles_per_block(int64_t inputs) {
     const int64_t floats = kFrequencies * kPanel * (panels(inputs) + 1);
-    return std::clamp<int64_t>(MB_FWD / (4 * floats), 42, 140) / 14 * 14;
+    return std::clamp<int64_t>(kForwardCache / (4 * floats), 42, 140) / 14 * 14;
 }
 
 /// `weights` from transform_weights.
@@ -235,7 +238,7 @@ void add_products(const Block& v, const Block& y, int64_t count, bool first, flo
 /// Tiles that are summed in registers; their frequencies should stay in a core's cache.
 int64_t tiles_per_chunk(int64_t inputs, int64_t outputs) {
     const int64_t floats = kFrequencies * kPanel * (panels(inputs) + panels(outputs));
-    return std::clamp<int64_t>(MB_WG / (4 * floats), 64, 256);
+    return std::clamp<int64_t>(kGradientCache / (4 * floats), 64, 256);
 }
 
 GradientSums sum_gradients(const torch::Tensor& gradient, const torch::Tensor& x) {
@@ -322,7 +325,10 @@ std::array<torch::Tensor, 3> winograd_backward(const torch::Tensor& gradient, co
         gradients[0] = convolve_tiles(gradient, transform_weights(weight, true), weight.size(1), {});
     if (!wanted[1] && !wanted[2]) return gradients;
     const auto sums = sum_gradients(gradient, x);
-    if (wanted[1]) gradients[1] = weight_gradient(sums.frequencies, Slices::of(Map::of(x, x.size(1)), Map::of(x, weight.size(0))), weight.size(0), weight.size(1));
+    if (wanted[1])
+        gradients[1] =
+            weight_gradient(sums.frequencies, Slices::of(Map::of(x, x.size(1)), Map::of(x, weight.size(0))),
+                            weight.size(0), weight.size(1));
     if (wanted[2]) gradients[2] = sums.bias.sum(0).to(torch::kFloat);
     return gradients;
 }

@@ -89,8 +89,7 @@ MTLPRUNE_INLINE void transform(const V* in, V* out) {
 #pragma GCC unroll 4
     for (int i = 0; i < Step::kIn; ++i) Step::run(in + i, Step::kIn, half + i, Step::kIn);
 #pragma GCC unroll 4
-    for (int i = 0; i < Step::kOut; ++i)
-        Step::run(half + i * Step::kIn, 1, out + i * Step::kOut, 1);
+    for (int i = 0; i < Step::kOut; ++i) Step::run(half + i * Step::kIn, 1, out + i * Step::kOut, 1);
 }
 
 /// Reads element i of lane j with `load(i, j)` and hands it on with `store(i, j, value)`.
@@ -155,8 +154,7 @@ MTLPRUNE_INLINE void block(const Product& p, int64_t row, int64_t column) {
 #pragma GCC unroll 16
     for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 2
-        for (int j = 0; j < Vectors; ++j)
-            sum[i][j] = Vector<Lanes>{};
+        for (int j = 0; j < Vectors; ++j) sum[i][j] = Vector<Lanes>{};
     const float* b = p.b + column;
     const float* beginning = p.a + row * p.row_stride;
     for (int64_t left = p.depth; left > 0; left -= p.run, beginning += p.hop) {
@@ -231,9 +229,11 @@ __attribute__((target("avx2,fma"))) void avx2(Arguments... arguments) {
 }
 #endif
 
-#define MTLPRUNE_KERNELS(set)                                                                             \
-    {set<Multiply>, set<Scatter<DataStep>>, set<Scatter<GradientStep>>, set<Output>, set<Weight>, \
-     set<WeightGradient>}
+#define MTLPRUNE_KERNELS(set)                                                                        \
+    {                                                                                                \
+        set<Multiply>, set<Scatter<DataStep>>, set<Scatter<GradientStep>>, set<Output>, set<Weight>, \
+            set<WeightGradient>                                                                      \
+    }
 
 Kernels select() {
 #if defined(__x86_64__)
