@@ -15,9 +15,9 @@ using winograd::kPanel;
 
 constexpr int64_t kTaps = 9;
 constexpr int64_t kGroup = 16;  ///< inputs whose taps move together, for the sake of cache lines
-#ifndef TUNING
-constexpr int64_t kForwardCache = 1 << 20, kGradientCache = 2 << 20;  ///< bytes of a core's cache to use
-#endif
+/// Tiles that are transformed together: their frequencies should stay in a core's cache. Weight gradients
+/// take more at a time, to read and write the sums less often.
+constexpr int64_t kTilesPerBlock = 56, kTilesPerSum = 128;
 alignas(64) constexpr float kZeros[kPanel] = {};
 
 int64_t panels(int64_t channels) {
@@ -39,7 +39,7 @@ struct Map {
         return {x.size(0), channels, x.size(2), x.size(3)};
     }
 
-    /// Where the `side` x `side` positions of a tile begin, in floats; -1 outside. The inputs of a tile begin
+    /// Where the Side x Side positions of a tile begin, in floats; -1 outside. The inputs of a tile begin
     /// one row and one column before its outputs (`margin` 1).
     template <int Side>
     std::array<int64_t, Side * Side> positions(int64_t tile, int64_t margin) const {
@@ -71,13 +71,13 @@ struct Block {
 
 using Transform = void (*)(const float* const* source, float* target, int64_t plane);
 
-/// Transforms the tiles from `begin` on into the places `first`..`last` of `block`.
+/// Transforms `count` tiles from `begin` on.
 template <int Side>
-void transform_tiles(const float* values, const Map& map, int64_t begin, int64_t first, int64_t last,
-                     const Block& block, Transform transform) {
+void transform_tiles(const float* values, const Map& map, int64_t begin, int64_t count, const Block& block,
+                     Transform transform) {
     constexpr int kCount = Side * Side;
     float padded[kCount][kPanel] = {};
-    for (int64_t tile = first; tile < last; ++tile) {
+    for (int64_t tile = 0; tile < count; ++tile) {
         const auto positions = map.positions<Side>(begin + tile, Side == 4 ? 1 : 0);
         for (int64_t panel = 0; panel < panels(map.channels); ++panel) {
             const float* source[kCount];
@@ -150,10 +150,9 @@ torch::Tensor padded_bias(const torch::Tensor& bias, int64_t outputs) {
     return padded;
 }
 
-/// Tiles whose transformed inputs and one panel of products stay in a core's cache beside some weights.
-int64_t tiles_per_block(int64_t inputs) {
-    const int64_t floats = kFrequencies * kPanel * (panels(inputs) + 1);
-    return std::clamp<int64_t>(kForwardCache / (4 * floats), 42, 140) / 14 * 14;
+/// Of about the same size, and an even number of them, so that two threads have the same work.
+int64_t blocks_of(int64_t tiles) {
+    return (tiles + 2 * kTilesPerBlock - 1) / (2 * kTilesPerBlock) * 2;
 }
 
 /// `weights` from transform_weights.
@@ -167,15 +166,16 @@ torch::Tensor convolve_tiles(const torch::Tensor& x, const torch::Tensor& weight
     const float *values = source.data_ptr<float>(), *u = weights.data_ptr<float>();
     const float* offset = biases.data_ptr<float>();
     float* target = result.data_ptr<float>();
-    const int64_t capacity = tiles_per_block(in.channels), tiles = in.tiles();
-    at::parallel_for(0, (tiles + capacity - 1) / capacity, 1, [&](int64_t first, int64_t last) {
+    const int64_t tiles = in.tiles(), blocks = blocks_of(tiles);
+    const int64_t capacity = (tiles + blocks - 1) / blocks;
+    at::parallel_for(0, blocks, 1, [&](int64_t first, int64_t last) {
         Block v = {capacity, in.channels}, m = {capacity, kPanel};
         const auto memory = scratch(v.floats() + m.floats());
         v.data = memory.data_ptr<float>();
         m.data = v.data + v.floats();
         for (int64_t i = first; i < last; ++i) {
-            const int64_t begin = i * capacity, count = std::min(capacity, tiles - begin);
-            transform_tiles<4>(values, in, begin, 0, count, v, kernels().data);
+            const int64_t begin = i * capacity, count = std::clamp<int64_t>(tiles - begin, 0, capacity);
+            transform_tiles<4>(values, in, begin, count, v, kernels().data);
             for (int64_t panel = 0; panel < panels(outputs); ++panel) {
                 const int64_t columns = std::min(kPanel, outputs - panel * kPanel);
                 for (int64_t k = 0; k < kFrequencies; ++k)
@@ -235,12 +235,6 @@ void add_products(const Block& v, const Block& y, int64_t count, bool first, flo
         }
 }
 
-/// Tiles that are summed in registers; their frequencies should stay in a core's cache.
-int64_t tiles_per_chunk(int64_t inputs, int64_t outputs) {
-    const int64_t floats = kFrequencies * kPanel * (panels(inputs) + panels(outputs));
-    return std::clamp<int64_t>(kGradientCache / (4 * floats), 64, 256);
-}
-
 GradientSums sum_gradients(const torch::Tensor& gradient, const torch::Tensor& x) {
     const auto g = gradient.contiguous(torch::MemoryFormat::ChannelsLast);
     const auto source = x.contiguous(torch::MemoryFormat::ChannelsLast);
@@ -252,7 +246,7 @@ GradientSums sum_gradients(const torch::Tensor& gradient, const torch::Tensor& x
     float* frequencies = sums.frequencies.data_ptr<float>();
     double* bias = sums.bias.data_ptr<double>();
     at::parallel_for(0, slices.count, 1, [&](int64_t first, int64_t last) {
-        const int64_t capacity = tiles_per_chunk(in.channels, out.channels);
+        const int64_t capacity = kTilesPerSum;
         Block v = {capacity, in.channels}, y = {capacity, out.channels};
         const auto memory = scratch(v.floats() + y.floats());
         v.data = memory.data_ptr<float>();
@@ -261,8 +255,8 @@ GradientSums sum_gradients(const torch::Tensor& gradient, const torch::Tensor& x
             const int64_t start = slice * slices.tiles, end = std::min(in.tiles(), start + slices.tiles);
             for (int64_t begin = start; begin < end; begin += capacity) {
                 const int64_t count = std::min(capacity, end - begin);
-                transform_tiles<4>(inputs, in, begin, 0, count, v, kernels().data);
-                transform_tiles<2>(gradients, out, begin, 0, count, y, kernels().gradient);
+                transform_tiles<4>(inputs, in, begin, count, v, kernels().data);
+                transform_tiles<2>(gradients, out, begin, count, y, kernels().gradient);
                 add_products(v, y, count, begin == start, frequencies + slice * slices.floats);
                 add_bias_gradient(y, count, bias + slice * out.channels);
             }

@@ -15,9 +15,11 @@ enum class Pass { forward, input_gradient, weight_gradient };
 /// oneDNN in one of two memory layouts, models/conv_taps.h or models/conv_winograd.h.
 enum class Kernel { contiguous, channels_last, taps, winograd };
 
-/// WINORULE
-bool winograd_pays(const torch::Tensor& x, const torch::Tensor& weight) {
-    return std::min(weight.size(0), weight.size(1)) >= 32;
+/// Fewer channels than about 24 are mostly padding to models/winograd_kernels.h, smaller maps mostly border.
+/// Forward passes and input gradients transform the weights first, which must not be most of the work.
+bool winograd_pays(Pass pass, const torch::Tensor& x, const torch::Tensor& weight, int64_t maps) {
+    if (std::min(weight.size(0), weight.size(1)) < 24 || std::min(x.size(2), x.size(3)) < 8) return false;
+    return pass == Pass::weight_gradient || weight.numel() <= 4 * maps;
 }
 
 /// The rule, read off bench_convolution (LibTorch 1.13, oneDNN 2.6, AVX-512); it depends on shapes alone.
@@ -30,7 +32,7 @@ Kernel choose(Pass pass, const torch::Tensor& x, const torch::Tensor& weight, in
     if (kernel == 1) return heavy_weights ? Kernel::taps : Kernel::channels_last;
     // oneDNN has no kernel for the weight gradient when the padding is this wide.
     if (pass == Pass::weight_gradient && valid_tap_share(x, weight, dilation) < 0.45) return Kernel::taps;
-    if (kernel == 3 && dilation == 1 && winograd_pays(x, weight)) return Kernel::winograd;
+    if (kernel == 3 && dilation == 1 && winograd_pays(pass, x, weight, maps)) return Kernel::winograd;
     if (heavy_weights) return Kernel::contiguous;
     // The channels-last kernel for input gradients falls behind from about 256 input channels on.
     return pass == Pass::input_gradient && x.size(1) >= 256 ? Kernel::contiguous : Kernel::channels_last;
