@@ -152,7 +152,7 @@ torch::Tensor padded_bias(const torch::Tensor& bias, int64_t outputs) {
 
 /// Of about the same size, and an even number of them, so that two threads have the same work.
 int64_t blocks_of(int64_t tiles) {
-    return (tiles + 2 * kTilesPerBlock - 1) / (2 * kTilesPerBlock) * 2;
+    return std::max<int64_t>(1, (tiles + 2 * kTilesPerBlock - 1) / (2 * kTilesPerBlock)) * 2;
 }
 
 /// `weights` from transform_weights.
@@ -243,6 +243,7 @@ GradientSums sum_gradients(const torch::Tensor& gradient, const torch::Tensor& x
     GradientSums sums = {scratch(slices.count * slices.floats),
                          at::zeros({slices.count, out.channels}, torch::kDouble)};
     const float *inputs = source.data_ptr<float>(), *gradients = g.data_ptr<float>();
+    if (in.tiles() == 0) sums.frequencies.zero_();
     float* frequencies = sums.frequencies.data_ptr<float>();
     double* bias = sums.bias.data_ptr<double>();
     at::parallel_for(0, slices.count, 1, [&](int64_t first, int64_t last) {
