@@ -12,20 +12,22 @@ namespace {
 
 template <int Lanes>
 struct Simd {
-    typedef float Vector __attribute__((vector_size(Lanes * sizeof(float)), aligned(4), may_alias));
+    typedef float Register __attribute__((vector_size(Lanes * sizeof(float))));
+    /// The same anywhere in memory.
+    typedef float Memory __attribute__((vector_size(Lanes * sizeof(float)), aligned(4), may_alias));
 };
 
 template <int Lanes>
-using Vector = typename Simd<Lanes>::Vector;
+using Vector = typename Simd<Lanes>::Register;
 
 template <int Lanes>
-MTLPRUNE_INLINE const Vector<Lanes>& at(const float* address) {
-    return *reinterpret_cast<const Vector<Lanes>*>(address);
+MTLPRUNE_INLINE const typename Simd<Lanes>::Memory& at(const float* address) {
+    return *reinterpret_cast<const typename Simd<Lanes>::Memory*>(address);
 }
 
 template <int Lanes>
-MTLPRUNE_INLINE Vector<Lanes>& at(float* address) {
-    return *reinterpret_cast<Vector<Lanes>*>(address);
+MTLPRUNE_INLINE typename Simd<Lanes>::Memory& at(float* address) {
+    return *reinterpret_cast<typename Simd<Lanes>::Memory*>(address);
 }
 
 /// The one-dimensional transforms; `in` and `out` are arrays whose elements are `pitch` apart.
@@ -173,7 +175,7 @@ MTLPRUNE_INLINE void block(const Product& p, int64_t row, int64_t column) {
     for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 2
         for (int j = 0; j < Vectors; ++j) {
-            Vector<Lanes>& target = at<Lanes>(c + i * kPanel + j * Lanes);
+            auto& target = at<Lanes>(c + i * kPanel + j * Lanes);
             target = p.accumulate ? target + sum[i][j] : sum[i][j];
         }
 }
