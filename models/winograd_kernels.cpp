@@ -12,13 +12,14 @@ namespace {
 
 template <int Lanes>
 struct Simd {
-    typedef float Register __attribute__((vector_size(Lanes * sizeof(float))));
-    /// The same anywhere in memory.
-    typedef float Memory __attribute__((vector_size(Lanes * sizeof(float)), aligned(4), may_alias));
+    typedef float Vector __attribute__((vector_size(Lanes * sizeof(float))));
+    struct __attribute__((packed, may_alias)) Memory {  // needs no alignment
+        Vector value;
+    };
 };
 
 template <int Lanes>
-using Vector = typename Simd<Lanes>::Register;
+using Vector = typename Simd<Lanes>::Vector;
 
 template <int Lanes>
 MTLPRUNE_INLINE const typename Simd<Lanes>::Memory& at(const float* address) {
@@ -101,10 +102,10 @@ MTLPRUNE_INLINE void transform_panel(const Load& load, const Store& store) {
     for (int64_t lane = 0; lane < kPanel; lane += Lanes) {
         Vector<Lanes> in[kIn], out[kOut];
 #pragma GCC unroll 16
-        for (int i = 0; i < kIn; ++i) in[i] = at<Lanes>(load(i) + lane);
+        for (int i = 0; i < kIn; ++i) in[i] = at<Lanes>(load(i) + lane).value;
         transform<Step>(in, out);
 #pragma GCC unroll 16
-        for (int i = 0; i < kOut; ++i) at<Lanes>(store(i) + lane) = out[i];
+        for (int i = 0; i < kOut; ++i) at<Lanes>(store(i) + lane).value = out[i];
     }
 }
 
@@ -140,10 +141,11 @@ struct Output {
         for (int64_t lane = 0; lane < kPanel; lane += Lanes) {
             Vector<Lanes> in[16], out[4];
 #pragma GCC unroll 16
-            for (int i = 0; i < 16; ++i) in[i] = at<Lanes>(source + i * plane + lane);
+            for (int i = 0; i < 16; ++i) in[i] = at<Lanes>(source + i * plane + lane).value;
             transform<OutputStep>(in, out);
 #pragma GCC unroll 4
-            for (int i = 0; i < 4; ++i) at<Lanes>(target[i] + lane) = out[i] + at<Lanes>(bias + lane);
+            for (int i = 0; i < 4; ++i)
+                at<Lanes>(target[i] + lane).value = out[i] + at<Lanes>(bias + lane).value;
         }
     }
 };
@@ -164,7 +166,7 @@ MTLPRUNE_INLINE void block(const Product& p, int64_t row, int64_t column) {
         for (int64_t d = std::min(left, p.run); d > 0; --d, a += p.step, b += kPanel) {
             Vector<Lanes> right[Vectors];
 #pragma GCC unroll 2
-            for (int j = 0; j < Vectors; ++j) right[j] = at<Lanes>(b + j * Lanes);
+            for (int j = 0; j < Vectors; ++j) right[j] = at<Lanes>(b + j * Lanes).value;
 #pragma GCC unroll 16
             for (int i = 0; i < Rows; ++i)
 #pragma GCC unroll 2
@@ -176,7 +178,7 @@ MTLPRUNE_INLINE void block(const Product& p, int64_t row, int64_t column) {
 #pragma GCC unroll 2
         for (int j = 0; j < Vectors; ++j) {
             auto& target = at<Lanes>(c + i * kPanel + j * Lanes);
-            target = p.accumulate ? target + sum[i][j] : sum[i][j];
+            target.value = p.accumulate ? target.value + sum[i][j] : sum[i][j];
         }
 }
 
