@@ -3,8 +3,9 @@
 //   build/bin/bench_convolution --benchmark_filter='64->64' --benchmark_repetitions=3
 //
 // `contiguous` and `channels_last` are LibTorch's two kernels in the layout named, `taps` is
-// models/conv_taps.h, `convolve` is what the models get. Sizes and threads as in bench_training_iteration
-// (MTLPRUNE_BENCH_SIZE, MTLPRUNE_BENCH_THREADS).
+// models/conv_taps.h, `winograd` is models/conv_winograd.h (3x3 kernels of dilation 1), `convolve` is what
+// the models get. Sizes and threads as in bench_training_iteration (MTLPRUNE_BENCH_SIZE,
+// MTLPRUNE_BENCH_THREADS).
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -13,6 +14,7 @@
 
 #include "models/conv_memory.h"
 #include "models/conv_taps.h"
+#include "models/conv_winograd.h"
 #include "models/convolve.h"
 
 namespace mtlprune {
@@ -30,7 +32,7 @@ struct Layer {
     }
 };
 
-enum class Kernel { contiguous, channels_last, taps, convolve };
+enum class Kernel { contiguous, channels_last, taps, winograd, convolve };
 enum class Pass { forward, input_gradient, weight_gradient };
 
 struct Tensors {
@@ -66,6 +68,13 @@ torch::Tensor tap_pass(const Layer& l, const Tensors& t, Pass pass) {
     return tap_backward(t.gradient, t.x, weight, l.dilation, {input, !input, !input})[input ? 0 : 1];
 }
 
+torch::Tensor winograd_pass(const Tensors& t, Pass pass) {
+    const auto weight = t.layer->weight.detach();
+    if (pass == Pass::forward) return winograd_forward(t.x, weight, t.layer->bias.detach());
+    const bool input = pass == Pass::input_gradient;
+    return winograd_backward(t.gradient, t.x, weight, {input, !input, !input})[input ? 0 : 1];
+}
+
 torch::Tensor convolve_pass(Tensors& t, Pass pass, const torch::Tensor& output) {
     if (pass == Pass::forward) return convolve(t.x, t.layer);
     const std::vector<torch::Tensor> weights = {t.layer->weight, t.layer->bias};
@@ -86,6 +95,7 @@ void measure(benchmark::State& state, const Layer& layer, Kernel kernel, Pass pa
     const torch::AutoGradMode grad_mode(output.defined());
     const auto run = [&] {
         if (kernel == Kernel::taps) return tap_pass(layer, t, pass);
+        if (kernel == Kernel::winograd) return winograd_pass(t, pass);
         return kernel == Kernel::convolve ? convolve_pass(t, pass, output) : library_pass(layer, t, pass);
     };
     run();
@@ -112,13 +122,15 @@ void register_all() {
     const std::pair<Kernel, const char*> kernels[] = {{Kernel::contiguous, "contiguous"},
                                                       {Kernel::channels_last, "channels_last"},
                                                       {Kernel::taps, "taps"},
+                                                      {Kernel::winograd, "winograd"},
                                                       {Kernel::convolve, "convolve"}};
     const std::pair<Pass, const char*> passes[] = {{Pass::forward, "forward"},
                                                    {Pass::input_gradient, "input_gradient"},
                                                    {Pass::weight_gradient, "weight_gradient"}};
     for (const auto& layer : layers())
         for (const auto& [pass, pass_name] : passes)
-            for (const auto& [kernel, kernel_name] : kernels)
+            for (const auto& [kernel, kernel_name] : kernels) {
+                if (kernel == Kernel::winograd && (layer.kernel != 3 || layer.dilation != 1)) continue;
                 benchmark::RegisterBenchmark(
                     fmt::format("{}/{}/{}", layer.name(), pass_name, kernel_name).c_str(),
                     [layer, kernel = kernel, pass = pass](benchmark::State& state) {
@@ -126,6 +138,7 @@ void register_all() {
                     })
                     ->UseRealTime()
                     ->Unit(benchmark::kMillisecond);
+            }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/frontend/tracer.h>
 
 #include "models/conv_taps.h"
+#include "models/conv_winograd.h"
 
 namespace mtlprune {
 namespace {
@@ -11,8 +12,15 @@ constexpr auto kChannelsLast = torch::MemoryFormat::ChannelsLast;
 
 enum class Pass { forward, input_gradient, weight_gradient };
 
-/// oneDNN in one of two memory layouts, or models/conv_taps.h.
-enum class Kernel { contiguous, channels_last, taps };
+/// oneDNN in one of two memory layouts, models/conv_taps.h or models/conv_winograd.h.
+enum class Kernel { contiguous, channels_last, taps, winograd };
+
+/// Fewer channels than about 24 are mostly padding to models/winograd_kernels.h, smaller maps mostly border.
+/// Forward passes and input gradients transform the weights first, which must not be most of the work.
+bool winograd_pays(Pass pass, const torch::Tensor& x, const torch::Tensor& weight, int64_t maps) {
+    if (std::min(weight.size(0), weight.size(1)) < 24 || std::min(x.size(2), x.size(3)) < 8) return false;
+    return pass == Pass::weight_gradient || weight.numel() <= 4 * maps;
+}
 
 /// The rule, read off bench_convolution (LibTorch 1.13, oneDNN 2.6, AVX-512); it depends on shapes alone.
 Kernel choose(Pass pass, const torch::Tensor& x, const torch::Tensor& weight, int64_t dilation) {
@@ -24,6 +32,7 @@ Kernel choose(Pass pass, const torch::Tensor& x, const torch::Tensor& weight, in
     if (kernel == 1) return heavy_weights ? Kernel::taps : Kernel::channels_last;
     // oneDNN has no kernel for the weight gradient when the padding is this wide.
     if (pass == Pass::weight_gradient && valid_tap_share(x, weight, dilation) < 0.45) return Kernel::taps;
+    if (kernel == 3 && dilation == 1 && winograd_pays(pass, x, weight, maps)) return Kernel::winograd;
     if (heavy_weights) return Kernel::contiguous;
     // The channels-last kernel for input gradients falls behind from about 256 input channels on.
     return pass == Pass::input_gradient && x.size(1) >= 256 ? Kernel::contiguous : Kernel::channels_last;
@@ -58,6 +67,8 @@ torch::Tensor input_gradient(const Saved& saved) {
     const std::array<bool, 3> wanted = {true, false, false};
     if (kernel == Kernel::taps)
         return tap_backward(saved.gradient, saved.x, saved.weight, saved.dilation, wanted)[0];
+    if (kernel == Kernel::winograd)
+        return winograd_backward(saved.gradient, saved.x, saved.weight, wanted)[0];
     // It depends on the shape and layout of x only, so that its values need not be converted.
     const auto like = kernel == Kernel::contiguous && !saved.x.is_contiguous()
                           ? torch::empty(saved.x.sizes(), saved.x.options())
@@ -65,13 +76,18 @@ torch::Tensor input_gradient(const Saved& saved) {
     return library_backward(saved, like, kernel, wanted)[0];
 }
 
-/// Weight's and bias's.
-std::pair<torch::Tensor, torch::Tensor> weight_gradient(const Saved& saved) {
+std::array<torch::Tensor, 3> backward_of_weights(const Saved& saved) {
     const Kernel kernel = choose(Pass::weight_gradient, saved.x, saved.weight, saved.dilation);
     const std::array<bool, 3> wanted = {false, true, saved.bias};
-    const auto gradients = kernel == Kernel::taps
-                               ? tap_backward(saved.gradient, saved.x, saved.weight, saved.dilation, wanted)
-                               : library_backward(saved, in_layout(saved.x, kernel), kernel, wanted);
+    if (kernel == Kernel::taps)
+        return tap_backward(saved.gradient, saved.x, saved.weight, saved.dilation, wanted);
+    if (kernel == Kernel::winograd) return winograd_backward(saved.gradient, saved.x, saved.weight, wanted);
+    return library_backward(saved, in_layout(saved.x, kernel), kernel, wanted);
+}
+
+/// Weight's and bias's.
+std::pair<torch::Tensor, torch::Tensor> weight_gradient(const Saved& saved) {
+    const auto gradients = backward_of_weights(saved);
     // Optimisers and criteria pass faster over gradients that are laid out like the weights.
     return {gradients[1].contiguous(), gradients[2]};
 }
@@ -84,8 +100,10 @@ class Convolution : public torch::autograd::Function<Convolution> {
         context->save_for_backward({x, weight});
         context->saved_data["dilation"] = dilation;
         context->saved_data["bias"] = bias.has_value();
-        if (choose(Pass::forward, x, weight, dilation) == Kernel::taps)
-            return tap_forward(x, weight, bias.value_or(torch::Tensor()), dilation);
+        const Kernel kernel = choose(Pass::forward, x, weight, dilation);
+        const auto offset = bias.value_or(torch::Tensor());
+        if (kernel == Kernel::taps) return tap_forward(x, weight, offset, dilation);
+        if (kernel == Kernel::winograd) return winograd_forward(x, weight, offset);
         return at::conv2d(x, weight, bias, /*stride=*/1, same_padding(weight, dilation), dilation);
     }
 

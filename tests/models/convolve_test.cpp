@@ -85,7 +85,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Case{5, 9, 3, 2, 40, 40}, Case{9, 5, 3, 4, 10, 9, false}, Case{9, 5, 3, 6, 10, 10},
                     Case{9, 5, 3, 6, 10, 10, false, torch::kFloat, kLast}, Case{6, 7, 3, 6, 2, 3},
                     Case{6, 7, 3, 1, 1, 1}, Case{13, 7, 1, 1, 10, 10}, Case{13, 7, 1, 1, 4, 3, false},
-                    Case{258, 6, 3, 1, 30, 31}, Case{5, 9, 3, 6, 10, 10, true, torch::kDouble},
+                    Case{258, 6, 3, 1, 30, 31}, Case{24, 37, 3, 1, 30, 31},
+                    Case{24, 37, 3, 1, 8, 9, false, torch::kFloat, kLast}, Case{64, 72, 3, 1, 9, 8},
+                    Case{5, 9, 3, 6, 10, 10, true, torch::kDouble},
                     Case{7, 3, 3, 1, 20, 20, true, torch::kDouble},
                     Case{7, 3, 1, 1, 5, 5, true, torch::kDouble}));
 
@@ -118,7 +120,7 @@ TEST(ConvolveInput, GradientWorksWithFrozenWeights) {
 }
 
 TEST(ConvolveRepeated, IsBitwiseEqualAndIndependentOfGradMode) {
-    for (const Case& c : {Case{8, 8, 3, 1, 32, 32}, Case{8, 8, 3, 4, 9, 9}}) {
+    for (const Case& c : {Case{8, 8, 3, 1, 32, 32}, Case{32, 32, 3, 1, 32, 32}, Case{8, 8, 3, 4, 9, 9}}) {
         const auto layer = make_layer(c);
         const auto x = noise({2, c.inputs, c.height, c.width}, 10, c.type);
         const auto first = convolve(x, layer);

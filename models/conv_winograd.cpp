@@ -1,0 +1,331 @@
+#include "models/conv_winograd.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "models/winograd_kernels.h"
+
+namespace mtlprune {
+namespace {
+
+using winograd::kernels;
+using winograd::kFrequencies;
+using winograd::kPanel;
+
+constexpr int64_t kTaps = 9;
+constexpr int64_t kGroup = 16;  ///< inputs whose taps move together, for the sake of cache lines
+/// Tiles that are transformed together: their frequencies should stay in a core's cache. Weight gradients
+/// take more at a time, to read and write the sums less often.
+constexpr int64_t kTilesPerBlock = 56, kTilesPerSum = 128;
+alignas(64) constexpr float kZeros[kPanel] = {};
+
+int64_t panels(int64_t channels) {
+    return (channels + kPanel - 1) / kPanel;
+}
+
+torch::Tensor scratch(int64_t floats) {
+    return at::empty({floats}, torch::kFloat);
+}
+
+/// A channels-last map [B,C,H,W], cut into tiles of 2x2 positions.
+struct Map {
+    int64_t batch, channels, height, width;
+    int64_t tile_rows() const { return (height + 1) / 2; }
+    int64_t tile_columns() const { return (width + 1) / 2; }
+    int64_t tiles() const { return batch * tile_rows() * tile_columns(); }
+
+    static Map of(const torch::Tensor& x, int64_t channels) {
+        return {x.size(0), channels, x.size(2), x.size(3)};
+    }
+
+    /// Where the Side x Side positions of a tile begin, in floats; -1 outside. The inputs of a tile begin
+    /// one row and one column before its outputs (`margin` 1).
+    template <int Side>
+    std::array<int64_t, Side * Side> positions(int64_t tile, int64_t margin) const {
+        const int64_t image = tile / (tile_rows() * tile_columns());
+        const int64_t top = tile / tile_columns() % tile_rows() * 2 - margin;
+        const int64_t left = tile % tile_columns() * 2 - margin;
+        std::array<int64_t, Side * Side> found;
+        for (int64_t i = 0; i < Side * Side; ++i) {
+            const int64_t y = top + i / Side, x = left + i % Side;
+            const bool inside = y >= 0 && y < height && x >= 0 && x < width;
+            found[i] = inside ? ((image * height + y) * width + x) * channels : -1;
+        }
+        return found;
+    }
+};
+
+/// Transformed tiles, [frequency][panel][tile][32]. The planes of the frequencies are an odd number of cache
+/// lines apart: a power of two would put all of them into the same few sets of the cache.
+struct Block {
+    int64_t capacity, channels;
+    float* data = nullptr;
+    int64_t hop() const { return capacity * kPanel; }
+    int64_t plane() const { return panels(channels) * hop() + 16; }
+    int64_t floats() const { return kFrequencies * plane(); }
+    float* at(int64_t frequency, int64_t panel, int64_t tile = 0) const {
+        return data + frequency * plane() + panel * hop() + tile * kPanel;
+    }
+};
+
+using Transform = void (*)(const float* const* source, float* target, int64_t plane);
+
+/// Transforms `count` tiles from `begin` on.
+template <int Side>
+void transform_tiles(const float* values, const Map& map, int64_t begin, int64_t count, const Block& block,
+                     Transform transform) {
+    constexpr int kCount = Side * Side;
+    float padded[kCount][kPanel] = {};
+    for (int64_t tile = 0; tile < count; ++tile) {
+        const auto positions = map.positions<Side>(begin + tile, Side == 4 ? 1 : 0);
+        for (int64_t panel = 0; panel < panels(map.channels); ++panel) {
+            const float* source[kCount];
+            const int64_t channel = panel * kPanel, width = map.channels - channel;
+            for (int i = 0; i < kCount; ++i) {
+                source[i] = positions[i] < 0 ? kZeros : values + positions[i] + channel;
+                if (width >= kPanel || positions[i] < 0) continue;
+                std::copy_n(source[i], width, padded[i]);
+                source[i] = padded[i];
+            }
+            transform(source, block.at(0, panel, tile), block.plane());
+        }
+    }
+}
+
+/// The outputs of one panel: transforms `count` products [frequency][tile][32], whose frequencies are `plane`
+/// apart, for the tiles from `begin` on.
+void write_outputs(const float* products, int64_t plane, const Map& map, int64_t begin, int64_t count,
+                   int64_t panel, const float* bias, float* values) {
+    const int64_t channel = panel * kPanel, width = std::min(kPanel, map.channels - channel);
+    float spare[4][kPanel];
+    for (int64_t tile = 0; tile < count; ++tile) {
+        const auto positions = map.positions<2>(begin + tile, 0);
+        float* target[4];
+        for (int i = 0; i < 4; ++i)
+            target[i] = width < kPanel || positions[i] < 0 ? spare[i] : values + positions[i] + channel;
+        kernels().output(products + tile * kPanel, plane, bias + channel, target);
+        if (width == kPanel) continue;
+        for (int i = 0; i < 4; ++i)
+            if (positions[i] >= 0) std::copy_n(spare[i], width, values + positions[i] + channel);
+    }
+}
+
+/// The weights' frequencies, [panel of outputs][frequency][input][32]; `rotated` for the input gradient,
+/// where inputs and outputs change places.
+torch::Tensor transform_weights(const torch::Tensor& weight, bool rotated) {
+    const auto source = weight.contiguous();
+    const int64_t inputs = weight.size(rotated ? 0 : 1), outputs = weight.size(rotated ? 1 : 0);
+    const int64_t width = weight.size(1);
+    auto result = scratch(panels(outputs) * kFrequencies * inputs * kPanel);
+    const float* from = source.data_ptr<float>();
+    float* to = result.data_ptr<float>();
+    const int64_t groups = (inputs + kGroup - 1) / kGroup;
+    at::parallel_for(0, panels(outputs) * groups, 1, [&](int64_t begin, int64_t end) {
+        float taps[kGroup][kTaps][kPanel] = {};
+        for (int64_t i = begin; i < end; ++i) {
+            const int64_t panel = i / groups, input = i % groups * kGroup;
+            const int64_t count = std::min(kGroup, inputs - input);
+            const int64_t columns = std::min(kPanel, outputs - panel * kPanel);
+            const auto taps_of = [&](int64_t in, int64_t out) {
+                return from + (rotated ? in * width + out : out * width + in) * kTaps;
+            };
+            for (int64_t j = 0; j < count; ++j)
+                for (int64_t lane = 0; lane < columns; ++lane) {
+                    const float* values = taps_of(input + j, panel * kPanel + lane);
+                    for (int64_t tap = 0; tap < kTaps; ++tap)
+                        taps[j][tap][lane] = values[rotated ? kTaps - 1 - tap : tap];
+                }
+            for (int64_t j = 0; j < count; ++j)
+                kernels().weight(taps[j][0], to + (panel * kFrequencies * inputs + input + j) * kPanel,
+                                 inputs * kPanel);
+        }
+    });
+    return result;
+}
+
+torch::Tensor padded_bias(const torch::Tensor& bias, int64_t outputs) {
+    auto padded = at::zeros({panels(outputs) * kPanel}, torch::kFloat);
+    if (bias.defined()) padded.narrow(0, 0, outputs).copy_(bias);
+    return padded;
+}
+
+/// Of about the same size, and an even number of them, so that two threads have the same work.
+int64_t blocks_of(int64_t tiles) {
+    return std::max<int64_t>(1, (tiles + 2 * kTilesPerBlock - 1) / (2 * kTilesPerBlock)) * 2;
+}
+
+/// `weights` from transform_weights.
+torch::Tensor convolve_tiles(const torch::Tensor& x, const torch::Tensor& weights, int64_t outputs,
+                             const torch::Tensor& bias) {
+    const auto source = x.contiguous(torch::MemoryFormat::ChannelsLast);
+    const Map in = Map::of(x, x.size(1)), out = Map::of(x, outputs);
+    auto result = at::empty({out.batch, outputs, out.height, out.width}, source.options(),
+                            torch::MemoryFormat::ChannelsLast);
+    const auto biases = padded_bias(bias, outputs);
+    const float *values = source.data_ptr<float>(), *u = weights.data_ptr<float>();
+    const float* offset = biases.data_ptr<float>();
+    float* target = result.data_ptr<float>();
+    const int64_t tiles = in.tiles(), blocks = blocks_of(tiles);
+    const int64_t capacity = (tiles + blocks - 1) / blocks;
+    at::parallel_for(0, blocks, 1, [&](int64_t first, int64_t last) {
+        Block v = {capacity, in.channels}, m = {capacity, kPanel};
+        const auto memory = scratch(v.floats() + m.floats());
+        v.data = memory.data_ptr<float>();
+        m.data = v.data + v.floats();
+        for (int64_t i = first; i < last; ++i) {
+            const int64_t begin = i * capacity, count = std::clamp<int64_t>(tiles - begin, 0, capacity);
+            transform_tiles<4>(values, in, begin, count, v, kernels().data);
+            for (int64_t panel = 0; panel < panels(outputs); ++panel) {
+                const int64_t columns = std::min(kPanel, outputs - panel * kPanel);
+                for (int64_t k = 0; k < kFrequencies; ++k)
+                    kernels().product({v.at(k, 0), kPanel, 1, kPanel, v.hop(),
+                                       u + (panel * kFrequencies + k) * in.channels * kPanel, m.at(k, 0),
+                                       count, columns, in.channels, false});
+                write_outputs(m.data, m.plane(), out, begin, count, panel, offset, target);
+            }
+        }
+    });
+    return result;
+}
+
+/// The sums over tiles are cut into slices, one thread's each, whose partial sums are added in order. More
+/// slices serve more threads but take memory; the number depends on shapes alone, and with it every bit.
+struct Slices {
+    int64_t count, tiles;  ///< slices, tiles per slice
+    int64_t floats;        ///< of one slice's frequencies, [frequency][panel of outputs][input][32]
+
+    static Slices of(const Map& in, const Map& out) {
+        constexpr int64_t kBudget = 64 << 20, kFewestTiles = 200;
+        const int64_t floats = kFrequencies * panels(out.channels) * in.channels * kPanel;
+        const int64_t count = std::min<int64_t>(kBudget / (4 * floats), in.tiles() / kFewestTiles);
+        const int64_t slices = std::clamp<int64_t>(count, 1, 16);
+        return {slices, (in.tiles() + slices - 1) / slices, floats};
+    }
+};
+
+/// Partial sums: the weight gradient's frequencies [slice][floats] and the bias gradient [slice][O].
+struct GradientSums {
+    torch::Tensor frequencies, bias;
+};
+
+/// The frequency with row 1 and column 1 of A y A^T is the sum of the tile's four positions.
+constexpr int64_t kSumFrequency = 5;
+
+void add_bias_gradient(const Block& y, int64_t count, double* bias) {
+    for (int64_t channel = 0; channel < y.channels; channel += kPanel) {
+        float sum[kPanel] = {};
+        const float* values = y.at(kSumFrequency, channel / kPanel);
+        for (int64_t tile = 0; tile < count; ++tile)
+            for (int64_t lane = 0; lane < kPanel; ++lane) sum[lane] += values[tile * kPanel + lane];
+        const int64_t width = std::min(kPanel, y.channels - channel);
+        for (int64_t lane = 0; lane < width; ++lane) bias[channel + lane] += sum[lane];
+    }
+}
+
+void add_products(const Block& v, const Block& y, int64_t count, bool first, float* sums) {
+    for (int64_t k = 0; k < kFrequencies; ++k)
+        for (int64_t panel = 0; panel < panels(y.channels); ++panel) {
+            const int64_t columns = std::min(kPanel, y.channels - panel * kPanel);
+            float* target = sums + (k * panels(y.channels) + panel) * v.channels * kPanel;
+            for (int64_t from = 0; from < v.channels; from += kPanel)
+                kernels().product({v.at(k, from / kPanel), 1, kPanel, count, 0, y.at(k, panel),
+                                   target + from * kPanel, std::min(kPanel, v.channels - from), columns,
+                                   count, !first});
+        }
+}
+
+GradientSums sum_gradients(const torch::Tensor& gradient, const torch::Tensor& x) {
+    const auto g = gradient.contiguous(torch::MemoryFormat::ChannelsLast);
+    const auto source = x.contiguous(torch::MemoryFormat::ChannelsLast);
+    const Map in = Map::of(x, x.size(1)), out = Map::of(x, gradient.size(1));
+    const Slices slices = Slices::of(in, out);
+    GradientSums sums = {scratch(slices.count * slices.floats),
+                         at::zeros({slices.count, out.channels}, torch::kDouble)};
+    const float *inputs = source.data_ptr<float>(), *gradients = g.data_ptr<float>();
+    if (in.tiles() == 0) sums.frequencies.zero_();
+    float* frequencies = sums.frequencies.data_ptr<float>();
+    double* bias = sums.bias.data_ptr<double>();
+    at::parallel_for(0, slices.count, 1, [&](int64_t first, int64_t last) {
+        const int64_t capacity = kTilesPerSum;
+        Block v = {capacity, in.channels}, y = {capacity, out.channels};
+        const auto memory = scratch(v.floats() + y.floats());
+        v.data = memory.data_ptr<float>();
+        y.data = v.data + v.floats();
+        for (int64_t slice = first; slice < last; ++slice) {
+            const int64_t start = slice * slices.tiles, end = std::min(in.tiles(), start + slices.tiles);
+            for (int64_t begin = start; begin < end; begin += capacity) {
+                const int64_t count = std::min(capacity, end - begin);
+                transform_tiles<4>(inputs, in, begin, count, v, kernels().data);
+                transform_tiles<2>(gradients, out, begin, count, y, kernels().gradient);
+                add_products(v, y, count, begin == start, frequencies + slice * slices.floats);
+                add_bias_gradient(y, count, bias + slice * out.channels);
+            }
+        }
+    });
+    return sums;
+}
+
+/// The sum over slices of the frequencies of one input and panel of outputs, [frequency][32].
+void add_slices(const float* from, int64_t plane, const Slices& slices, float* sum) {
+    for (int64_t k = 0; k < kFrequencies; ++k)
+        for (int64_t slice = 0; slice < slices.count; ++slice) {
+            const float* values = from + slice * slices.floats + k * plane;
+            float* target = sum + k * kPanel;
+            for (int64_t lane = 0; lane < kPanel; ++lane)
+                target[lane] = slice == 0 ? values[lane] : target[lane] + values[lane];
+        }
+}
+
+/// [slice][frequency][panel of outputs][input][32] -> [O,C,3,3].
+torch::Tensor weight_gradient(const torch::Tensor& frequencies, const Slices& slices, int64_t outputs,
+                              int64_t inputs) {
+    auto result = at::empty({outputs, inputs, 3, 3}, torch::kFloat);
+    const float* from = frequencies.data_ptr<float>();
+    float* to = result.data_ptr<float>();
+    const int64_t groups = (inputs + kGroup - 1) / kGroup, plane = panels(outputs) * inputs * kPanel;
+    at::parallel_for(0, panels(outputs) * groups, 1, [&](int64_t begin, int64_t end) {
+        float taps[kGroup][kTaps][kPanel], sum[kFrequencies * kPanel];
+        for (int64_t i = begin; i < end; ++i) {
+            const int64_t panel = i / groups, input = i % groups * kGroup;
+            const int64_t count = std::min(kGroup, inputs - input);
+            const int64_t columns = std::min(kPanel, outputs - panel * kPanel);
+            for (int64_t j = 0; j < count; ++j) {
+                add_slices(from + (panel * inputs + input + j) * kPanel, plane, slices, sum);
+                kernels().weight_gradient(sum, kPanel, taps[j][0]);
+            }
+            for (int64_t lane = 0; lane < columns; ++lane) {
+                float* row = to + ((panel * kPanel + lane) * inputs + input) * kTaps;
+                for (int64_t j = 0; j < count; ++j)
+                    for (int64_t tap = 0; tap < kTaps; ++tap) row[j * kTaps + tap] = taps[j][tap][lane];
+            }
+        }
+    });
+    return result;
+}
+
+}  // namespace
+
+torch::Tensor winograd_forward(const torch::Tensor& x, const torch::Tensor& weight,
+                               const torch::Tensor& bias) {
+    const torch::NoGradGuard no_grad;
+    return convolve_tiles(x, transform_weights(weight, false), weight.size(0), bias);
+}
+
+std::array<torch::Tensor, 3> winograd_backward(const torch::Tensor& gradient, const torch::Tensor& x,
+                                               const torch::Tensor& weight, std::array<bool, 3> wanted) {
+    const torch::NoGradGuard no_grad;
+    std::array<torch::Tensor, 3> gradients;
+    if (wanted[0])
+        gradients[0] = convolve_tiles(gradient, transform_weights(weight, true), weight.size(1), {});
+    if (!wanted[1] && !wanted[2]) return gradients;
+    const auto sums = sum_gradients(gradient, x);
+    if (wanted[1])
+        gradients[1] =
+            weight_gradient(sums.frequencies, Slices::of(Map::of(x, x.size(1)), Map::of(x, weight.size(0))),
+                            weight.size(0), weight.size(1));
+    if (wanted[2]) gradients[2] = sums.bias.sum(0).to(torch::kFloat);
+    return gradients;
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,23 @@
+// 3x3 convolution by Winograd's minimal filtering F(2x2,3x3): 16 multiplications where the definition has 36.
+//
+// The map is cut into tiles of 2x2 outputs, which need 4x4 inputs. Input tiles d, weights g and gradients y
+// of output tiles are transformed to 4x4 "frequencies" (B^T d B, G g G^T, A y A^T), which are multiplied one
+// by one and summed over channels: 16 matrix products. (Lavin and Gray, CVPR 2016.)
+#pragma once
+
+#include <torch/torch.h>
+
+#include <array>
+
+namespace mtlprune {
+
+/// x [B,C,H,W], weight [O,C,3,3], bias [O] or undefined -> [B,O,H,W], channels-last. Stride 1, padding 1,
+/// dilation 1. Float32 on the CPU; no autograd. The same bits for any number of threads.
+torch::Tensor winograd_forward(const torch::Tensor& x, const torch::Tensor& weight,
+                               const torch::Tensor& bias);
+
+/// Gradients of x (channels-last), weight (contiguous) and bias; those not `wanted` stay undefined.
+std::array<torch::Tensor, 3> winograd_backward(const torch::Tensor& gradient, const torch::Tensor& x,
+                                               const torch::Tensor& weight, std::array<bool, 3> wanted);
+
+}  // namespace mtlprune
