@@ -1,14 +1,18 @@
 // An entire iterative CosPrune run, from the dense network until every layer is at its floor: `removed` takes
 // filters out; `masked` multiplies them by zero and does the same passes otherwise; `released` is masked and
 // does the released code's passes (the backbone runs forward once per task, and backward for every task and
-// twice for the sum of the losses), its score bookkeeping left out. What is measured is small (widths 8..64,
-// 80x80, batch 8, 1 thread, 2 iterations per event); `paper_macs` is computed, not timed.
+// twice for the sum of the losses) with LibTorch's convolutions, its score bookkeeping left out. `small`:
+// widths 8..64, 80x80, batch 8, 1 thread, 18 filters per event; `full`: the paper's 84 million parameters,
+// 160x160, batch 2, 2 threads, 100 filters per event. Two iterations per event (full: 1). `paper_macs` is
+// computed, not timed.
 //
-//   build/bin/bench_pruning_run --benchmark_repetitions=3 --benchmark_enable_random_interleaving=true
+//   build/bin/bench_pruning_run --benchmark_filter=small --benchmark_repetitions=3
+//       --benchmark_enable_random_interleaving=true
 //
 // Counters: events; macs = multiply-accumulates of all iterations' convolutions, in 10^12.
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 
 #include <cstdlib>
 
@@ -23,6 +27,7 @@ namespace {
 struct Run {
     ModelConfig model;
     int64_t side = 80, batch = 8, frequency = 2, filters_per_event = 18, floor = 5;
+    int threads = 1;
 };
 
 Run small_run() {
@@ -30,6 +35,16 @@ Run small_run() {
     run.model.widths = {8, 8, 16, 16, 32, 32, 32, 64, 64, 64, 64, 64, 64};
     run.model.pool_after = {2, 4, 7};
     run.model.head_width = 64;
+    return run;
+}
+
+Run full_run() {
+    Run run;
+    run.side = 160;
+    run.batch = 2;
+    run.frequency = 1;
+    run.filters_per_event = 100;
+    run.threads = 2;
     return run;
 }
 
@@ -94,14 +109,15 @@ void released_passes(MultiTaskModel model, const Batch& batch, const std::vector
     backward(total);
 }
 
-void dense_to_floor(benchmark::State& state, Method method) {
+void dense_to_floor(benchmark::State& state, const Run& run, Method method) {
     const bool mask = method != Method::removed;
-    const Run run = small_run();
+    at::set_num_threads(run.threads);
     const auto batch = random_batch(run.batch, run.side);
     for (auto _ : state) {
         MultiTaskModel model(run.model);
         model->initialise(1);
         model->train();
+        if (method == Method::released) model->use(ConvolutionKernels::library);
         IterativePrunerOptions options;
         options.frequency = run.frequency;
         options.filters_per_event = run.filters_per_event;
@@ -131,18 +147,19 @@ void dense_to_floor(benchmark::State& state, Method method) {
         state.counters["macs"] = macs * 1e-12;
     }
 }
-BENCHMARK_CAPTURE(dense_to_floor, removed, Method::removed)
-    ->Iterations(1)
-    ->UseRealTime()
-    ->Unit(benchmark::kSecond);
-BENCHMARK_CAPTURE(dense_to_floor, masked, Method::masked)
-    ->Iterations(1)
-    ->UseRealTime()
-    ->Unit(benchmark::kSecond);
-BENCHMARK_CAPTURE(dense_to_floor, released, Method::released)
-    ->Iterations(1)
-    ->UseRealTime()
-    ->Unit(benchmark::kSecond);
+
+void register_runs() {
+    const std::pair<const char*, Run> runs[] = {{"small", small_run()}, {"full", full_run()}};
+    const std::pair<const char*, Method> methods[] = {
+        {"removed", Method::removed}, {"masked", Method::masked}, {"released", Method::released}};
+    for (const auto& [size, run] : runs)
+        for (const auto& [name, method] : methods)
+            benchmark::RegisterBenchmark(fmt::format("dense_to_floor/{}/{}", size, name).c_str(),
+                                         dense_to_floor, run, method)
+                ->Iterations(1)
+                ->UseRealTime()
+                ->Unit(benchmark::kSecond);
+}
 
 /// The paper's run (4224 filters, 100 per event, floor 5) when every layer shrinks in proportion to its
 /// width: the ratio of multiply-accumulates, not of time. `vs_masks`: the same iteration at full size;
@@ -176,7 +193,7 @@ BENCHMARK(paper_macs)->Iterations(1);
 
 int main(int argc, char** argv) {
     mtlprune::keep_freed_memory();
-    at::set_num_threads(1);
+    mtlprune::register_runs();
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
     benchmark::RunSpecifiedBenchmarks();
