@@ -12,7 +12,8 @@
 namespace mtlprune {
 
 /// x [B,C,H,W], weight [O,C,3,3], bias [O] or undefined -> [B,O,H,W], channels-last. Stride 1, padding 1,
-/// dilation 1. Float32 on the CPU; no autograd. The same bits for any number of threads.
+/// dilation 1. Float32 on the CPU; no autograd. The same bits for any number of threads. An infinite value
+/// may make all four outputs of a tile NaN.
 torch::Tensor winograd_forward(const torch::Tensor& x, const torch::Tensor& weight,
                                const torch::Tensor& bias);
 

@@ -1,6 +1,7 @@
 #include "pruning/allocation/removal_order.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>

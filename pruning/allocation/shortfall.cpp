@@ -1,6 +1,7 @@
 #include "pruning/allocation/shortfall.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <functional>

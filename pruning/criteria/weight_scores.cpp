@@ -1,6 +1,7 @@
 #include "pruning/criteria/weight_scores.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
