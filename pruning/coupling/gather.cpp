@@ -99,37 +99,51 @@ class WordCopier {
     std::vector<int64_t> words_;
 };
 
+/// Where rows begin and how much of each stays.
+struct Rows {
+    const char* source;
+    char* target;
+    std::vector<int64_t> offsets;  ///< of the source's rows
+    int64_t bytes;                 ///< of a row of the target
+    int64_t count() const { return static_cast<int64_t>(offsets.size()); }
+};
+
+void copy_words(const Rows& rows, const WordCopier& copy) {
+    const int64_t grain = std::max<int64_t>(1, kTaskBytes / rows.bytes);
+    at::parallel_for(0, rows.count(), grain, [&](int64_t first, int64_t last) {
+        for (int64_t row = first; row < last; ++row)
+            copy(reinterpret_cast<const Word*>(rows.source + rows.offsets[row]),
+                 reinterpret_cast<Word*>(rows.target + row * rows.bytes));
+    });
+}
+
+void copy_runs(const Rows& rows, const std::vector<Run>& runs) {
+    const auto count = static_cast<int64_t>(runs.size());
+    const int64_t grain = std::max<int64_t>(1, kTaskBytes * count / rows.bytes);
+    at::parallel_for(0, rows.count() * count, grain, [&](int64_t first, int64_t last) {
+        for (int64_t i = first; i < last; ++i) {
+            const auto& run = runs[i % count];
+            const int64_t row = i / count;
+            std::memcpy(rows.target + row * rows.bytes + run.target,
+                        rows.source + rows.offsets[row] + run.source, run.bytes);
+        }
+    });
+}
+
 torch::Tensor gather_dense(const torch::Tensor& tensor, const std::vector<KeptIndices>& kept) {
     auto shape = tensor.sizes().vec();
     for (const auto& [dim, indices] : kept) shape[dim] = static_cast<int64_t>(indices.size());
     auto result = torch::empty(shape, tensor.options().requires_grad(false));
-    const auto rows = row_offsets(tensor, kept);
     const auto& indices = kept.back().indices;
     const int64_t per_index = tensor.stride(kept.back().dim) * static_cast<int64_t>(tensor.itemsize());
-    const int64_t row_bytes = static_cast<int64_t>(indices.size()) * per_index;
-    const auto row_count = static_cast<int64_t>(rows.size());
-    const auto* source = static_cast<const char*>(tensor.data_ptr());
-    auto* target = static_cast<char*>(result.data_ptr());
+    const Rows rows = {static_cast<const char*>(tensor.data_ptr()), static_cast<char*>(result.data_ptr()),
+                       row_offsets(tensor, kept), static_cast<int64_t>(indices.size()) * per_index};
     const auto runs = runs_of(indices, per_index);
-    const auto run_count = static_cast<int64_t>(runs.size());
-    if (row_bytes < kLongRun * run_count && per_index % kWordBytes == 0) {
-        const WordCopier copy(indices, per_index / kWordBytes);
-        const int64_t grain = std::max<int64_t>(1, kTaskBytes / row_bytes);
-        at::parallel_for(0, row_count, grain, [&](int64_t first, int64_t last) {
-            for (int64_t row = first; row < last; ++row)
-                copy(reinterpret_cast<const Word*>(source + rows[row]),
-                     reinterpret_cast<Word*>(target + row * row_bytes));
-        });
-        return result;
-    }
-    const int64_t grain = std::max<int64_t>(1, kTaskBytes * run_count / std::max<int64_t>(1, row_bytes));
-    at::parallel_for(0, row_count * run_count, grain, [&](int64_t first, int64_t last) {
-        for (int64_t i = first; i < last; ++i) {
-            const auto& run = runs[i % run_count];
-            const int64_t row = i / run_count;
-            std::memcpy(target + row * row_bytes + run.target, source + rows[row] + run.source, run.bytes);
-        }
-    });
+    const bool short_runs = rows.bytes < kLongRun * static_cast<int64_t>(runs.size());
+    if (short_runs && per_index % kWordBytes == 0)
+        copy_words(rows, WordCopier(indices, per_index / kWordBytes));
+    else if (!indices.empty())
+        copy_runs(rows, runs);
     return result;
 }
 

@@ -8,6 +8,7 @@
 #include <unordered_set>
 
 #include "datasets/error.h"
+#include "pruning/coupling/script_tensors.h"
 #include "pruning/coupling/shape_inference.h"
 
 namespace mtlprune {
@@ -402,26 +403,6 @@ void ScriptTracer::note_sizes(jit::Node& node, size_t output) {
     }
 }
 
-/// Parameters or buffers of an object and of the objects in it. `name` is that of the object and a dot.
-void visit_slots(const c10::ivalue::Object& object, std::string& name, bool buffers,
-                 const TensorVisitor& visit) {
-    const auto type = object.type();
-    const size_t length = name.size();
-    for (size_t i = 0; i < type->numAttributes(); ++i) {
-        const auto& slot = object.getSlot(i);
-        const bool is_module = type->getAttribute(i)->is_module();
-        const bool is_buffer =
-            !type->is_parameter(i) && type->getAttribute(i)->isSubtypeOf(*c10::TensorType::get());
-        if (!is_module && !(slot.isTensor() && (buffers ? is_buffer : type->is_parameter(i)))) continue;
-        name += type->getAttributeName(i);
-        if (is_module)
-            visit_slots(slot.toObjectRef(), name += '.', buffers, visit);
-        else
-            visit(name, slot.toTensor(), buffers);
-        name.resize(length);
-    }
-}
-
 void flatten(const c10::IValue& output, std::vector<torch::Tensor>& tensors) {
     if (output.isTensor()) {
         tensors.push_back(output.toTensor());
@@ -453,11 +434,6 @@ ScriptTrace trace_computed(const jit::Module& module, const std::vector<torch::T
 
 ScriptTrace trace(const jit::Module& module, const std::vector<torch::Tensor>& inputs) {
     return trace_computed(module, inputs, {});
-}
-
-void visit_tensors(const jit::Module& module, const TensorVisitor& visit) {
-    std::string name;
-    for (const bool buffers : {false, true}) visit_slots(*module._ivalue(), name, buffers, visit);
 }
 
 std::vector<torch::Tensor> flatten_outputs(const c10::IValue& output) {

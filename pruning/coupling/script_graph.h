@@ -43,12 +43,6 @@ ScriptTrace trace_computed(const torch::jit::Module& module, const std::vector<t
 /// Error naming the operator that failed.
 ScriptTrace trace(const torch::jit::Module& module, const std::vector<torch::Tensor>& inputs);
 
-using TensorVisitor =
-    std::function<void(const std::string& name, const torch::Tensor& tensor, bool is_buffer)>;
-
-/// Visits what named_parameters() and then what named_buffers() list, several times faster.
-void visit_tensors(const torch::jit::Module& module, const TensorVisitor& visit);
-
 /// All tensors in tuples, lists and dictionaries, in order. Throws Error on anything else in an output.
 std::vector<torch::Tensor> flatten_outputs(const c10::IValue& output);
 

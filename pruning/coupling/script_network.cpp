@@ -6,6 +6,7 @@
 
 #include "datasets/error.h"
 #include "pruning/coupling/code_edits.h"
+#include "pruning/coupling/script_tensors.h"
 #include "pruning/coupling/surgery.h"
 
 namespace mtlprune {

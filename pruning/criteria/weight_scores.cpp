@@ -10,7 +10,7 @@
 #include "datasets/config.h"
 #include "datasets/error.h"
 #include "datasets/random.h"
-#include "pruning/coupling/script_graph.h"
+#include "pruning/coupling/script_tensors.h"
 #include "pruning/criteria/filter_distances.h"
 #include "pruning/criteria/scored_members.h"
 #include "pruning/criteria/weight_sums.h"
