@@ -3,7 +3,6 @@
 
 #include <gtest/gtest.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <regex>
@@ -11,6 +10,7 @@
 
 #include "datasets/atomic_file.h"
 #include "datasets/config.h"
+#include "tests/data_folder.h"
 
 /// First statement of a test: skips it, with the reason, where the golden values are not installed.
 #define MTLPRUNE_REQUIRE_GOLDEN()                               \
@@ -21,9 +21,7 @@ namespace mtlprune {
 
 /// $MTLPRUNE_GOLDEN_DIR, or its usual place beside the project.
 inline std::filesystem::path golden_dir() {
-    const char* set = std::getenv("MTLPRUNE_GOLDEN_DIR");
-    if (set != nullptr && *set != '\0') return set;
-    return std::filesystem::path(MTLPRUNE_SOURCE_DIR) / "../shared/reference/main_paper/golden";
+    return data_folder("MTLPRUNE_GOLDEN_DIR", "reference/main_paper/golden");
 }
 
 /// A JSON file of the golden folder, e.g. golden_json("golden.json"). Python writes NaN, which is no JSON:

@@ -5,6 +5,7 @@
 #include <sstream>
 
 #include "tests/cli/program.h"
+#include "tests/data_folder.h"
 
 namespace mtlprune {
 namespace {
@@ -13,10 +14,7 @@ namespace fs = std::filesystem;
 
 /// The frames and prepare.py: $MTLPRUNE_TEST_DATA/nyuv2 or their usual place beside the project.
 fs::path frames() {
-    const char* set = std::getenv("MTLPRUNE_TEST_DATA");
-    const auto data =
-        set != nullptr && *set != '\0' ? fs::path(set) : fs::path(MTLPRUNE_SOURCE_DIR) / "../shared/data";
-    return data / "nyuv2";
+    return real_data() / "nyuv2";
 }
 
 /// 12 training and 6 test frames of 160x120 in `folder`; false when the script cannot run.

@@ -1,9 +1,9 @@
 #include "datasets/adashare.h"
 
 #include <cmath>
-#include <cstdlib>
 #include <limits>
 
+#include "tests/data_folder.h"
 #include "tests/datasets/adashare_folder.h"
 
 namespace mtlprune {
@@ -141,10 +141,7 @@ TEST(AdaShare, NamesTheFirstImpossibleDepth) {
 
 /// Four published frames: $MTLPRUNE_TEST_DATA or its usual place beside the project.
 fs::path published_frames() {
-    const char* set = std::getenv("MTLPRUNE_TEST_DATA");
-    const fs::path data =
-        set != nullptr && *set != '\0' ? fs::path(set) : fs::path(MTLPRUNE_SOURCE_DIR) / "../shared/data";
-    return data / "adashare-samples";
+    return real_data() / "adashare-samples";
 }
 
 TEST(AdaShare, ReadsPublishedFrames) {

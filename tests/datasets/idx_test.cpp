@@ -7,6 +7,7 @@
 
 #include "datasets/gzip.h"
 #include "datasets/loader.h"
+#include "tests/data_folder.h"
 #include "tests/datasets/adashare_folder.h"
 
 namespace mtlprune {
@@ -195,9 +196,7 @@ TEST_F(Idx, NamesMissingFilesSplitsAndLoops) {
 }
 
 TEST(IdxRealData, HasTheKnownDigits) {
-    const char* data = std::getenv("MTLPRUNE_TEST_DATA");
-    const std::filesystem::path folder =
-        std::filesystem::path(data ? data : MTLPRUNE_SOURCE_DIR "/../shared/data") / "digits";
+    const auto folder = real_data() / "digits";
     if (!std::filesystem::exists(folder / "mnist")) GTEST_SKIP() << folder << " is absent";
     IdxOptions options{folder / "mnist", "test"};
     const IdxImages mnist(options);

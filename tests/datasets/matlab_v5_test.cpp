@@ -6,6 +6,7 @@
 #include <set>
 
 #include "datasets/atomic_file.h"
+#include "tests/data_folder.h"
 #include "tests/datasets/matlab_files.h"
 #include "tests/fuzz/memory_file.h"
 
@@ -81,8 +82,7 @@ TEST(MatlabV5, DamagedFilesAreErrorsOrHarmless) {
 }
 
 TEST(MatlabV5, ReadsThePublishedFiles) {
-    const char* given = std::getenv("MTLPRUNE_TEST_DATA");
-    const auto folder = std::filesystem::path(given != nullptr ? given : "../shared/data") / "nyuv2";
+    const auto folder = real_data() / "nyuv2";
     if (!std::filesystem::exists(folder / "splits.mat")) GTEST_SKIP() << "no " << folder;
     const auto train = read_matlab_integers(folder / "splits.mat", "trainNdxs", 1, 1449),
                test = read_matlab_integers(folder / "splits.mat", "testNdxs", 1, 1449);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <filesystem>
 #include <iostream>
 #include <vector>
@@ -13,6 +12,7 @@
 #include "datasets/image_file.h"
 #include "datasets/normal_codes.h"
 #include "datasets/npy.h"
+#include "tests/data_folder.h"
 
 namespace mtlprune {
 namespace {
@@ -119,9 +119,7 @@ TEST(NormalsFromDepth, ResizedCameraSeesTheSamePlane) {
 
 /// Median angle in degrees to the published normals of four frames, where both exist.
 TEST(NormalsFromDepth, AreCloseToThePublishedOnes) {
-    const char* given = std::getenv("MTLPRUNE_TEST_DATA");
-    const std::filesystem::path folder =
-        std::filesystem::path(given != nullptr ? given : "../shared/data") / "adashare-samples";
+    const auto folder = real_data() / "adashare-samples";
     if (!std::filesystem::exists(folder / "depth")) GTEST_SKIP() << "no " << folder;
     std::vector<double> angles;
     for (const auto& entry : std::filesystem::directory_iterator(folder / "depth")) {

@@ -6,6 +6,7 @@
 #include "datasets/adashare.h"
 #include "datasets/loader.h"
 #include "datasets/nyuv2_mtan.h"
+#include "tests/data_folder.h"
 #include "tests/datasets/adashare_folder.h"
 
 namespace mtlprune {
@@ -19,10 +20,7 @@ constexpr std::array<uint8_t, 40> kThirteen = {11, 4,  5, 0, 3, 8, 9, 11, 12, 5,
                                                6,  6,  6, 5, 6, 6, 6, 6,  6,  6, 5,  6};
 
 fs::path frames_folder() {
-    const char* set = std::getenv("MTLPRUNE_TEST_DATA");
-    const fs::path data =
-        set != nullptr && *set != '\0' ? fs::path(set) : fs::path(MTLPRUNE_SOURCE_DIR) / "../shared/data";
-    return data / "nyuv2";
+    return real_data() / "nyuv2";
 }
 
 bool write_layout(const std::string& layout, const fs::path& folder) {

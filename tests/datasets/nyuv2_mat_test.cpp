@@ -7,6 +7,7 @@
 
 #include "datasets/adashare.h"
 #include "datasets/atomic_file.h"
+#include "tests/data_folder.h"
 #include "tests/datasets/matlab_files.h"
 
 namespace mtlprune {
@@ -161,8 +162,7 @@ TEST(Nyuv2Mat, DamagedFilesAreErrorsOrHarmless) {
 
 /// The same real frames in this and in the AdaShare layout.
 TEST(Nyuv2Mat, AgreesWithTheAdaShareLayoutOnRealFrames) {
-    const char* given = std::getenv("MTLPRUNE_TEST_DATA");
-    const auto data = fs::absolute(given != nullptr ? given : "../shared/data") / "nyuv2";
+    const auto data = real_data() / "nyuv2";
     if (!fs::exists(data / "prepare.py")) GTEST_SKIP() << "no " << data;
     const TemporaryFolder folder;
     const auto prepare = [&](const std::string& arguments) {

@@ -9,6 +9,7 @@
 #include "datasets/atomic_file.h"
 #include "datasets/error.h"
 #include "pruning/coupling/script_network.h"
+#include "tests/data_folder.h"
 #include "tests/pruning/gauntlet_networks.h"
 #include "tests/pruning/masked_norms.h"
 #include "tests/pruning/oracle.h"
@@ -21,9 +22,7 @@ using toy::SourceNetwork;
 using toy::TensorMap;
 
 std::filesystem::path folder() {
-    const char* set = std::getenv("MTLPRUNE_GAUNTLET_DIR");
-    if (set != nullptr && *set != '\0') return set;
-    return std::filesystem::path(MTLPRUNE_SOURCE_DIR) / "../shared/reference/torch_pruning/gauntlet";
+    return data_folder("MTLPRUNE_GAUNTLET_DIR", "reference/torch_pruning/gauntlet");
 }
 
 std::vector<std::string> names() {
