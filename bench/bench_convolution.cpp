@@ -12,10 +12,10 @@
 
 #include <cstdlib>
 
-#include "models/conv_memory.h"
 #include "models/conv_taps.h"
 #include "models/conv_winograd.h"
 #include "models/convolve.h"
+#include "models/process_setup.h"
 
 namespace mtlprune {
 namespace {
@@ -145,7 +145,7 @@ void register_all() {
 }  // namespace mtlprune
 
 int main(int argc, char** argv) {
-    mtlprune::keep_freed_memory();
+    mtlprune::set_up_process(argv);
     const char* threads = std::getenv("MTLPRUNE_BENCH_THREADS");
     at::set_num_threads(threads == nullptr ? 2 : std::atoi(threads));
     mtlprune::register_all();

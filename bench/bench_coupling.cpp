@@ -19,7 +19,7 @@
 #include <numeric>
 
 #include "datasets/atomic_file.h"
-#include "models/conv_memory.h"
+#include "models/process_setup.h"
 #include "pruning/allocation/allocation.h"
 #include "pruning/coupling/script_graph.h"
 #include "pruning/coupling/script_network.h"
@@ -227,7 +227,7 @@ void register_networks() {
 
 int main(int argc, char** argv) {
     const torch::NoGradGuard no_grad;
-    mtlprune::keep_freed_memory();
+    mtlprune::set_up_process(argv);
     const char* threads = std::getenv("OMP_NUM_THREADS");
     at::set_num_threads(threads == nullptr ? 1 : std::max(1, std::atoi(threads)));
     mtlprune::register_networks();

@@ -3,21 +3,21 @@
 // does the released code's passes (the backbone runs forward once per task, and backward for every task and
 // twice for the sum of the losses) with LibTorch's convolutions, its score bookkeeping left out. `small`:
 // widths 8..64, 80x80, batch 8, 1 thread, 18 filters per event; `full`: the paper's 84 million parameters,
-// 160x160, batch 2, 2 threads, 100 filters per event. Two iterations per event (full: 1). `paper_macs` is
-// computed, not timed.
+// 321x321, batch 2, 2 threads, 100 filters per event. Two iterations per event (released: 1, as all of its
+// iterations cost the same; compare s/iteration). `paper_macs` is computed, not timed.
 //
 //   build/bin/bench_pruning_run --benchmark_filter=small --benchmark_repetitions=3
 //       --benchmark_enable_random_interleaving=true
 //
-// Counters: events; macs = multiply-accumulates of all iterations' convolutions, in 10^12.
+// Counters: events; s/iteration; macs = multiply-accumulates of an iteration's convolutions, in 10^12.
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
 
 #include <cstdlib>
 
-#include "models/conv_memory.h"
 #include "models/multi_task_model.h"
+#include "models/process_setup.h"
 #include "pruning/schedules/iterative_pruner.h"
 #include "training/optimizer.h"
 
@@ -40,9 +40,8 @@ Run small_run() {
 
 Run full_run() {
     Run run;
-    run.side = 160;
+    run.side = 321;
     run.batch = 2;
-    run.frequency = 1;
     run.filters_per_event = 100;
     run.threads = 2;
     return run;
@@ -119,7 +118,7 @@ void dense_to_floor(benchmark::State& state, const Run& run, Method method) {
         model->train();
         if (method == Method::released) model->use(ConvolutionKernels::library);
         IterativePrunerOptions options;
-        options.frequency = run.frequency;
+        options.frequency = method == Method::released ? 1 : run.frequency;
         options.filters_per_event = run.filters_per_event;
         options.floor = run.floor;
         options.mask = mask;
@@ -144,7 +143,10 @@ void dense_to_floor(benchmark::State& state, const Run& run, Method method) {
             optimizer->step();
         }
         state.counters["events"] = static_cast<double>(pruner.events().size());
-        state.counters["macs"] = macs * 1e-12;
+        const auto iterations = static_cast<double>(pruner.iteration());
+        state.counters["macs"] = macs * 1e-12 / iterations;
+        state.counters["s/iteration"] =
+            benchmark::Counter(iterations, benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
     }
 }
 
@@ -192,7 +194,7 @@ BENCHMARK(paper_macs)->Iterations(1);
 }  // namespace mtlprune
 
 int main(int argc, char** argv) {
-    mtlprune::keep_freed_memory();
+    mtlprune::set_up_process(argv);
     mtlprune::register_runs();
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

@@ -13,8 +13,8 @@
 #include <iostream>
 
 #include "datasets/error.h"
-#include "models/conv_memory.h"
 #include "models/multi_task_model.h"
+#include "models/process_setup.h"
 #include "pruning/schedules/iterative_pruner.h"
 #include "training/optimizer.h"
 
@@ -131,7 +131,7 @@ BENCHMARK(cosprune_iteration)->Iterations(1)->UseRealTime()->Unit(benchmark::kSe
 
 int main(int argc, char** argv) {
     try {
-        mtlprune::keep_freed_memory();
+        mtlprune::set_up_process(argv);
         at::set_num_threads(std::atoi(mtlprune::environment("MTLPRUNE_BENCH_THREADS", "2").c_str()));
         benchmark::Initialize(&argc, argv);
         if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;

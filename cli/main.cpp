@@ -6,7 +6,7 @@
 
 #include "cli/commands.h"
 #include "datasets/config.h"
-#include "models/conv_memory.h"
+#include "models/process_setup.h"
 
 namespace {
 
@@ -50,7 +50,7 @@ int run(const std::string& command, const mtlprune::cli::Arguments& rest, const 
 }  // namespace
 
 int main(int argc, char** argv) {
-    mtlprune::keep_freed_memory();
+    mtlprune::set_up_process(argv);
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
         (arguments.empty() ? std::cerr : std::cout) << kUsage;

@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <array>
+#include <vector>
 
 #include "models/winograd_kernels.h"
 
@@ -11,13 +13,15 @@ namespace {
 
 using winograd::kernels;
 using winograd::kFrequencies;
+using winograd::kInputs;
+using winograd::kOutputs;
 using winograd::kPanel;
 
 constexpr int64_t kTaps = 9;
 constexpr int64_t kGroup = 16;  ///< inputs whose taps move together, for the sake of cache lines
 /// Tiles that are transformed together: their frequencies should stay in a core's cache. Weight gradients
 /// take more at a time, to read and write the sums less often.
-constexpr int64_t kTilesPerBlock = 56, kTilesPerSum = 128;
+constexpr int64_t kTilesPerBlock = 42, kTilesPerSum = 96;
 alignas(64) constexpr float kZeros[kPanel] = {};
 
 int64_t panels(int64_t channels) {
@@ -28,11 +32,11 @@ torch::Tensor scratch(int64_t floats) {
     return at::empty({floats}, torch::kFloat);
 }
 
-/// A channels-last map [B,C,H,W], cut into tiles of 2x2 positions.
+/// A channels-last map [B,C,H,W], cut into tiles of 4x4 positions.
 struct Map {
     int64_t batch, channels, height, width;
-    int64_t tile_rows() const { return (height + 1) / 2; }
-    int64_t tile_columns() const { return (width + 1) / 2; }
+    int64_t tile_rows() const { return (height + kOutputs - 1) / kOutputs; }
+    int64_t tile_columns() const { return (width + kOutputs - 1) / kOutputs; }
     int64_t tiles() const { return batch * tile_rows() * tile_columns(); }
 
     static Map of(const torch::Tensor& x, int64_t channels) {
@@ -40,12 +44,13 @@ struct Map {
     }
 
     /// Where the Side x Side positions of a tile begin, in floats; -1 outside. The inputs of a tile begin
-    /// one row and one column before its outputs (`margin` 1).
+    /// one row and one column before its outputs.
     template <int Side>
-    std::array<int64_t, Side * Side> positions(int64_t tile, int64_t margin) const {
+    std::array<int64_t, Side * Side> positions(int64_t tile) const {
+        constexpr int64_t kMargin = (Side - kOutputs) / 2;
         const int64_t image = tile / (tile_rows() * tile_columns());
-        const int64_t top = tile / tile_columns() % tile_rows() * 2 - margin;
-        const int64_t left = tile % tile_columns() * 2 - margin;
+        const int64_t top = tile / tile_columns() % tile_rows() * kOutputs - kMargin;
+        const int64_t left = tile % tile_columns() * kOutputs - kMargin;
         std::array<int64_t, Side * Side> found;
         for (int64_t i = 0; i < Side * Side; ++i) {
             const int64_t y = top + i / Side, x = left + i % Side;
@@ -71,17 +76,17 @@ struct Block {
 
 using Transform = void (*)(const float* const* source, float* target, int64_t plane);
 
-/// Transforms `count` tiles from `begin` on.
+/// Transforms the block's channels of `count` tiles from `begin` on; `values` points at the first channel.
 template <int Side>
 void transform_tiles(const float* values, const Map& map, int64_t begin, int64_t count, const Block& block,
                      Transform transform) {
     constexpr int kCount = Side * Side;
     float padded[kCount][kPanel] = {};
     for (int64_t tile = 0; tile < count; ++tile) {
-        const auto positions = map.positions<Side>(begin + tile, Side == 4 ? 1 : 0);
-        for (int64_t panel = 0; panel < panels(map.channels); ++panel) {
+        const auto positions = map.positions<Side>(begin + tile);
+        for (int64_t panel = 0; panel < panels(block.channels); ++panel) {
             const float* source[kCount];
-            const int64_t channel = panel * kPanel, width = map.channels - channel;
+            const int64_t channel = panel * kPanel, width = block.channels - channel;
             for (int i = 0; i < kCount; ++i) {
                 source[i] = positions[i] < 0 ? kZeros : values + positions[i] + channel;
                 if (width >= kPanel || positions[i] < 0) continue;
@@ -98,15 +103,16 @@ void transform_tiles(const float* values, const Map& map, int64_t begin, int64_t
 void write_outputs(const float* products, int64_t plane, const Map& map, int64_t begin, int64_t count,
                    int64_t panel, const float* bias, float* values) {
     const int64_t channel = panel * kPanel, width = std::min(kPanel, map.channels - channel);
-    float spare[4][kPanel];
+    constexpr int kCount = kOutputs * kOutputs;
+    float spare[kCount][kPanel];
     for (int64_t tile = 0; tile < count; ++tile) {
-        const auto positions = map.positions<2>(begin + tile, 0);
-        float* target[4];
-        for (int i = 0; i < 4; ++i)
+        const auto positions = map.positions<kOutputs>(begin + tile);
+        float* target[kCount];
+        for (int i = 0; i < kCount; ++i)
             target[i] = width < kPanel || positions[i] < 0 ? spare[i] : values + positions[i] + channel;
         kernels().output(products + tile * kPanel, plane, bias + channel, target);
         if (width == kPanel) continue;
-        for (int i = 0; i < 4; ++i)
+        for (int i = 0; i < kCount; ++i)
             if (positions[i] >= 0) std::copy_n(spare[i], width, values + positions[i] + channel);
     }
 }
@@ -175,7 +181,7 @@ torch::Tensor convolve_tiles(const torch::Tensor& x, const torch::Tensor& weight
         m.data = v.data + v.floats();
         for (int64_t i = first; i < last; ++i) {
             const int64_t begin = i * capacity, count = std::clamp<int64_t>(tiles - begin, 0, capacity);
-            transform_tiles<4>(values, in, begin, count, v, kernels().data);
+            transform_tiles<kInputs>(values, in, begin, count, v, kernels().data);
             for (int64_t panel = 0; panel < panels(outputs); ++panel) {
                 const int64_t columns = std::min(kPanel, outputs - panel * kPanel);
                 for (int64_t k = 0; k < kFrequencies; ++k)
@@ -189,18 +195,22 @@ torch::Tensor convolve_tiles(const torch::Tensor& x, const torch::Tensor& weight
     return result;
 }
 
-/// The sums over tiles are cut into slices, one thread's each, whose partial sums are added in order. More
-/// slices serve more threads but take memory; the number depends on shapes alone, and with it every bit.
-struct Slices {
-    int64_t count, tiles;  ///< slices, tiles per slice
-    int64_t floats;        ///< of one slice's frequencies, [frequency][panel of outputs][input][32]
+/// How the sums over tiles are shared out: `slices` of the tiles, whose partial sums are added in order,
+/// times `parts` of the outputs. More of them serve more threads; slices take memory, and every part
+/// transforms the inputs again. The numbers depend on shapes alone, and with them every bit.
+struct Shares {
+    int64_t parts, panels;  ///< panels of outputs per part
+    int64_t slices, tiles;  ///< tiles per slice
+    int64_t floats;         ///< of one slice's frequencies, [frequency][panel of outputs][input][32]
 
-    static Slices of(const Map& in, const Map& out) {
-        constexpr int64_t kBudget = 64 << 20, kFewestTiles = 200;
-        const int64_t floats = kFrequencies * panels(out.channels) * in.channels * kPanel;
-        const int64_t count = std::min<int64_t>(kBudget / (4 * floats), in.tiles() / kFewestTiles);
-        const int64_t slices = std::clamp<int64_t>(count, 1, 16);
-        return {slices, (in.tiles() + slices - 1) / slices, floats};
+    static Shares of(const Map& in, const Map& out) {
+        constexpr int64_t kShares = 16, kFewestPanels = 4, kFewestTiles = 256;
+        const int64_t all = mtlprune::panels(out.channels);
+        const int64_t parts = std::clamp<int64_t>(all / kFewestPanels, 1, kShares);
+        const int64_t slices = std::clamp<int64_t>(in.tiles() / kFewestTiles, 1, kShares / parts);
+        const int64_t per_part = (all + parts - 1) / parts;
+        return {(all + per_part - 1) / per_part, per_part, slices, (in.tiles() + slices - 1) / slices,
+                kFrequencies * all * in.channels * kPanel};
     }
 };
 
@@ -209,25 +219,23 @@ struct GradientSums {
     torch::Tensor frequencies, bias;
 };
 
-/// The frequency with row 1 and column 1 of A y A^T is the sum of the tile's four positions.
-constexpr int64_t kSumFrequency = 5;
-
-void add_bias_gradient(const Block& y, int64_t count, double* bias) {
-    for (int64_t channel = 0; channel < y.channels; channel += kPanel) {
-        float sum[kPanel] = {};
-        const float* values = y.at(kSumFrequency, channel / kPanel);
-        for (int64_t tile = 0; tile < count; ++tile)
-            for (int64_t lane = 0; lane < kPanel; ++lane) sum[lane] += values[tile * kPanel + lane];
-        const int64_t width = std::min(kPanel, y.channels - channel);
-        for (int64_t lane = 0; lane < width; ++lane) bias[channel + lane] += sum[lane];
-    }
+/// Sums of `count` tiles of the block's channels from `begin` on, whose lines are in the cache already.
+void add_bias_gradient(const float* gradients, const Map& out, int64_t begin, int64_t count, int64_t channels,
+                       double* bias) {
+    std::vector<float> sum(channels);
+    for (int64_t tile = begin; tile < begin + count; ++tile)
+        for (const int64_t position : out.positions<kOutputs>(tile))
+            for (int64_t channel = 0; channel < (position < 0 ? 0 : channels); ++channel)
+                sum[channel] += gradients[position + channel];
+    for (int64_t channel = 0; channel < channels; ++channel) bias[channel] += sum[channel];
 }
 
-void add_products(const Block& v, const Block& y, int64_t count, bool first, float* sums) {
+/// `sums`: of y's first panel; frequencies are `plane` apart.
+void add_products(const Block& v, const Block& y, int64_t count, bool first, float* sums, int64_t plane) {
     for (int64_t k = 0; k < kFrequencies; ++k)
         for (int64_t panel = 0; panel < panels(y.channels); ++panel) {
             const int64_t columns = std::min(kPanel, y.channels - panel * kPanel);
-            float* target = sums + (k * panels(y.channels) + panel) * v.channels * kPanel;
+            float* target = sums + k * plane + panel * v.channels * kPanel;
             for (int64_t from = 0; from < v.channels; from += kPanel)
                 kernels().product({v.at(k, from / kPanel), 1, kPanel, count, 0, y.at(k, panel),
                                    target + from * kPanel, std::min(kPanel, v.channels - from), columns,
@@ -239,27 +247,32 @@ GradientSums sum_gradients(const torch::Tensor& gradient, const torch::Tensor& x
     const auto g = gradient.contiguous(torch::MemoryFormat::ChannelsLast);
     const auto source = x.contiguous(torch::MemoryFormat::ChannelsLast);
     const Map in = Map::of(x, x.size(1)), out = Map::of(x, gradient.size(1));
-    const Slices slices = Slices::of(in, out);
-    GradientSums sums = {scratch(slices.count * slices.floats),
-                         at::zeros({slices.count, out.channels}, torch::kDouble)};
+    const Shares shares = Shares::of(in, out);
+    GradientSums sums = {scratch(shares.slices * shares.floats),
+                         at::zeros({shares.slices, out.channels}, torch::kDouble)};
     const float *inputs = source.data_ptr<float>(), *gradients = g.data_ptr<float>();
     if (in.tiles() == 0) sums.frequencies.zero_();
     float* frequencies = sums.frequencies.data_ptr<float>();
     double* bias = sums.bias.data_ptr<double>();
-    at::parallel_for(0, slices.count, 1, [&](int64_t first, int64_t last) {
-        const int64_t capacity = kTilesPerSum;
-        Block v = {capacity, in.channels}, y = {capacity, out.channels};
+    const int64_t capacity = std::min(kTilesPerSum, shares.tiles);
+    at::parallel_for(0, shares.slices * shares.parts, 1, [&](int64_t first, int64_t last) {
+        Block v = {capacity, in.channels}, y = {capacity, std::min(out.channels, shares.panels * kPanel)};
         const auto memory = scratch(v.floats() + y.floats());
         v.data = memory.data_ptr<float>();
         y.data = v.data + v.floats();
-        for (int64_t slice = first; slice < last; ++slice) {
-            const int64_t start = slice * slices.tiles, end = std::min(in.tiles(), start + slices.tiles);
+        for (int64_t share = first; share < last; ++share) {
+            const int64_t slice = share / shares.parts,
+                          channel = share % shares.parts * shares.panels * kPanel;
+            const int64_t start = slice * shares.tiles, end = std::min(in.tiles(), start + shares.tiles);
+            y.channels = std::min(out.channels - channel, shares.panels * kPanel);
+            float* target = frequencies + slice * shares.floats + channel * in.channels;
             for (int64_t begin = start; begin < end; begin += capacity) {
                 const int64_t count = std::min(capacity, end - begin);
-                transform_tiles<4>(inputs, in, begin, count, v, kernels().data);
-                transform_tiles<2>(gradients, out, begin, count, y, kernels().gradient);
-                add_products(v, y, count, begin == start, frequencies + slice * slices.floats);
-                add_bias_gradient(y, count, bias + slice * out.channels);
+                transform_tiles<kInputs>(inputs, in, begin, count, v, kernels().data);
+                transform_tiles<kOutputs>(gradients + channel, out, begin, count, y, kernels().gradient);
+                add_products(v, y, count, begin == start, target, shares.floats / kFrequencies);
+                add_bias_gradient(gradients + channel, out, begin, count, y.channels,
+                                  bias + slice * out.channels + channel);
             }
         }
     });
@@ -267,10 +280,10 @@ GradientSums sum_gradients(const torch::Tensor& gradient, const torch::Tensor& x
 }
 
 /// The sum over slices of the frequencies of one input and panel of outputs, [frequency][32].
-void add_slices(const float* from, int64_t plane, const Slices& slices, float* sum) {
+void add_slices(const float* from, int64_t plane, const Shares& shares, float* sum) {
     for (int64_t k = 0; k < kFrequencies; ++k)
-        for (int64_t slice = 0; slice < slices.count; ++slice) {
-            const float* values = from + slice * slices.floats + k * plane;
+        for (int64_t slice = 0; slice < shares.slices; ++slice) {
+            const float* values = from + slice * shares.floats + k * plane;
             float* target = sum + k * kPanel;
             for (int64_t lane = 0; lane < kPanel; ++lane)
                 target[lane] = slice == 0 ? values[lane] : target[lane] + values[lane];
@@ -278,7 +291,7 @@ void add_slices(const float* from, int64_t plane, const Slices& slices, float* s
 }
 
 /// [slice][frequency][panel of outputs][input][32] -> [O,C,3,3].
-torch::Tensor weight_gradient(const torch::Tensor& frequencies, const Slices& slices, int64_t outputs,
+torch::Tensor weight_gradient(const torch::Tensor& frequencies, const Shares& shares, int64_t outputs,
                               int64_t inputs) {
     auto result = at::empty({outputs, inputs, 3, 3}, torch::kFloat);
     const float* from = frequencies.data_ptr<float>();
@@ -291,7 +304,7 @@ torch::Tensor weight_gradient(const torch::Tensor& frequencies, const Slices& sl
             const int64_t count = std::min(kGroup, inputs - input);
             const int64_t columns = std::min(kPanel, outputs - panel * kPanel);
             for (int64_t j = 0; j < count; ++j) {
-                add_slices(from + (panel * inputs + input + j) * kPanel, plane, slices, sum);
+                add_slices(from + (panel * inputs + input + j) * kPanel, plane, shares, sum);
                 kernels().weight_gradient(sum, kPanel, taps[j][0]);
             }
             for (int64_t lane = 0; lane < columns; ++lane) {
@@ -322,7 +335,7 @@ std::array<torch::Tensor, 3> winograd_backward(const torch::Tensor& gradient, co
     const auto sums = sum_gradients(gradient, x);
     if (wanted[1])
         gradients[1] =
-            weight_gradient(sums.frequencies, Slices::of(Map::of(x, x.size(1)), Map::of(x, weight.size(0))),
+            weight_gradient(sums.frequencies, Shares::of(Map::of(x, x.size(1)), Map::of(x, weight.size(0))),
                             weight.size(0), weight.size(1));
     if (wanted[2]) gradients[2] = sums.bias.sum(0).to(torch::kFloat);
     return gradients;

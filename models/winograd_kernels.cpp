@@ -31,67 +31,96 @@ MTLPRUNE_INLINE typename Simd<Lanes>::Memory& at(float* address) {
     return *reinterpret_cast<typename Simd<Lanes>::Memory*>(address);
 }
 
-/// The one-dimensional transforms; `in` and `out` are arrays whose elements are `pitch` apart.
+// The filter of Toom and Cook with the points 0, a, -a, b, -b and infinity, where a * b = 1 keeps most
+// factors simple and 1/sqrt(2), sqrt(2) lose four times less precision than the usual 1 and 2.
+constexpr float kA = 0.70710678F, kB = 1.41421356F, kA2 = 0.5F, kB2 = 2.0F;
+/// What the weights are divided by at a and b: the product of the distances to the other finite points.
+constexpr float kNormA = -1.5F, kNormB = 6.0F;
+
+/// The one-dimensional transforms; the elements of `in` and `out` are `in_pitch` and `pitch` apart.
 struct DataStep {
-    static constexpr int kIn = 4, kOut = 4;
+    static constexpr int kIn = kInputs, kOut = kInputs;
     template <class V>
     static MTLPRUNE_INLINE void run(const V* in, int in_pitch, V* out, int pitch) {
-        out[0] = in[0] - in[2 * in_pitch];
-        out[pitch] = in[in_pitch] + in[2 * in_pitch];
-        out[2 * pitch] = in[2 * in_pitch] - in[in_pitch];
-        out[3 * pitch] = in[in_pitch] - in[3 * in_pitch];
+        const V d0 = in[0], d1 = in[in_pitch], d2 = in[2 * in_pitch], d3 = in[3 * in_pitch],
+                d4 = in[4 * in_pitch], d5 = in[5 * in_pitch];
+        const V even_a = d4 - kB2 * d2, odd_a = kA * (d3 - kB2 * d1);
+        const V even_b = d4 - kA2 * d2, odd_b = kB * (d3 - kA2 * d1);
+        out[0] = d0 - (kA2 + kB2) * d2 + d4;
+        out[pitch] = even_a + odd_a;
+        out[2 * pitch] = even_a - odd_a;
+        out[3 * pitch] = even_b + odd_b;
+        out[4 * pitch] = even_b - odd_b;
+        out[5 * pitch] = d1 - (kA2 + kB2) * d3 + d5;
     }
 };
 
 struct GradientStep {
-    static constexpr int kIn = 2, kOut = 4;
+    static constexpr int kIn = kOutputs, kOut = kInputs;
     template <class V>
     static MTLPRUNE_INLINE void run(const V* in, int in_pitch, V* out, int pitch) {
-        out[0] = in[0];
-        out[pitch] = in[0] + in[in_pitch];
-        out[2 * pitch] = in[0] - in[in_pitch];
-        out[3 * pitch] = -in[in_pitch];
+        const V y0 = in[0], y1 = in[in_pitch], y2 = in[2 * in_pitch], y3 = in[3 * in_pitch];
+        const V even_a = y0 + kA2 * y2, odd_a = kA * (y1 + kA2 * y3);
+        const V even_b = y0 + kB2 * y2, odd_b = kB * (y1 + kB2 * y3);
+        out[0] = y0;
+        out[pitch] = even_a + odd_a;
+        out[2 * pitch] = even_a - odd_a;
+        out[3 * pitch] = even_b + odd_b;
+        out[4 * pitch] = even_b - odd_b;
+        out[5 * pitch] = y3;
     }
 };
 
 struct OutputStep {
-    static constexpr int kIn = 4, kOut = 2;
+    static constexpr int kIn = kInputs, kOut = kOutputs;
     template <class V>
     static MTLPRUNE_INLINE void run(const V* in, int in_pitch, V* out, int pitch) {
-        out[0] = in[0] + in[in_pitch] + in[2 * in_pitch];
-        out[pitch] = in[in_pitch] - in[2 * in_pitch] - in[3 * in_pitch];
+        const V sum_a = in[in_pitch] + in[2 * in_pitch], sum_b = in[3 * in_pitch] + in[4 * in_pitch];
+        const V odd_a = kA * (in[in_pitch] - in[2 * in_pitch]);
+        const V odd_b = kB * (in[3 * in_pitch] - in[4 * in_pitch]);
+        out[0] = in[0] + sum_a + sum_b;
+        out[pitch] = odd_a + odd_b;
+        out[2 * pitch] = kA2 * sum_a + kB2 * sum_b;
+        out[3 * pitch] = kA2 * odd_a + kB2 * odd_b + in[5 * in_pitch];
     }
 };
 
 struct WeightStep {
-    static constexpr int kIn = 3, kOut = 4;
+    static constexpr int kIn = 3, kOut = kInputs;
     template <class V>
     static MTLPRUNE_INLINE void run(const V* in, int in_pitch, V* out, int pitch) {
-        const V even = (in[0] + in[2 * in_pitch]) * 0.5F, odd = in[in_pitch] * 0.5F;
-        out[0] = in[0];
-        out[pitch] = even + odd;
-        out[2 * pitch] = even - odd;
-        out[3 * pitch] = in[2 * in_pitch];
+        const V g0 = in[0], g1 = in[in_pitch], g2 = in[2 * in_pitch];
+        const V even_a = (g0 + kA2 * g2) * (1 / kNormA), odd_a = g1 * (kA / kNormA);
+        const V even_b = (g0 + kB2 * g2) * (1 / kNormB), odd_b = g1 * (kB / kNormB);
+        out[0] = g0;
+        out[pitch] = even_a + odd_a;
+        out[2 * pitch] = even_a - odd_a;
+        out[3 * pitch] = even_b + odd_b;
+        out[4 * pitch] = even_b - odd_b;
+        out[5 * pitch] = g2;
     }
 };
 
 struct WeightGradientStep {
-    static constexpr int kIn = 4, kOut = 3;
+    static constexpr int kIn = kInputs, kOut = 3;
     template <class V>
     static MTLPRUNE_INLINE void run(const V* in, int in_pitch, V* out, int pitch) {
-        const V even = (in[in_pitch] + in[2 * in_pitch]) * 0.5F;
-        out[0] = in[0] + even;
-        out[pitch] = (in[in_pitch] - in[2 * in_pitch]) * 0.5F;
-        out[2 * pitch] = even + in[3 * in_pitch];
+        const V even_a = (in[in_pitch] + in[2 * in_pitch]) * (1 / kNormA);
+        const V even_b = (in[3 * in_pitch] + in[4 * in_pitch]) * (1 / kNormB);
+        const V odd_a = (in[in_pitch] - in[2 * in_pitch]) * (kA / kNormA);
+        const V odd_b = (in[3 * in_pitch] - in[4 * in_pitch]) * (kB / kNormB);
+        out[0] = in[0] + even_a + even_b;
+        out[pitch] = odd_a + odd_b;
+        out[2 * pitch] = kA2 * even_a + kB2 * even_b + in[5 * in_pitch];
     }
 };
 
 template <class Step, class V>
 MTLPRUNE_INLINE void transform(const V* in, V* out) {
     V half[Step::kOut * Step::kIn];
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int i = 0; i < Step::kIn; ++i) Step::run(in + i, Step::kIn, half + i, Step::kIn);
-#pragma GCC unroll 4
+#pragma GCC unroll 6
     for (int i = 0; i < Step::kOut; ++i) Step::run(half + i * Step::kIn, 1, out + i * Step::kOut, 1);
 }
 
@@ -101,10 +130,10 @@ MTLPRUNE_INLINE void transform_panel(const Load& load, const Store& store) {
     constexpr int kIn = Step::kIn * Step::kIn, kOut = Step::kOut * Step::kOut;
     for (int64_t lane = 0; lane < kPanel; lane += Lanes) {
         Vector<Lanes> in[kIn], out[kOut];
-#pragma GCC unroll 16
+#pragma GCC unroll 36
         for (int i = 0; i < kIn; ++i) in[i] = at<Lanes>(load(i) + lane).value;
         transform<Step>(in, out);
-#pragma GCC unroll 16
+#pragma GCC unroll 36
         for (int i = 0; i < kOut; ++i) at<Lanes>(store(i) + lane).value = out[i];
     }
 }
@@ -138,14 +167,15 @@ struct Output {
     template <int Lanes>
     static MTLPRUNE_INLINE void run(const float* source, int64_t plane, const float* bias,
                                     float* const* target) {
+        constexpr int kIn = kFrequencies, kOut = kOutputs * kOutputs;
         for (int64_t lane = 0; lane < kPanel; lane += Lanes) {
-            Vector<Lanes> in[16], out[4];
-#pragma GCC unroll 16
-            for (int i = 0; i < 16; ++i) in[i] = at<Lanes>(source + i * plane + lane).value;
+            Vector<Lanes> in[kIn], out[kOut];
+#pragma GCC unroll 36
+            for (int i = 0; i < kIn; ++i) in[i] = at<Lanes>(source + i * plane + lane).value;
             transform<OutputStep>(in, out);
-#pragma GCC unroll 4
-            for (int i = 0; i < 4; ++i)
-                at<Lanes>(target[i] + lane).value = out[i] + at<Lanes>(bias + lane).value;
+            const Vector<Lanes> offset = at<Lanes>(bias + lane).value;
+#pragma GCC unroll 16
+            for (int i = 0; i < kOut; ++i) at<Lanes>(target[i] + lane).value = out[i] + offset;
         }
     }
 };

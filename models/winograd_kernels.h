@@ -5,8 +5,9 @@
 
 namespace mtlprune::winograd {
 
-constexpr int64_t kPanel = 32;        ///< channels that lie side by side
-constexpr int64_t kFrequencies = 16;  ///< values of a transformed tile, row-major 4x4
+constexpr int64_t kPanel = 32;                       ///< channels that lie side by side
+constexpr int64_t kOutputs = 4, kInputs = 6;         ///< positions along one side of a tile
+constexpr int64_t kFrequencies = kInputs * kInputs;  ///< values of a transformed tile, row-major
 
 /// c[i][j] (+)= sum over `depth` of a[i][d] b[d][j]; rows of b and c are a panel long. The row i of a begins
 /// at a + i * row_stride; its values are `step` apart in runs of `run`, whose beginnings are `hop` apart.
@@ -23,11 +24,11 @@ struct Product {
 /// apart.
 struct Kernels {
     void (*product)(const Product& product);
-    /// B^T d B of the 4x4 positions whose channels `source` points at.
+    /// B^T d B of the 6x6 positions whose channels `source` points at.
     void (*data)(const float* const* source, float* target, int64_t plane);
-    /// A y A^T of the 2x2 positions of an output gradient.
+    /// A y A^T of the 4x4 positions of an output gradient.
     void (*gradient)(const float* const* source, float* target, int64_t plane);
-    /// A^T m A + bias for the 2x2 positions of an output.
+    /// A^T m A + bias for the 4x4 positions of an output.
     void (*output)(const float* source, int64_t plane, const float* bias, float* const* target);
     /// G g G^T of 3x3 taps [9][32].
     void (*weight)(const float* source, float* target, int64_t plane);
