@@ -47,11 +47,16 @@ int run(const std::string& command, const mtlprune::cli::Arguments& rest, const 
                                                      "prune-torchscript", "groups", "explain"})));
 }
 
+/// The others would only start later.
+bool computes_for_long(const std::string& command) {
+    return command == "train" || command == "prune" || command == "eval" || command == "reproduce";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    mtlprune::set_up_process(argv);
     const std::vector<std::string> arguments(argv + 1, argv + argc);
+    if (!arguments.empty() && computes_for_long(arguments[0])) mtlprune::set_up_process(argv);
     if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
         (arguments.empty() ? std::cerr : std::cout) << kUsage;
         return arguments.empty() ? 2 : 0;

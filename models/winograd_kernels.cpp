@@ -37,6 +37,16 @@ constexpr float kA = 0.70710678F, kB = 1.41421356F, kA2 = 0.5F, kB2 = 2.0F;
 /// What the weights are divided by at a and b: the product of the distances to the other finite points.
 constexpr float kNormA = -1.5F, kNormB = 6.0F;
 
+/// Values at a, -a, b and -b from the even and odd parts of a polynomial.
+template <class V>
+MTLPRUNE_INLINE void at_points(const V& even_a, const V& odd_a, const V& even_b, const V& odd_b, V* out,
+                               int pitch) {
+    out[pitch] = even_a + odd_a;
+    out[2 * pitch] = even_a - odd_a;
+    out[3 * pitch] = even_b + odd_b;
+    out[4 * pitch] = even_b - odd_b;
+}
+
 /// The one-dimensional transforms; the elements of `in` and `out` are `in_pitch` and `pitch` apart.
 struct DataStep {
     static constexpr int kIn = kInputs, kOut = kInputs;
@@ -47,10 +57,7 @@ struct DataStep {
         const V even_a = d4 - kB2 * d2, odd_a = kA * (d3 - kB2 * d1);
         const V even_b = d4 - kA2 * d2, odd_b = kB * (d3 - kA2 * d1);
         out[0] = d0 - (kA2 + kB2) * d2 + d4;
-        out[pitch] = even_a + odd_a;
-        out[2 * pitch] = even_a - odd_a;
-        out[3 * pitch] = even_b + odd_b;
-        out[4 * pitch] = even_b - odd_b;
+        at_points(even_a, odd_a, even_b, odd_b, out, pitch);
         out[5 * pitch] = d1 - (kA2 + kB2) * d3 + d5;
     }
 };
@@ -63,10 +70,7 @@ struct GradientStep {
         const V even_a = y0 + kA2 * y2, odd_a = kA * (y1 + kA2 * y3);
         const V even_b = y0 + kB2 * y2, odd_b = kB * (y1 + kB2 * y3);
         out[0] = y0;
-        out[pitch] = even_a + odd_a;
-        out[2 * pitch] = even_a - odd_a;
-        out[3 * pitch] = even_b + odd_b;
-        out[4 * pitch] = even_b - odd_b;
+        at_points(even_a, odd_a, even_b, odd_b, out, pitch);
         out[5 * pitch] = y3;
     }
 };
@@ -93,10 +97,7 @@ struct WeightStep {
         const V even_a = (g0 + kA2 * g2) * (1 / kNormA), odd_a = g1 * (kA / kNormA);
         const V even_b = (g0 + kB2 * g2) * (1 / kNormB), odd_b = g1 * (kB / kNormB);
         out[0] = g0;
-        out[pitch] = even_a + odd_a;
-        out[2 * pitch] = even_a - odd_a;
-        out[3 * pitch] = even_b + odd_b;
-        out[4 * pitch] = even_b - odd_b;
+        at_points(even_a, odd_a, even_b, odd_b, out, pitch);
         out[5 * pitch] = g2;
     }
 };
