@@ -204,13 +204,15 @@ struct Shares {
     int64_t floats;         ///< of one slice's frequencies, [frequency][panel of outputs][input][32]
 
     static Shares of(const Map& in, const Map& out) {
-        constexpr int64_t kShares = 16, kFewestPanels = 4, kFewestTiles = 256;
+        constexpr int64_t kShares = 16, kFewestPanels = 4, kFewestTiles = 64, kBudget = 48 << 20;
         const int64_t all = mtlprune::panels(out.channels);
         const int64_t parts = std::clamp<int64_t>(all / kFewestPanels, 1, kShares);
-        const int64_t slices = std::clamp<int64_t>(in.tiles() / kFewestTiles, 1, kShares / parts);
+        const int64_t floats = kFrequencies * all * in.channels * kPanel;
+        const int64_t most = std::min<int64_t>(in.tiles() / kFewestTiles, kBudget / (4 * floats));
+        const int64_t slices = std::clamp<int64_t>(most, 1, kShares / parts);
         const int64_t per_part = (all + parts - 1) / parts;
         return {(all + per_part - 1) / per_part, per_part, slices, (in.tiles() + slices - 1) / slices,
-                kFrequencies * all * in.channels * kPanel};
+                floats};
     }
 };
 
