@@ -9,6 +9,7 @@
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
+#include <torch/autograd.h>
 
 #include <cstdlib>
 

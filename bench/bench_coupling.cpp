@@ -12,6 +12,8 @@
 #include <fmt/format.h>
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/script.h>
+#include <torch/serialize.h>
+#include <torch/utils.h>
 
 #include <cstdlib>
 #include <filesystem>

@@ -1,5 +1,7 @@
 #include <fmt/format.h>
 
+#include <torch/nn/functional/normalization.h>
+#include <torch/utils.h>
 #include <iostream>
 #include <opencv2/imgcodecs.hpp>
 #include <thread>

@@ -1,7 +1,7 @@
 // The data contract of all rooms: what a task is, what one frame is, what a batch is.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <opencv2/core.hpp>

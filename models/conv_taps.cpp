@@ -1,6 +1,7 @@
 #include "models/conv_taps.h"
 
 #include <ATen/Parallel.h>
+#include <torch/utils.h>
 
 #include <cstdlib>
 

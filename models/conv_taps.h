@@ -1,7 +1,7 @@
 // Convolution as one matrix product per kernel tap, over the positions where the tap meets the image.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <array>
 

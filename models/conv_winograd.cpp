@@ -1,6 +1,7 @@
 #include "models/conv_winograd.h"
 
 #include <ATen/Parallel.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <array>
@@ -281,15 +282,19 @@ GradientSums sum_gradients(const torch::Tensor& gradient, const torch::Tensor& x
     return sums;
 }
 
-/// The sum over slices of the frequencies of one input and panel of outputs, [frequency][32].
-void add_slices(const float* from, int64_t plane, const Shares& shares, float* sum) {
-    for (int64_t k = 0; k < kFrequencies; ++k)
-        for (int64_t slice = 0; slice < shares.slices; ++slice) {
+/// One frequency of a group of inputs and a cache line, which keeps the frequencies out of each other's way.
+constexpr int64_t kGroupPitch = kGroup * kPanel + 16;
+
+/// The sum over slices of the frequencies of `floats` neighbouring values, kGroupPitch apart. Long pieces of
+/// few planes at a time are what memory delivers fastest.
+void add_slices(const float* from, int64_t plane, const Shares& shares, int64_t floats, float* sum) {
+    for (int64_t k = 0; k < kFrequencies; ++k, sum += kGroupPitch) {
+        std::copy_n(from + k * plane, floats, sum);
+        for (int64_t slice = 1; slice < shares.slices; ++slice) {
             const float* values = from + slice * shares.floats + k * plane;
-            float* target = sum + k * kPanel;
-            for (int64_t lane = 0; lane < kPanel; ++lane)
-                target[lane] = slice == 0 ? values[lane] : target[lane] + values[lane];
+            for (int64_t i = 0; i < floats; ++i) sum[i] += values[i];
         }
+    }
 }
 
 /// [slice][frequency][panel of outputs][input][32] -> [O,C,3,3].
@@ -300,15 +305,16 @@ torch::Tensor weight_gradient(const torch::Tensor& frequencies, const Shares& sh
     float* to = result.data_ptr<float>();
     const int64_t groups = (inputs + kGroup - 1) / kGroup, plane = panels(outputs) * inputs * kPanel;
     at::parallel_for(0, panels(outputs) * groups, 1, [&](int64_t begin, int64_t end) {
-        float taps[kGroup][kTaps][kPanel], sum[kFrequencies * kPanel];
+        float taps[kGroup][kTaps][kPanel];
+        const auto memory = scratch(kFrequencies * kGroupPitch);
+        float* sum = memory.data_ptr<float>();
         for (int64_t i = begin; i < end; ++i) {
             const int64_t panel = i / groups, input = i % groups * kGroup;
             const int64_t count = std::min(kGroup, inputs - input);
             const int64_t columns = std::min(kPanel, outputs - panel * kPanel);
-            for (int64_t j = 0; j < count; ++j) {
-                add_slices(from + (panel * inputs + input + j) * kPanel, plane, shares, sum);
-                kernels().weight_gradient(sum, kPanel, taps[j][0]);
-            }
+            add_slices(from + (panel * inputs + input) * kPanel, plane, shares, count * kPanel, sum);
+            for (int64_t j = 0; j < count; ++j)
+                kernels().weight_gradient(sum + j * kPanel, kGroupPitch, taps[j][0]);
             for (int64_t lane = 0; lane < columns; ++lane) {
                 float* row = to + ((panel * kPanel + lane) * inputs + input) * kTaps;
                 for (int64_t j = 0; j < count; ++j)

@@ -7,7 +7,7 @@
 // interpolation are chosen for precision (models/winograd_kernels.cpp).
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <array>
 

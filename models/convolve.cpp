@@ -1,5 +1,6 @@
 #include "models/convolve.h"
 
+#include <torch/autograd.h>
 #include <torch/csrc/jit/frontend/tracer.h>
 
 #include "models/conv_taps.h"

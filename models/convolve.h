@@ -1,7 +1,7 @@
 // The one place where convolutions are computed.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/modules/conv.h>
 
 namespace mtlprune {
 

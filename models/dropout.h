@@ -1,7 +1,7 @@
 // Dropout whose mask depends on a key alone: reproducible under any number of threads and after a resume.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 

@@ -1,6 +1,7 @@
 #include "models/multi_task_model.h"
 
 #include <fmt/format.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <array>
@@ -73,8 +74,10 @@ VggBackboneImpl::VggBackboneImpl(const std::vector<int64_t>& widths, const std::
 torch::Tensor VggBackboneImpl::forward(torch::Tensor image, const std::vector<torch::Tensor>* gates) {
     auto x = std::move(image);
     for (size_t i = 0; i < convolutions.size(); ++i) {
-        x = torch::relu(convolve(x, convolutions[i], kernels));
+        x = convolve(x, convolutions[i], kernels);
+        // The same bits as pooling after ReLU, with a quarter of the memory to read and write.
         if (pooled[i]) x = torch::max_pool2d(x, 2, 2);
+        x.relu_();
         if (gates != nullptr) x = x * gates->at(i).view({1, -1, 1, 1});
     }
     return x;

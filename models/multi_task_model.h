@@ -1,7 +1,7 @@
 // The main paper's network: a shared VGG-16 without BatchNorm and one SmallASPP head per task.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/modules/conv.h>
 
 #include <cstdint>
 #include <optional>

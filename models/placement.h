@@ -1,7 +1,7 @@
 // Where a network's tensors live, and in which layout.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 namespace mtlprune {
 

@@ -1,6 +1,7 @@
 #include "models/weight_import.h"
 
 #include <fmt/format.h>
+#include <torch/utils.h>
 
 #include <array>
 #include <set>

@@ -1,7 +1,7 @@
 // Weights of the main paper's released code (gargsid/MTLCosPrune, models/jumbo_vgg.py: MTLNet) for our model.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <map>
 #include <string>

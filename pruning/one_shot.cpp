@@ -1,6 +1,7 @@
 #include "pruning/one_shot.h"
 
 #include <fmt/format.h>
+#include <torch/utils.h>
 
 #include <chrono>
 

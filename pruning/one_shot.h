@@ -1,7 +1,7 @@
 // A network of any kind pruned once, without data: coupled, scored by its weights, cut to a budget, checked.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <string>
 #include <vector>

@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
+#include <torch/cuda.h>
+#include <torch/utils.h>
 
 #include <cstdlib>
 

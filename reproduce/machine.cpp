@@ -1,7 +1,7 @@
 #include "reproduce/machine.h"
 
 #include <sys/utsname.h>
-#include <torch/torch.h>
+#include <torch/cuda.h>
 #include <torch/version.h>
 #include <unistd.h>
 

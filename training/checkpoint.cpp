@@ -3,6 +3,8 @@
 #include <caffe2/serialize/inline_container.h>
 #include <fmt/format.h>
 #include <torch/csrc/jit/serialization/pickler.h>
+#include <torch/serialize.h>
+#include <torch/utils.h>
 
 #include <cstring>
 #include <set>

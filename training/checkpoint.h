@@ -1,7 +1,7 @@
 // Named tensors in a file that Python's torch.load reads too, complete or absent, with a checksum.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <filesystem>
 #include <map>

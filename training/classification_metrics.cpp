@@ -1,5 +1,6 @@
 // Accuracy of image classification.
 #include <fmt/format.h>
+#include <torch/utils.h>
 
 #include <limits>
 

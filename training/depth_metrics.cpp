@@ -1,5 +1,6 @@
 // Absolute and relative errors and threshold accuracies of depth; absolute errors of keypoints and edges.
 #include <fmt/format.h>
+#include <torch/utils.h>
 
 #include <array>
 #include <limits>

@@ -1,5 +1,7 @@
 #include "training/evaluate.h"
 
+#include <torch/utils.h>
+
 #include <cmath>
 
 #include "datasets/config.h"

@@ -1,7 +1,7 @@
 // The main paper's task losses, computed at the prediction's size.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <vector>
 

@@ -1,7 +1,7 @@
 // The 12 NYUv2 metrics of the main paper (and their direction) and those of other tasks, pooled over a split.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <string>

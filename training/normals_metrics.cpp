@@ -1,5 +1,6 @@
 // Statistics of the angle between predicted and true normals, pooled over all valid pixels.
 #include <fmt/format.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <array>

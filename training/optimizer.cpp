@@ -1,6 +1,9 @@
 #include "training/optimizer.h"
 
 #include <fmt/format.h>
+#include <torch/optim/adam.h>
+#include <torch/optim/adamw.h>
+#include <torch/optim/sgd.h>
 
 #include <cmath>
 #include <limits>

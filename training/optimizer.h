@@ -1,7 +1,7 @@
 // Optimisers and learning-rate schedules from configurations, and their state by parameter name.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/optim/optimizer.h>
 
 #include <cstdint>
 #include <memory>

@@ -1,5 +1,9 @@
 // Saving, restoring and shrinking the optimisers' moments.
 #include <fmt/format.h>
+#include <torch/optim/adam.h>
+#include <torch/optim/adamw.h>
+#include <torch/optim/sgd.h>
+#include <torch/utils.h>
 
 #include <sstream>
 #include <type_traits>

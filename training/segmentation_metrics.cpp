@@ -1,4 +1,6 @@
 // Pixel accuracy and mean intersection over union from one confusion matrix.
+#include <torch/utils.h>
+
 #include <limits>
 
 #include "training/metrics_by_task.h"

@@ -2,7 +2,7 @@
 // and criteria need.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <vector>
 

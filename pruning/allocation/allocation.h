@@ -1,7 +1,7 @@
 // Which channels leave, so that a budget is met: ranking scopes, floors, exclusions, exact costs.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <string>

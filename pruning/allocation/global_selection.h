@@ -1,7 +1,7 @@
 // Global ranking: the lowest scores of all groups leave, each group keeps a floor.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <string>
 #include <vector>

@@ -1,7 +1,7 @@
 // In which order channels leave.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <string>

@@ -1,7 +1,7 @@
 // A tensor without some of its slices, in one copy.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <utility>

@@ -1,7 +1,7 @@
 // Channels that must leave a network together.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <cstdint>
 #include <memory>

@@ -1,5 +1,8 @@
 #include "pruning/coupling/module_options.h"
 
+#include <torch/nn.h>
+#include <torch/utils.h>
+
 #include <cmath>
 #include <string>
 #include <unordered_map>

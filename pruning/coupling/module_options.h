@@ -1,7 +1,7 @@
 // Keeps what modules say about their sizes true.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <functional>
 #include <string>

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/inliner.h>
+#include <torch/utils.h>
 
 #include <unordered_map>
 #include <unordered_set>

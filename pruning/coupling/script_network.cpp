@@ -1,6 +1,7 @@
 #include "pruning/coupling/script_network.h"
 
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
+#include <torch/utils.h>
 
 #include <unordered_map>
 

@@ -1,6 +1,8 @@
 #include "pruning/coupling/surgery.h"
 
 #include <fmt/format.h>
+#include <torch/autograd.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <map>

@@ -1,7 +1,7 @@
 // Carries out plans: removes slices of parameters, buffers and gradients in place.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <functional>
 #include <string>

@@ -1,7 +1,7 @@
 // What a network computes: the operators one forward pass ran, with shapes and constants.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <cstdint>
 #include <functional>

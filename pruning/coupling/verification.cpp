@@ -1,6 +1,8 @@
 #include "pruning/coupling/verification.h"
 
 #include <fmt/format.h>
+#include <torch/jit.h>
+#include <torch/utils.h>
 
 #include <limits>
 

@@ -1,6 +1,7 @@
 #include "pruning/criteria/cosprune.h"
 
 #include <ATen/Parallel.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 

@@ -1,7 +1,7 @@
 // What a pruning criterion is: it observes mini-batches and scores every channel of every group.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <map>
 #include <memory>

@@ -1,7 +1,7 @@
 // How far each channel's filter is from all others: small means that others can stand in for it.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <vector>

@@ -1,7 +1,7 @@
 // Scores of channels that need the weights alone: no data, no gradients.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
 
 #include <cstdint>
 #include <string>

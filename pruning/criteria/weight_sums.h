@@ -1,7 +1,7 @@
 // Sums of |w|^p over the slices of weights, each weight read once.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <vector>

@@ -1,5 +1,7 @@
 #include "pruning/schedules/iterative_pruner.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <numeric>
 

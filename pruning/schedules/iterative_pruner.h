@@ -2,6 +2,8 @@
 // layer is at its floor.
 #pragma once
 
+#include <torch/optim/optimizer.h>
+
 #include <memory>
 #include <string>
 #include <vector>

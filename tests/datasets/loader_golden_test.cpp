@@ -1,4 +1,5 @@
 // One sample through our transform against the same sample through the released loader.
+#include <torch/serialize.h>
 #include <opencv2/core.hpp>
 
 #include "datasets/image_file.h"

@@ -1,7 +1,9 @@
 #include "models/convolve.h"
 
 #include <gtest/gtest.h>
+#include <torch/autograd.h>
 #include <torch/csrc/jit/frontend/tracer.h>
+#include <torch/utils.h>
 
 #include <set>
 

@@ -1,6 +1,7 @@
 #include "models/parameter_count.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 namespace mtlprune {
 namespace {

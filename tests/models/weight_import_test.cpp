@@ -1,6 +1,7 @@
 #include "models/weight_import.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include "datasets/error.h"
 

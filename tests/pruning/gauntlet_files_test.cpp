@@ -2,6 +2,8 @@
 //   MTLPRUNE_GAUNTLET_DIR   the folder of NAME.pt and NAME.io.pt
 #include <gtest/gtest.h>
 #include <torch/script.h>
+#include <torch/serialize.h>
+#include <torch/utils.h>
 
 #include <cstdlib>
 #include <filesystem>

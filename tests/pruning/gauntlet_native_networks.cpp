@@ -1,6 +1,8 @@
 // Patterns written against torch::nn, as users do.
 #include "tests/pruning/gauntlet_networks.h"
 
+#include <torch/nn.h>
+
 namespace mtlprune::toy {
 namespace {
 

@@ -2,6 +2,7 @@
 #include "pruning/schedules/iterative_pruner.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include "datasets/error.h"
 #include "datasets/random.h"

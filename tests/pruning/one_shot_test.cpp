@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/nn.h>
 
 #include "datasets/error.h"
 #include "tests/pruning/toy_networks.h"

@@ -1,7 +1,8 @@
 // What a pruned network must compute, found without the engine that pruned it.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <limits>

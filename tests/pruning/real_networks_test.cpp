@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <torch/script.h>
+#include <torch/serialize.h>
+#include <torch/utils.h>
 
 #include <cstdlib>
 #include <filesystem>

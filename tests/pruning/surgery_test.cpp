@@ -1,6 +1,7 @@
 #include "pruning/coupling/surgery.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include <functional>
 #include <sstream>

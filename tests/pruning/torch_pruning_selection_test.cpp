@@ -2,6 +2,7 @@
 // GroupMagnitudeImportance with p = 1 and 2, ratio 0.4, pruner.step(interactive=True), on the same networks
 // with the same weights.
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include "pruning/allocation/allocation.h"
 #include "pruning/coupling/plan.h"

@@ -1,7 +1,10 @@
 // Small networks with known couplings, built equal every time, for the tests of coupling, surgery and cost.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/modules/batchnorm.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/utils.h>
 
 #include <functional>
 #include <memory>

@@ -1,7 +1,7 @@
 // Scores and names for the tests of allocation.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <stdexcept>
 #include <string>

@@ -1,6 +1,7 @@
 #include "pruning/criteria/weight_scores.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include <limits>
 

@@ -1,6 +1,7 @@
 #include "training/checkpoint.h"
 
 #include <gtest/gtest.h>
+#include <torch/serialize.h>
 #include <unistd.h>
 
 #include <fstream>

@@ -1,6 +1,8 @@
 #include "training/evaluate.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/functional/normalization.h>
+#include <torch/utils.h>
 
 #include <cmath>
 

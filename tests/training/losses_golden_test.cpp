@@ -1,6 +1,7 @@
 // Losses, predictions and gradients of the released code. Inputs and expected values are read from the golden
 // folder.
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include "tests/golden_data.h"
 #include "training/losses.h"

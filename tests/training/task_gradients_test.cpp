@@ -1,6 +1,8 @@
 #include "training/task_gradients.h"
 
 #include <gtest/gtest.h>
+#include <torch/autograd.h>
+#include <torch/nn/functional/normalization.h>
 
 namespace mtlprune {
 namespace {
