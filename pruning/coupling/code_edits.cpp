@@ -7,6 +7,7 @@
 #include <cmath>
 #include <numeric>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "datasets/error.h"
 #include "pruning/coupling/label_propagation.h"
@@ -310,6 +311,32 @@ class EditFinder {
     jit::Node* code_ = nullptr;
 };
 
+/// Deletes what the edits left without a reader. LibTorch's own pass visits the whole network.
+class DeadCode {
+  public:
+    /// Call once `value` has lost a reader.
+    void check(jit::Value* value) { candidates_.insert(value->node()); }
+
+    void remove() {
+        while (!candidates_.empty()) {
+            auto* node = *candidates_.begin();
+            candidates_.erase(candidates_.begin());
+            if (!is_dead(*node)) continue;
+            for (auto* input : node->inputs()) check(input);
+            node->destroy();
+        }
+    }
+
+  private:
+    static bool is_dead(const jit::Node& node) {
+        if (node.kind() == c10::prim::Param || node.hasUses() || !node.blocks().empty()) return false;
+        const auto* schema = node.maybeSchema();
+        return !node.hasSideEffects() && (schema == nullptr || !schema->is_mutable());
+    }
+
+    std::unordered_set<jit::Node*> candidates_;
+};
+
 /// A new constant in front of `node`.
 jit::Value* constant_before(jit::Node* node, const c10::IValue& content) {
     const jit::WithInsertPoint guard(node);
@@ -398,6 +425,7 @@ CodeEdits find_edits(const Coupling& coupling, const Plan& plan) {
 }
 
 void edit_code(ScriptTrace& script, const TracedGraph& graph, const CodeEdits& edits) {
+    DeadCode dead;
     // In order of execution, so that equal networks give equal files.
     std::unordered_map<const jit::Node*, size_t> position;
     for (size_t i = 0; i < script.nodes.size(); ++i) position.emplace(script.nodes[i], i);
@@ -414,6 +442,7 @@ void edit_code(ScriptTrace& script, const TracedGraph& graph, const CodeEdits& e
             length = graph.integers(graph.nodes[position.at(node)].inputs[argument])
                          .value_or(std::vector<int64_t>())
                          .size();
+        dead.check(node->input(argument));
         change_number(node, argument, element, edit->second, length);
     }
     for (const auto& [node, factor] : edits.query_factors) {
@@ -425,7 +454,9 @@ void edit_code(ScriptTrace& script, const TracedGraph& graph, const CodeEdits& e
         if (value == nullptr || edit == edits.tensors.end() || !value->hasUses()) continue;
         const jit::WithInsertPoint guard(value->node());
         value->replaceAllUsesWith(script.code->insertConstant(edit->second));
+        dead.check(value);
     }
+    dead.remove();
 }
 
 }  // namespace mtlprune

@@ -1,6 +1,5 @@
 #include "pruning/coupling/script_network.h"
 
-#include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/utils.h>
 
 #include <unordered_map>
@@ -75,7 +74,6 @@ void apply_plan(jit::Module& module, const Coupling& coupling, const Plan& plan)
         if (const auto name = names.find(rescaling.value); name != names.end())
             tensors.at(name->second).slice(0, rescaling.first, rescaling.last).mul_(rescaling.factor);
     edit_code(*coupling.script, coupling.graph, edits);
-    jit::EliminateDeadCode(coupling.script->code->block());
     install_forward(module, coupling.script->code);
 }
 

@@ -5,7 +5,8 @@
 #include <torch/utils.h>
 
 #include <algorithm>
-#include <map>
+#include <bitset>
+#include <string_view>
 #include <unordered_map>
 
 #include "datasets/error.h"
@@ -22,28 +23,33 @@ NamedTensors tensors_of(const torch::nn::Module& module) {
     return tensors;
 }
 
+std::string place_of(const Removal& removal) {
+    return fmt::format("{} dim {}", removal.tensor, removal.dim);
+}
+
 void check_removal(const NamedTensors& tensors, const Removal& removal) {
-    const auto place = fmt::format("{} dim {}", removal.tensor, removal.dim);
     const auto& tensor = tensors.at(removal.tensor);
     if (removal.dim < 0 || removal.dim >= tensor.dim())
-        throw Error("surgery", place, fmt::format("a dimension below {}", tensor.dim()), "none");
+        throw Error("surgery", place_of(removal), fmt::format("a dimension below {}", tensor.dim()), "none");
     const int64_t size = tensor.size(removal.dim);
     for (size_t i = 0; i < removal.indices.size(); ++i)
         if (removal.indices[i] < 0 || removal.indices[i] >= size ||
             (i > 0 && removal.indices[i] <= removal.indices[i - 1]))
-            throw Error("surgery", place, fmt::format("ascending indices in 0..{}", size - 1),
+            throw Error("surgery", place_of(removal), fmt::format("ascending indices in 0..{}", size - 1),
                         std::to_string(removal.indices[i]));
     if (static_cast<int64_t>(removal.indices.size()) == size)
-        throw Error("surgery", place, "at least one index left", fmt::format("all {} removed", size));
+        throw Error("surgery", place_of(removal), "at least one index left",
+                    fmt::format("all {} removed", size));
 }
 
 void check_plan(const NamedTensors& tensors, const Plan& plan) {
-    std::map<std::pair<std::string, int64_t>, int> uses;
+    std::unordered_map<std::string_view, std::bitset<64>> pruned;  // dimensions of each tensor
     for (const auto& removal : plan.removed) {
         check_removal(tensors, removal);
-        if (++uses[{removal.tensor, removal.dim}] > 1)
-            throw Error("surgery", fmt::format("{} dim {}", removal.tensor, removal.dim),
-                        "one list of indices", "two");
+        auto& dimensions = pruned[removal.tensor];
+        if (dimensions.test(removal.dim))
+            throw Error("surgery", place_of(removal), "one list of indices", "two");
+        dimensions.set(removal.dim);
     }
 }
 
