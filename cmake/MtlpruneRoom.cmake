@@ -2,8 +2,9 @@
 add_library(mtlprune_warnings INTERFACE)
 target_compile_options(mtlprune_warnings INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers)
 if(MTLPRUNE_SANITIZE)
+  # g++ warns about std::function and std::optional wrongly when it instruments them.
   target_compile_options(mtlprune_warnings INTERFACE -fsanitize=${MTLPRUNE_SANITIZE} -fno-omit-frame-pointer
-                         -fno-sanitize-recover=undefined -fno-sanitize=vptr)
+                         -fno-sanitize-recover=undefined -fno-sanitize=vptr -Wno-maybe-uninitialized)
   target_link_options(mtlprune_warnings INTERFACE -fsanitize=${MTLPRUNE_SANITIZE})
 endif()
 

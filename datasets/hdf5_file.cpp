@@ -71,6 +71,23 @@ std::string utf8_of(const std::vector<uint16_t>& characters) {
     return text;
 }
 
+/// Creation properties that keep the time out of the file: equal contents give equal bytes.
+Handle untimed(hid_t kind, const std::string& place) {
+    Handle properties(H5Pcreate(kind), H5Pclose, place, "creation properties");
+    H5Pset_obj_track_times(properties.get(), false);
+    return properties;
+}
+
+void add_parents(hid_t file, const std::string& name, const std::string& place) {
+    const Handle properties = untimed(H5P_GROUP_CREATE, place);
+    for (size_t end = name.find('/'); end != std::string::npos; end = name.find('/', end + 1)) {
+        const auto parent = name.substr(0, end);
+        if (H5Lexists(file, parent.c_str(), H5P_DEFAULT) > 0) continue;
+        const Handle group(H5Gcreate2(file, parent.c_str(), H5P_DEFAULT, properties.get(), H5P_DEFAULT),
+                           H5Gclose, place, "a group that can be added");
+    }
+}
+
 }  // namespace
 
 struct Hdf5File::Impl {
@@ -96,8 +113,9 @@ Hdf5File Hdf5File::create(const std::filesystem::path& path) {
     const std::string place = path.string();
     const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, place, "file access properties");
     H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110);
-    result.impl_->file = Handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, H5P_DEFAULT, access.get()), H5Fclose,
-                                place, "a file that can be written");
+    const Handle creation = untimed(H5P_FILE_CREATE, place);
+    result.impl_->file = Handle(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get()),
+                                H5Fclose, place, "a file that can be written");
     return result;
 }
 
@@ -125,15 +143,14 @@ Hdf5Dataset Hdf5File::add(const std::string& name, Hdf5Type type, const std::vec
     const std::vector<hsize_t> sizes(shape.begin(), shape.end());
     const Handle space(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr), H5Sclose,
                        place, "a shape");
-    const Handle links(H5Pcreate(H5P_LINK_CREATE), H5Pclose, place, "link properties");
-    H5Pset_create_intermediate_group(links.get(), 1);
-    const Handle layout(H5Pcreate(H5P_DATASET_CREATE), H5Pclose, place, "array properties");
+    add_parents(impl_->file.get(), name, place);
+    const Handle layout = untimed(H5P_DATASET_CREATE, place);
     H5Pset_alloc_time(layout.get(), H5D_ALLOC_TIME_EARLY);
     H5Pset_fill_time(layout.get(), H5D_FILL_TIME_NEVER);
     auto impl = std::make_shared<Hdf5Dataset::Impl>();
     impl->file = impl_;
     impl->array = Handle(H5Dcreate2(impl_->file.get(), name.c_str(), hdf5::file_type(type), space.get(),
-                                    links.get(), layout.get(), H5P_DEFAULT),
+                                    H5P_DEFAULT, layout.get(), H5P_DEFAULT),
                          H5Dclose, place, "an array that can be added");
     return {std::move(impl), place};
 }

@@ -128,7 +128,7 @@ void MultiTaskModelImpl::initialise(uint64_t seed) {
         if (in_backbone && is_weight) {
             value.normal_(0.0, std::sqrt(2.0 / static_cast<double>(fan(value, value.size(0)))), generator);
         } else if (!in_backbone) {
-            const auto& weight =
+            const torch::Tensor weight =
                 is_weight ? value
                           : named_parameters()[item.key().substr(0, item.key().size() - 4) + "weight"];
             const double bound = 1.0 / std::sqrt(static_cast<double>(fan(weight, weight.size(1))));

@@ -1,6 +1,7 @@
 #include "datasets/hdf5_file.h"
 
 #include <gtest/gtest.h>
+#include <hdf5.h>
 
 #include <cstring>
 
@@ -44,6 +45,22 @@ TEST(Hdf5File, WritesAndReadsArraysAndText) {
     EXPECT_TRUE(contains(error_of([&] { file.dataset("other"); }), "/other"));
     const auto message = error_of([&] { array.require(Hdf5Type::uint8, {-1, 3}); });
     EXPECT_TRUE(contains(message, "uint8 [-1, 3]") && contains(message, "uint32 [2, 3]")) << message;
+}
+
+TEST(Hdf5File, HoldsNoTimeOfWriting) {
+    const TemporaryFolder folder;
+    {
+        auto file = Hdf5File::create(folder / "a.h5");
+        file.add("outer/inner/numbers", Hdf5Type::uint8, {1});
+        file.close();
+    }
+    const hid_t file = H5Fopen((folder / "a.h5").c_str(), H5F_ACC_RDONLY, H5P_DEFAULT);
+    for (const char* name : {"/", "outer", "outer/inner", "outer/inner/numbers"}) {
+        H5O_info_t info = {};
+        ASSERT_GE(H5Oget_info_by_name2(file, name, &info, H5O_INFO_TIME, H5P_DEFAULT), 0) << name;
+        EXPECT_EQ(info.ctime, 0) << name;
+    }
+    H5Fclose(file);
 }
 
 /// Chunks that are unpacked here give what the library gives.
