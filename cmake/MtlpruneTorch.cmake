@@ -19,8 +19,10 @@ if(_torch_root)
   target_include_directories(mtlprune_torch SYSTEM INTERFACE "$<BUILD_INTERFACE:${MTLPRUNE_TORCH_INCLUDES}>")
   set(_torch_libraries ${MTLPRUNE_LIBTORCH} ${MTLPRUNE_LIBTORCH_CPU} ${MTLPRUNE_LIBC10})
   if(MTLPRUNE_LIBTORCH_CUDA)
-    # Registers the CUDA kernels although no symbol of the library is named in our code.
-    target_link_options(mtlprune_torch INTERFACE "LINKER:--no-as-needed,${MTLPRUNE_LIBTORCH_CUDA},--as-needed"
+    # Registers the CUDA kernels although no symbol of the library is named in our code. The C++ library comes
+    # first: the wheel's libraries export their own std::filesystem, whose remove_all crashes here.
+    target_link_options(mtlprune_torch INTERFACE
+                        "LINKER:--no-as-needed,-lstdc++,${MTLPRUNE_LIBTORCH_CUDA},--as-needed"
                         "LINKER:--allow-shlib-undefined")
   endif()
   target_link_libraries(mtlprune_torch INTERFACE ${_torch_libraries})
