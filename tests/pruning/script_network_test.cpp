@@ -14,6 +14,7 @@ namespace mtlprune {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 /// Float64, values drawn from a fixed key.
 torch::jit::Module script(const std::vector<std::pair<std::string, std::vector<int64_t>>>& parameters,
@@ -96,6 +97,13 @@ TEST(ScriptNetwork, SizesThatTheCodeComputesFollowTheWeights) {
         return between("  d = (x.size(1) - 1) // 2\n  h = h.view(x.size(0), 8 // d, d).flatten(1)\n");
     };
     prune_half(make);
+}
+
+TEST(ScriptNetwork, CodeThatNobodyReadsAnyMoreLeaves) {
+    const auto make = [] { return between("  h = h.reshape([2, h.size(1)])\n"); };
+    EXPECT_THAT(make().get_method("forward").graph()->toString(), HasSubstr("aten::size"));
+    const auto pruned = prune_half(make).module;
+    EXPECT_THAT(pruned.get_method("forward").graph()->toString(), Not(HasSubstr("aten::size")));
 }
 
 TEST(ScriptNetwork, AScaleComputedFromASizeKeepsItsValue) {
