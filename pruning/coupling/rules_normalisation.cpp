@@ -76,14 +76,15 @@ void prelu(Labelling& l, const TracedNode& node) {
     l.set(node.outputs[0], std::move(x));
 }
 
-/// _weight_norm(v, g, dim): g v / |v| with one norm per index of `dim`. Removing entries of v along its other
-/// axes would change the norms of those that stay.
+/// _weight_norm(v, g, dim): g v / |v| with one norm per index of `dim`, or one of all of v where it is -1.
+/// Removing entries of v along its other axes would change the norms of those that stay.
 void weight_norm(Labelling& l, const TracedNode& node) {
     auto v = l.labels(node.inputs[0]);
-    const auto dim = axis_argument(l, node, 2, v.shape.size());
+    const auto dim = l.graph().integers(node.inputs[2]);
     if (!dim) return freeze_inputs(l, node, "its arguments are not constants");
     for (size_t axis = 0; axis < v.shape.size(); ++axis)
-        if (axis != *dim) l.fix_axis(v, axis, "the norm of the weight runs over this axis");
+        if (static_cast<int64_t>(axis) != dim->front())
+            l.fix_axis(v, axis, "the norm of the weight runs over this axis");
     auto out = l.broadcast({v, l.labels(node.inputs[1])}, v.shape);
     out.vanishes = true;
     l.set(node.outputs[0], std::move(out));

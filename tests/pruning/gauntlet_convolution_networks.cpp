@@ -80,6 +80,12 @@ std::vector<SourceNetwork> normalised_weights() {
          {{"g", {8, 1, 1, 1}}, {"v", {8, 3, 1, 1}}, {"b", {8}}, {"o.weight", {4, 8, 1, 1}}},
          false,
          {"v"}},
+        // One norm of the whole matrix: nothing of it may leave without changing the rest.
+        {"weight_norm_of_all",
+         {{{2, 3}}},
+         {parameter("a", {16, 3}), parameter("g", {1}), parameter("v", {4, 16})},
+         "return torch.linear(torch.relu(torch.linear(x, self.a)), torch._weight_norm(self.v, self.g, -1))",
+         {{"a", {16, 3}}, {"v", {4, 16}}}},
         {"weight_norm_by_hand",
          kImage,
          {parameter("g", {16, 1, 1, 1}), parameter("v", {16, 3, 1, 1}), kLast},
