@@ -3,6 +3,7 @@
 
 #include <torch/script.h>
 
+#include <cstdint>
 #include <map>
 #include <string>
 #include <tuple>
@@ -31,7 +32,7 @@ class KeptChannels {
 
   private:
     const Coupling& coupling_;
-    std::vector<bool> removed_;  ///< per channel of the coupling
+    std::vector<uint8_t> removed_;  ///< 1 or 0 per channel of the coupling: reading bits takes longer
 };
 
 /// Weights that are multiplied so that an operator with a scale of its own computes what it did.

@@ -1,5 +1,6 @@
 #include "pruning/coupling/gather.h"
 
+#include <ATen/EmptyTensor.h>
 #include <ATen/Parallel.h>
 
 #include <bit>
@@ -20,6 +21,13 @@ constexpr int64_t kTaskBytes = 1 << 18;
 struct Run {
     int64_t source, target, bytes;
 };
+
+/// Without branches, unlike the runs themselves, which random channels make expensive to find.
+int64_t count_runs(const std::vector<int64_t>& indices) {
+    int64_t count = 1;
+    for (size_t i = 1; i < indices.size(); ++i) count += indices[i] != indices[i - 1] + 1 ? 1 : 0;
+    return count;
+}
 
 std::vector<Run> runs_of(const std::vector<int64_t>& indices, int64_t bytes_per_index) {
     std::vector<Run> runs;
@@ -67,6 +75,9 @@ class WordCopier {
             masks_.resize((indices.back() + 1) * words_per_index / kLanes + 1);
             each_word(
                 [&](int64_t word) { masks_[word / kLanes] |= static_cast<uint16_t>(1 << word % kLanes); });
+            const auto total = static_cast<int64_t>(indices.size()) * words_per_index;
+            for (int64_t before = 0; before + kLanes <= total; ++whole_)
+                before += std::popcount(masks_[whole_]);
             return;
         }
 #endif
@@ -83,18 +94,26 @@ class WordCopier {
 
   private:
 #if defined(__x86_64__)
-    /// Reads whole lines and packs what stays, so that memory is the limit.
+    /// Reads whole lines and packs what stays, so that memory is the limit. Where the row goes on long
+    /// enough, all lanes are written: the next piece covers what was too much.
     __attribute__((target("avx512f,popcnt"))) void compress(const Word* source, Word* target) const {
-        for (const uint16_t mask : masks_) {
-            const auto kept = _mm512_maskz_compress_epi32(mask, _mm512_maskz_loadu_epi32(mask, source));
-            const int count = std::popcount(mask);
+        const auto pieces = static_cast<int64_t>(masks_.size());
+        const int64_t whole = std::min(whole_, pieces - 1);
+        for (int64_t i = 0; i < whole; ++i, source += kLanes) {
+            _mm512_storeu_si512(target, _mm512_maskz_compress_epi32(masks_[i], _mm512_loadu_si512(source)));
+            target += std::popcount(masks_[i]);
+        }
+        for (int64_t i = whole; i < pieces; ++i, source += kLanes) {
+            const auto kept =
+                _mm512_maskz_compress_epi32(masks_[i], _mm512_maskz_loadu_epi32(masks_[i], source));
+            const int count = std::popcount(masks_[i]);
             _mm512_mask_storeu_epi32(target, static_cast<__mmask16>((1U << count) - 1), kept);
-            source += kLanes;
             target += count;
         }
     }
     static constexpr int64_t kLanes = 16;
     std::vector<uint16_t> masks_;  ///< one bit per word of the row; empty where the processor cannot
+    int64_t whole_ = 0;            ///< pieces from whose beginning at least kLanes words of the row stay
 #endif
     std::vector<int64_t> words_;
 };
@@ -117,6 +136,18 @@ void copy_words(const Rows& rows, const WordCopier& copy) {
     });
 }
 
+/// A single row of short runs: not worth preparing for.
+void copy_one_row(const Rows& rows, const std::vector<int64_t>& indices, int64_t words_per_index) {
+    const auto* source = reinterpret_cast<const Word*>(rows.source) + rows.offsets[0] / kWordBytes;
+    auto* target = reinterpret_cast<Word*>(rows.target);
+    if (words_per_index == 1) {
+        for (const int64_t index : indices) *target++ = source[index];
+        return;
+    }
+    for (const int64_t index : indices)
+        target = std::copy_n(source + index * words_per_index, words_per_index, target);
+}
+
 void copy_runs(const Rows& rows, const std::vector<Run>& runs) {
     const auto count = static_cast<int64_t>(runs.size());
     const int64_t grain = std::max<int64_t>(1, kTaskBytes * count / rows.bytes);
@@ -133,17 +164,19 @@ void copy_runs(const Rows& rows, const std::vector<Run>& runs) {
 torch::Tensor gather_dense(const torch::Tensor& tensor, const std::vector<KeptIndices>& kept) {
     auto shape = tensor.sizes().vec();
     for (const auto& [dim, indices] : kept) shape[dim] = static_cast<int64_t>(indices.size());
-    auto result = torch::empty(shape, tensor.options().requires_grad(false));
+    // Not through the dispatcher, which takes longer than most copies.
+    torch::Tensor result = at::detail::empty_cpu(shape, tensor.scalar_type());
     const auto& indices = kept.back().indices;
     const int64_t per_index = tensor.stride(kept.back().dim) * static_cast<int64_t>(tensor.itemsize());
     const Rows rows = {static_cast<const char*>(tensor.data_ptr()), static_cast<char*>(result.data_ptr()),
                        row_offsets(tensor, kept), static_cast<int64_t>(indices.size()) * per_index};
-    const auto runs = runs_of(indices, per_index);
-    const bool short_runs = rows.bytes < kLongRun * static_cast<int64_t>(runs.size());
-    if (short_runs && per_index % kWordBytes == 0)
+    const bool short_runs = rows.bytes < kLongRun * count_runs(indices);
+    if (short_runs && rows.count() == 1 && per_index % kWordBytes == 0)
+        copy_one_row(rows, indices, per_index / kWordBytes);
+    else if (short_runs && per_index % kWordBytes == 0)
         copy_words(rows, WordCopier(indices, per_index / kWordBytes));
     else if (!indices.empty())
-        copy_runs(rows, runs);
+        copy_runs(rows, runs_of(indices, per_index));
     return result;
 }
 

@@ -2,8 +2,6 @@
 
 #include <torch/utils.h>
 
-#include <unordered_map>
-
 #include "datasets/error.h"
 #include "pruning/coupling/code_edits.h"
 #include "pruning/coupling/script_tensors.h"
@@ -20,6 +18,14 @@ NamedTensors tensors_of(const jit::Module& module) {
         if (tensor.defined()) (is_buffer ? tensors.buffers : tensors.parameters).emplace(name, tensor);
     });
     return tensors;
+}
+
+void rescale(const NamedTensors& tensors, const Coupling& coupling,
+             const std::vector<Rescaling>& rescalings) {
+    for (const auto& rescaling : rescalings)
+        for (const auto& stored : coupling.graph.stored)
+            if (stored.value == rescaling.value)
+                tensors.at(stored.name).slice(0, rescaling.first, rescaling.last).mul_(rescaling.factor);
 }
 
 void add_method(const c10::ClassTypePtr& type, const std::string& name, std::shared_ptr<jit::Graph> code) {
@@ -68,11 +74,7 @@ void apply_plan(jit::Module& module, const Coupling& coupling, const Plan& plan)
         const auto found = edits.buffers.find(stored.value);
         if (found != edits.buffers.end()) tensors.at(stored.name).copy_(found->second);
     }
-    std::unordered_map<size_t, std::string> names;
-    for (const auto& stored : coupling.graph.stored) names[stored.value] = stored.name;
-    for (const auto& rescaling : edits.rescalings)
-        if (const auto name = names.find(rescaling.value); name != names.end())
-            tensors.at(name->second).slice(0, rescaling.first, rescaling.last).mul_(rescaling.factor);
+    rescale(tensors, coupling, edits.rescalings);
     edit_code(*coupling.script, coupling.graph, edits);
     install_forward(module, coupling.script->code);
 }

@@ -5,7 +5,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
-#include <bitset>
+#include <cstdint>
 #include <string_view>
 #include <unordered_map>
 
@@ -27,11 +27,7 @@ std::string place_of(const Removal& removal) {
     return fmt::format("{} dim {}", removal.tensor, removal.dim);
 }
 
-void check_removal(const NamedTensors& tensors, const Removal& removal) {
-    const auto& tensor = tensors.at(removal.tensor);
-    if (removal.dim < 0 || removal.dim >= tensor.dim())
-        throw Error("surgery", place_of(removal), fmt::format("a dimension below {}", tensor.dim()), "none");
-    const int64_t size = tensor.size(removal.dim);
+void check_indices(const Removal& removal, int64_t size) {
     for (size_t i = 0; i < removal.indices.size(); ++i)
         if (removal.indices[i] < 0 || removal.indices[i] >= size ||
             (i > 0 && removal.indices[i] <= removal.indices[i - 1]))
@@ -42,54 +38,81 @@ void check_removal(const NamedTensors& tensors, const Removal& removal) {
                     fmt::format("all {} removed", size));
 }
 
-void check_plan(const NamedTensors& tensors, const Plan& plan) {
-    std::unordered_map<std::string_view, std::bitset<64>> pruned;  // dimensions of each tensor
-    for (const auto& removal : plan.removed) {
-        check_removal(tensors, removal);
-        auto& dimensions = pruned[removal.tensor];
-        if (dimensions.test(removal.dim))
-            throw Error("surgery", place_of(removal), "one list of indices", "two");
-        dimensions.set(removal.dim);
-    }
-}
-
+/// Without branches, which random channels would make the processor mispredict.
 std::vector<int64_t> kept_indices(const Removal& removal, int64_t size) {
-    std::vector<int64_t> kept;
-    kept.reserve(size - removal.indices.size());
-    auto next = removal.indices.begin();
+    std::vector<uint8_t> leaves(size);
+    for (const int64_t index : removal.indices) leaves[index] = 1;
+    std::vector<int64_t> kept(size);
+    size_t count = 0;
     for (int64_t index = 0; index < size; ++index) {
-        if (next != removal.indices.end() && *next == index)
-            ++next;
-        else
-            kept.push_back(index);
+        kept[count] = index;
+        count += 1 - leaves[index];
     }
+    kept.resize(count);
     return kept;
 }
+
+/// What stays of one tensor.
+struct Cut {
+    const torch::Tensor& tensor;
+    bool is_parameter;
+    std::vector<KeptIndices> kept;  ///< dimensions ascending
+};
+
+/// Per tensor, in the plan's order, what stays of it. Throws Error where the plan does not fit the tensors.
+class CutFinder {
+  public:
+    explicit CutFinder(const NamedTensors& tensors) : tensors_(tensors) {}
+
+    std::vector<Cut> find(const Plan& plan) {
+        for (const auto& removal : plan.removed) add(removal, cut_of(removal.tensor));
+        return std::move(cuts_);
+    }
+
+  private:
+    Cut& cut_of(const std::string& name) {
+        const auto [it, is_new] = place_.emplace(name, cuts_.size());
+        if (is_new) cuts_.push_back({tensors_.at(name), tensors_.parameters.count(name) > 0, {}});
+        return cuts_[it->second];
+    }
+
+    void add(const Removal& removal, Cut& cut) {
+        if (removal.dim < 0 || removal.dim >= cut.tensor.dim())
+            throw Error("surgery", place_of(removal), fmt::format("a dimension below {}", cut.tensor.dim()),
+                        "none");
+        const auto at = std::lower_bound(cut.kept.begin(), cut.kept.end(), removal.dim,
+                                         [](const KeptIndices& kept, int64_t dim) { return kept.dim < dim; });
+        if (at != cut.kept.end() && at->dim == removal.dim)
+            throw Error("surgery", place_of(removal), "one list of indices", "two");
+        cut.kept.insert(at, {removal.dim, kept(removal, cut.tensor.size(removal.dim))});
+    }
+
+    /// Members of a group follow each other and mostly lose the same indices.
+    const std::vector<int64_t>& kept(const Removal& removal, int64_t size) {
+        if (last_ == nullptr || size != last_size_ || removal.indices != last_->indices) {
+            check_indices(removal, size);
+            last_kept_ = kept_indices(removal, size);
+            last_ = &removal;
+            last_size_ = size;
+        }
+        return last_kept_;
+    }
+
+    const NamedTensors& tensors_;
+    std::vector<Cut> cuts_;
+    std::unordered_map<std::string_view, size_t> place_;
+    const Removal* last_ = nullptr;
+    int64_t last_size_ = 0;
+    std::vector<int64_t> last_kept_;
+};
 
 /// Gives the tensor its new content under its old identity.
 void slice(torch::Tensor tensor, const std::vector<KeptIndices>& kept) {
     auto gradient = tensor.grad();
-    tensor.set_data(gather(tensor.detach(), kept));
-    if (gradient.defined()) tensor.mutable_grad() = gather(gradient.detach(), kept);
+    tensor.set_data(gather(tensor, kept));
+    if (gradient.defined()) tensor.mutable_grad() = gather(gradient, kept);
     // A gradient accumulator that some graph still holds remembers the old size.
     if (tensor.requires_grad()) torch::autograd::impl::set_grad_accumulator(tensor, {});
-}
-
-/// Per tensor, in the plan's order, what stays along its pruned dimensions.
-std::vector<std::pair<std::string, std::vector<KeptIndices>>> kept_by_tensor(const NamedTensors& tensors,
-                                                                             const Plan& plan) {
-    std::vector<std::pair<std::string, std::vector<KeptIndices>>> result;
-    std::unordered_map<std::string, size_t> place;
-    for (const auto& removal : plan.removed) {
-        const auto [it, is_new] = place.emplace(removal.tensor, result.size());
-        if (is_new) result.push_back({removal.tensor, {}});
-        const int64_t size = tensors.at(removal.tensor).size(removal.dim);
-        result[it->second].second.push_back({removal.dim, kept_indices(removal, size)});
-    }
-    for (auto& [name, kept] : result)
-        std::sort(kept.begin(), kept.end(),
-                  [](const KeptIndices& a, const KeptIndices& b) { return a.dim < b.dim; });
-    return result;
 }
 
 /// The direction of a normalised weight (`name_v` beside a `name_g`): one of zero has no length to divide by.
@@ -110,19 +133,17 @@ const torch::Tensor& NamedTensors::at(const std::string& name) const {
 
 void remove_slices(const NamedTensors& tensors, const Plan& plan, const OnSlice& on_slice) {
     const torch::NoGradGuard no_grad;
-    check_plan(tensors, plan);
-    for (const auto& [name, kept] : kept_by_tensor(tensors, plan)) {
-        const auto& tensor = tensors.at(name);
-        slice(tensor, kept);
-        if (!on_slice || tensors.parameters.count(name) == 0) continue;
-        for (const auto& [dim, indices] : kept)
-            on_slice(tensor, dim, torch::tensor(indices, torch::kInt64).to(tensor.device()));
+    for (const auto& cut : CutFinder(tensors).find(plan)) {
+        slice(cut.tensor, cut.kept);
+        if (!on_slice || !cut.is_parameter) continue;
+        for (const auto& [dim, indices] : cut.kept)
+            on_slice(cut.tensor, dim, torch::tensor(indices, torch::kInt64).to(cut.tensor.device()));
     }
 }
 
 void zero_slices(const NamedTensors& tensors, const Plan& plan) {
     const torch::NoGradGuard no_grad;
-    check_plan(tensors, plan);
+    CutFinder(tensors).find(plan);  // checks it
     for (const auto& removal : plan.removed) {
         if (tensors.parameters.count(removal.tensor) == 0 || is_direction(tensors, removal.tensor)) continue;
         auto tensor = tensors.at(removal.tensor);
