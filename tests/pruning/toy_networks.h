@@ -5,6 +5,7 @@
 #include <torch/nn/modules/conv.h>
 #include <torch/nn/modules/linear.h>
 #include <torch/utils.h>
+#include <torch/version.h>
 
 #include <functional>
 #include <memory>

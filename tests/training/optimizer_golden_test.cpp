@@ -49,9 +49,13 @@ void expect_trajectory(const std::string& name, const OptimizerConfig& config) {
     EXPECT_TRUE(torch::allclose(found.losses, golden.at(name + ".losses"), 1e-5, 0)) << found.losses;
     auto expected = expected_model(golden, name);
     const auto parameters = found.model->named_parameters();
+    const auto start = golden_model()->named_parameters();
     for (const auto& item : expected->named_parameters()) {
-        const auto difference = (parameters[item.key()] - item.value()).abs().max().item<double>();
-        EXPECT_LT(difference, 0.02 * config.lr) << item.key();  // a step moves a parameter by about lr
+        const auto difference = parameters[item.key()] - item.value();
+        const auto movement = item.value() - start[item.key()];
+        // Adam divides by the gradient's own size, which magnifies the rounding of gradients near zero.
+        EXPECT_LT(difference.abs().max().item<double>(), 0.1 * config.lr) << item.key();
+        EXPECT_LT(difference.norm().item<double>(), 5e-4 * movement.norm().item<double>()) << item.key();
     }
 }
 
