@@ -264,11 +264,13 @@ __attribute__((target("avx2,fma"))) void avx2(Arguments... arguments) {
 }
 #endif
 
+// NOLINTBEGIN(bugprone-macro-parentheses): the argument names a template
 #define MTLPRUNE_KERNELS(set)                                                                        \
     {                                                                                                \
         set<Multiply>, set<Scatter<DataStep>>, set<Scatter<GradientStep>>, set<Output>, set<Weight>, \
             set<WeightGradient>                                                                      \
     }
+// NOLINTEND(bugprone-macro-parentheses)
 
 Kernels select() {
 #if defined(__x86_64__)

@@ -37,7 +37,7 @@ std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::s
         options.dense_labels = dense_labels;
         return std::make_shared<SyntheticRooms>(options);
     }
-    const auto dataset = open_dataset({config.kind, config.path, split, config.classes, frames});
+    auto dataset = open_dataset({config.kind, config.path, split, config.classes, frames});
     if (dataset->tasks() != nyuv2_tasks(config.classes))
         throw Error("experiment", dataset->description(),
                     fmt::format("the tasks segmentation ({} classes), normals, depth", config.classes),

@@ -48,8 +48,8 @@ void run_script(const std::string& python, const std::filesystem::path& script,
 }  // namespace
 
 std::optional<std::string> python_with_matplotlib() {
-    for (const std::string python : {"python3", "/usr/bin/python3"})
-        if (run_command(python + " -c 'import matplotlib, numpy'").first == 0) return python;
+    for (const char* python : {"python3", "/usr/bin/python3"})
+        if (run_command(std::string(python) + " -c 'import matplotlib, numpy'").first == 0) return python;
     return std::nullopt;
 }
 

@@ -67,6 +67,7 @@ void run_job(const Experiment& experiment, const std::vector<Job>& plan, size_t 
     JobFolder folder(path, job.config);
     if (JobFolder::done(path)) return;
     std::vector<std::filesystem::path> needs;
+    needs.reserve(job.needs.size());
     for (const size_t need : job.needs) needs.push_back(plan.at(need).folder(runs));
     JobContext context{experiment, job, needs, folder, device, progress};
     folder.write("env.json", machine_description().dump(2) + "\n");

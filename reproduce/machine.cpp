@@ -5,6 +5,7 @@
 #include <torch/version.h>
 #include <unistd.h>
 
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -43,7 +44,7 @@ nlohmann::json machine_description() {
     return {
         {"cpu", cpu_model()},
         {"cores", std::thread::hardware_concurrency()},
-        {"memory_gib", static_cast<int64_t>(bytes / (1 << 30) + 0.5)},
+        {"memory_gib", std::llround(bytes / (1 << 30))},
         {"kernel", std::string(kernel.sysname) + " " + kernel.release},
         {"compiler", "g++ " __VERSION__},
         {"torch", TORCH_VERSION},

@@ -2,12 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
 #include <numeric>
 
 namespace mtlprune {
 
 std::string duration_text(double seconds) {
-    const auto s = static_cast<int64_t>(seconds + 0.5);
+    const int64_t s = std::llround(seconds);
     if (s < 60) return fmt::format("{} s", s);
     if (s < 3600) return fmt::format("{} min {} s", s / 60, s % 60);
     return fmt::format("{} h {} min", s / 3600, s % 3600 / 60);

@@ -35,6 +35,7 @@ HtmlCell mean_sd_cell(const ReportedMetric& metric, const std::vector<double>& v
 
 std::vector<double> dense_values(const ResultTables& tables, const std::string& metric) {
     std::vector<double> values;
+    values.reserve(tables.dense.size());
     for (const Measurement& network : tables.dense) values.push_back(network.value(metric));
     return values;
 }

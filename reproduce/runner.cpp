@@ -99,6 +99,7 @@ class Scheduler {
 
     std::vector<double> costs() const {
         std::vector<double> costs;
+        costs.reserve(plan_.size());
         for (const auto& job : plan_) costs.push_back(job.cost);
         return costs;
     }

@@ -63,6 +63,7 @@ class Pattern {
     void require_match(const std::vector<Group>& groups) const {
         if (is_used_) return;
         std::vector<std::string> names;
+        names.reserve(groups.size());
         for (const auto& group : groups) names.push_back(group.name);
         throw Error("allocation", "pattern '" + text_ + "'", "the name of a group, tensor or module",
                     "no match" + did_you_mean(text_, names));

@@ -140,6 +140,7 @@ std::vector<size_t> merged_steps(const std::vector<const Scope*>& scopes) {
         }
     std::sort(order.begin(), order.end());
     std::vector<size_t> steps;
+    steps.reserve(order.size());
     for (const auto& [share, scope, step] : order) steps.push_back(scopes[scope]->steps[step]);
     return steps;
 }

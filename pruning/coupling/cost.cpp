@@ -46,6 +46,7 @@ int64_t einsum_macs(const TracedGraph& graph, const TracedNode& node, const Shap
     const auto& operands = graph.values[node.inputs[1]].elements;
     if (!equation || operands.size() < 2) return 0;
     std::vector<size_t> ranks;
+    ranks.reserve(operands.size());
     for (const size_t operand : operands) ranks.push_back(shapes[operand].size());
     const auto parsed = parse_einsum(equation->toStringRef(), ranks);
     std::map<int, int64_t> sizes;

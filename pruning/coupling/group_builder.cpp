@@ -246,6 +246,7 @@ AxisSize GroupBuilder::axis_size(const Array& array) const {
 
 void GroupBuilder::describe_values() {
     std::vector<AxisSize> sizes;
+    sizes.reserve(arrays_.size());
     for (const auto& array : arrays_) sizes.push_back(axis_size(array));
     const auto& values = labelling_.all();
     coupling_.sizes.resize(values.size());

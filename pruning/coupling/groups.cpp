@@ -42,6 +42,7 @@ Coupling couple(torch::nn::Module& module, const TracedFunction& forward, std::v
 
 std::vector<int64_t> channel_counts(const std::vector<Group>& groups) {
     std::vector<int64_t> counts;
+    counts.reserve(groups.size());
     for (const auto& group : groups) counts.push_back(group.channels);
     return counts;
 }

@@ -174,6 +174,7 @@ void einsum(Labelling& l, const TracedNode& node) {
     const auto& values = l.graph().values[node.inputs[1]].elements;
     if (!equation || !equation->isString()) return freeze_inputs(l, node, "its equation is no constant");
     std::vector<size_t> ranks;
+    ranks.reserve(values.size());
     for (const size_t value : values) ranks.push_back(l.shape(value).size());
     const auto parsed = parse_einsum(equation->toStringRef(), ranks);
     if (std::any_of(parsed.operands.begin(), parsed.operands.end(), repeats))

@@ -259,13 +259,10 @@ Labelled concatenated(Labelling& l, const std::vector<size_t>& values, size_t ax
     std::vector<Labelled> operands;
     std::vector<int64_t> sizes;
     bool vanishes = true;
-    size_t joint = 0;
     for (const size_t value : values) {
         auto x = l.labels(value);
         if (x.shape.size() != shape.size()) continue;  // cat accepts and ignores empty vectors
-        const auto* array = x.covering(axis);
         vanishes = vanishes && x.vanishes;
-        joint += array != nullptr && array->axes.size() > 1 ? 1 : 0;
         sizes.push_back(x.shape[axis]);
         operands.push_back(std::move(x));
     }
@@ -310,6 +307,7 @@ void stack(Labelling& l, const TracedNode& node) {
     auto single = shape;
     single.erase(single.begin() + static_cast<int64_t>(*axis));
     std::vector<Labelled> operands;
+    operands.reserve(values.size());
     for (const size_t value : values) operands.push_back(l.labels(value));
     const bool vanishes =
         std::all_of(operands.begin(), operands.end(), [](const Labelled& x) { return x.vanishes; });

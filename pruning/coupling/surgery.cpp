@@ -108,7 +108,7 @@ class CutFinder {
 
 /// Gives the tensor its new content under its old identity.
 void slice(torch::Tensor tensor, const std::vector<KeptIndices>& kept) {
-    auto gradient = tensor.grad();
+    const auto& gradient = tensor.grad();
     tensor.set_data(gather(tensor, kept));
     if (gradient.defined()) tensor.mutable_grad() = gather(gradient, kept);
     // A gradient accumulator that some graph still holds remembers the old size.
@@ -146,7 +146,7 @@ void zero_slices(const NamedTensors& tensors, const Plan& plan) {
     CutFinder(tensors).find(plan);  // checks it
     for (const auto& removal : plan.removed) {
         if (tensors.parameters.count(removal.tensor) == 0 || is_direction(tensors, removal.tensor)) continue;
-        auto tensor = tensors.at(removal.tensor);
+        const auto& tensor = tensors.at(removal.tensor);
         tensor.index_fill_(removal.dim, torch::tensor(removal.indices, torch::kInt64).to(tensor.device()), 0);
     }
 }

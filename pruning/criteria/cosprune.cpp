@@ -18,6 +18,7 @@ std::vector<torch::Tensor> filter_rows(const std::vector<torch::Tensor>& gradien
             return gradient.dim() == 4 && gradient.is_contiguous(torch::MemoryFormat::ChannelsLast);
         });
     std::vector<torch::Tensor> rows;
+    rows.reserve(gradients.size());
     for (const auto& gradient : gradients)
         rows.push_back((channels_last ? gradient.permute({0, 2, 3, 1}) : gradient).flatten(1).contiguous());
     return rows;
@@ -60,6 +61,7 @@ torch::Tensor task_gram(const std::vector<torch::Tensor>& gradients) {
     auto gram = torch::empty({rows[0].size(0), tasks, tasks}, torch::kDouble);
     AT_DISPATCH_FLOATING_TYPES(rows[0].scalar_type(), "task_gram", [&] {
         std::vector<const scalar_t*> data;
+        data.reserve(rows.size());
         for (const auto& row : rows) data.push_back(row.data_ptr<scalar_t>());
         gram_rows(data, rows[0].size(0), rows[0].size(1), gram.data_ptr<double>());
     });

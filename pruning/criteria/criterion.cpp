@@ -19,6 +19,7 @@ std::vector<torch::Tensor> ScoreMean::mean(const std::string& criterion) const {
     if (count_ == 0)
         throw Error("criterion " + criterion, "scores", "at least one observed mini-batch", "none");
     std::vector<torch::Tensor> result;
+    result.reserve(sums_.size());
     for (const auto& sum : sums_) result.push_back(sum / static_cast<double>(count_));
     return result;
 }

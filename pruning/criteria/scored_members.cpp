@@ -41,7 +41,7 @@ int64_t groups_of(const TracedGraph& graph, const TracedNode& node) {
 /// Names of the stored tensors that a value is, or is computed from without reading an activation.
 class Sources {
   public:
-    explicit Sources(const TracedGraph& graph) : graph_(graph) {
+    explicit Sources(const TracedGraph& graph) {
         for (const auto& stored : graph.stored) names_[stored.value] = {stored.name};
         for (const auto& node : graph.nodes) {
             std::vector<std::string> names;
@@ -61,7 +61,6 @@ class Sources {
 
   private:
     static constexpr size_t kMostSources = 8;  ///< weight norm has two
-    const TracedGraph& graph_;
     std::unordered_map<size_t, std::vector<std::string>> names_;
 };
 

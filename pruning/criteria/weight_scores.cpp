@@ -162,6 +162,7 @@ class Scorer {
 
     void score_sums(const std::vector<size_t>& numbers, int p) {
         std::vector<Request> requests;
+        requests.reserve(numbers.size());
         for (const size_t g : numbers) requests.push_back({&groups_[g], rule_.of(groups_[g])});
         set_sums(numbers, requests, p);
     }
@@ -190,6 +191,7 @@ class Scorer {
                 note(g, "has no convolution or linear layer: distances between its other parameters");
             }
             std::vector<ChannelValues> members;
+            members.reserve(scored.size());
             for (const auto& [member, multiplicity] : scored)
                 members.push_back(filter_distances(*member, tensor_of(tensors_, groups_[g], *member),
                                                    options_.fpgm_of_squares));
