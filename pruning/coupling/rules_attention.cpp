@@ -7,16 +7,17 @@ namespace {
 constexpr const char* kScale = "the operator's own scale depends on how many channels a head has";
 
 /// scaled_dot_product_attention(q, k, v, mask, ...): q [..., n, d], k [..., m, d], v [..., m, e] -> [..., n,
-/// e]. Without a scale given it divides by sqrt(d): where the code cannot be edited, d must stay.
+/// e]. Without a scale given it divides by sqrt(d): where the code cannot be edited, d must stay. Several
+/// heads of queries may share one of keys and values (enable_gqa): then the numbers of heads stay.
 void dot_product_attention(Labelling& l, const TracedNode& node) {
     auto q = l.labels(node.inputs[0]), k = l.labels(node.inputs[1]), v = l.labels(node.inputs[2]);
     const size_t rank = q.shape.size(), tokens = rank - 2, depth = rank - 1;
-    if (node.inputs.size() > 7 && l.graph().number(node.inputs[7]).value_or(0) != 0)
-        return freeze_inputs(l, node, "heads of keys and values shared between heads of queries");
+    const bool shares_heads = node.inputs.size() > 7 && l.graph().number(node.inputs[7]).value_or(0) != 0;
     const bool keeps_scale = l.graph().editable || !scales_by_width(l.graph(), node);
     for (auto* x : {&q, &k, &v}) {
         l.separate(*x, {depth});
         if (x != &q) l.fix_axis(*x, tokens, "attention sums over these tokens");
+        if (shares_heads) l.fix_axis(*x, tokens - 1, "heads of queries share those of keys and values");
     }
     if (keeps_scale && (q.vanishes || k.vanishes)) {
         l.join(l.alone(q, depth), l.alone(k, depth), "one side of an attention product is fixed");
@@ -36,6 +37,7 @@ void dot_product_attention(Labelling& l, const TracedNode& node) {
     // Batch axes and heads follow each other; tokens and channels come from q and v.
     q.shape[depth] = k.shape[depth] = v.shape[depth] = 1;
     k.shape[tokens] = v.shape[tokens] = 1;
+    if (shares_heads) k.shape[tokens - 1] = v.shape[tokens - 1] = 1;
     auto shape = q.shape;
     for (size_t axis = 0; axis < tokens; ++axis) shape[axis] = out_shape[axis];
     auto out = l.broadcast({q, k, v}, shape);

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <torch/utils.h>
+#include <torch/version.h>
 
 #include <sstream>
 
@@ -128,6 +129,23 @@ TEST(ScriptNetwork, AttentionThatScalesByTheWidthOfItsHeadsKeepsItsScale) {
     for (const char* name : {"wq", "wk", "wv"})
         EXPECT_EQ(pruned.module.attr(name).toTensor().size(0), 4) << name;
 }
+
+#if TORCH_VERSION_MAJOR >= 2
+TEST(ScriptNetwork, HeadsThatShareKeysAndValuesLoseTheSameChannels) {
+    const auto make = [] {
+        return script({{"wq", {16, 5}}, {"wk", {8, 5}}, {"wv", {8, 5}}, {"wo", {3, 16}}},
+                      "def forward(self, x):\n"
+                      "  q = torch.linear(x, self.wq).view(1, -1, 4, 4).transpose(1, 2)\n"
+                      "  k = torch.linear(x, self.wk).view(1, -1, 2, 4).transpose(1, 2)\n"
+                      "  v = torch.linear(x, self.wv).view(1, -1, 2, 4).transpose(1, 2)\n"
+                      "  y = torch.scaled_dot_product_attention(q, k, v, enable_gqa=True)\n"
+                      "  return torch.linear(y.transpose(1, 2).flatten(2), self.wo)\n");
+    };
+    const auto pruned = prune_half(make, 6);
+    EXPECT_EQ(pruned.module.attr("wq").toTensor().size(0), 8);
+    for (const char* name : {"wk", "wv"}) EXPECT_EQ(pruned.module.attr(name).toTensor().size(0), 4) << name;
+}
+#endif
 
 TEST(ScriptNetwork, BoundsShiftsAndIndicesFollow) {
     const auto make = [] {
