@@ -53,7 +53,7 @@ class EditFinder {
                                               "new_zeros", "new_ones", "new_full", "new_empty"});
         add(&EditFinder::sizes_of_result<0>, {"zeros", "ones", "full", "empty", "rand", "randn"});
         add(&EditFinder::unflatten, {"unflatten"});
-        add(&EditFinder::normalised_shape, {"layer_norm", "native_layer_norm"});
+        add(&EditFinder::normalised_shape, {"layer_norm", "native_layer_norm", "rms_norm"});
         add(&EditFinder::split, {"split", "split_with_sizes", "unsafe_split"});
         add(&EditFinder::slice, {"slice"});
         add(&EditFinder::narrow, {"narrow"});
@@ -61,8 +61,8 @@ class EditFinder {
         add(&EditFinder::roll, {"roll"});
         add(&EditFinder::pad, {"pad", "constant_pad_nd"});
         add(&EditFinder::groups<8>, {"_convolution", "convolution"});
-        add(&EditFinder::groups<6>,
-            {"conv1d", "conv2d", "conv3d", "conv_transpose1d", "conv_transpose2d", "conv_transpose3d"});
+        add(&EditFinder::groups<6>, {"conv1d", "conv2d", "conv3d", "_convolution_mode", "conv_transpose1d",
+                                     "conv_transpose2d", "conv_transpose3d"});
         add(&EditFinder::index_select, {"index_select"});
         add(&EditFinder::index, {"index"});
         add(&EditFinder::dot_product_attention,

@@ -21,18 +21,6 @@ int64_t elements(const std::vector<int64_t>& shape) {
     return count;
 }
 
-bool is_convolution(const std::string& kind) {
-    return kind == "aten::_convolution" || kind == "aten::convolution" ||
-           kind.rfind("aten::conv1d", 0) == 0 || kind.rfind("aten::conv2d", 0) == 0 ||
-           kind.rfind("aten::conv3d", 0) == 0 || kind.rfind("aten::conv_transpose", 0) == 0;
-}
-
-bool is_transposed(const TracedGraph& graph, const TracedNode& node) {
-    if (node.kind.rfind("aten::conv_transpose", 0) == 0) return true;
-    const bool general = node.kind == "aten::_convolution" || node.kind == "aten::convolution";
-    return general && graph.integer(node.inputs[6], 0) != 0;
-}
-
 /// Every output element sums weight[o, ...]; transposed, every input element is spread over weight[i, ...].
 int64_t convolution_macs(const TracedGraph& graph, const TracedNode& node, const Shapes& shapes) {
     const auto& weight = shapes[node.inputs[1]];

@@ -276,8 +276,10 @@ void GroupBuilder::list_frozen() {
         if (block.node < 0) continue;
         for (const Label label : *block.labels) {
             if (!labelling_.sets().frozen(label)) continue;
-            if (frozen.count++ == 0 && label != kFixedLabel) frozen.reason = labelling_.sets().reason(label);
+            ++frozen.count;
+            if (frozen.reason.empty()) frozen.reason = labelling_.sets().reason(label);
         }
+        if (frozen.reason.empty()) frozen.reason = labelling_.explain(block.node, kFixed);
         if (frozen.count > 0) coupling_.frozen.push_back(std::move(frozen));
     }
 }

@@ -8,8 +8,6 @@
 namespace mtlprune {
 namespace {
 
-constexpr const char* kFixed = "reads or produces channels that cannot shrink";
-
 std::string module_of(const std::string& tensor) {
     const auto dot = tensor.rfind('.');
     return dot == std::string::npos ? tensor : tensor.substr(0, dot);
@@ -38,7 +36,7 @@ Labelling::Labelling(const TracedGraph& graph, const CouplingOptions& options)
         const size_t value = graph.stored[i].value;
         origin_[value] = module_of(graph.stored[i].name);
         is_weight_[value] = true;
-        labels_[value].vanishes = !graph.stored[i].is_buffer;
+        labels_[value].vanishes = !graph.stored[i].is_buffer || graph.stored[i].is_zero;
         stored_of_[value] = static_cast<int64_t>(i);
         first_block_.push_back(blocks_.size());
         for (size_t dim = 0; dim < shape(value).size(); ++dim) blocks_.push_back({i, dim, nullptr});
@@ -126,9 +124,11 @@ void Labelling::begin(size_t node) {
     node_ = static_cast<int64_t>(node);
     const auto& traced = graph_.nodes[node];
     const auto tensors = graph_.tensor_inputs(traced);
-    const bool from_weights =
-        !tensors.empty() &&
-        std::all_of(tensors.begin(), tensors.end(), [&](size_t value) { return is_weight_[value]; });
+    const auto is_weight = [&](size_t value) { return is_weight_[value]; };
+    const bool from_weights = std::any_of(tensors.begin(), tensors.end(), is_weight) &&
+                              std::all_of(tensors.begin(), tensors.end(), [&](size_t value) {
+                                  return is_weight_[value] || graph_.values[value].constant;
+                              });
     const auto origin = origin_of(traced);
     const bool shares = !tensors.empty() && shares_memory(traced.kind);
     for (const size_t output : graph_.tensor_outputs(traced)) {
@@ -138,8 +138,8 @@ void Labelling::begin(size_t node) {
     }
 }
 
-std::string Labelling::explain(const std::string& why) const {
-    const auto& node = graph_.nodes[node_];
+std::string Labelling::explain(int64_t number, const std::string& why) const {
+    const auto& node = graph_.nodes[number];
     const auto outputs = graph_.tensor_outputs(node);
     const auto& origin = outputs.empty() ? origin_of(node) : origin_[outputs.front()];
     return origin.empty() ? fmt::format("{}: {}", node.kind, why)

@@ -12,6 +12,9 @@
 
 namespace mtlprune {
 
+/// Why channels stay that meet others that stay for no reason of their own, such as the network's inputs.
+inline constexpr const char* kFixed = "reads or produces channels that cannot shrink";
+
 /// The labels of one dimension of one stored tensor.
 struct LabelBlock {
     size_t stored;  ///< number in TracedGraph::stored
@@ -40,7 +43,8 @@ class Labelling {
     /// The node that the following joins, freezes and roles come from; reasons name it.
     void begin(size_t node);
     /// "aten::cumsum at backbone.conv3: <why>"
-    std::string explain(const std::string& why) const;
+    std::string explain(const std::string& why) const { return explain(node_, why); }
+    std::string explain(int64_t node, const std::string& why) const;
 
     /// Position by position; when one of the two is fixed (null) the other freezes. Returns what both are
     /// now.
@@ -102,6 +106,7 @@ class Labelling {
   private:
     void materialise(size_t value);
     void overwrite(size_t value);
+    void separate_crossing(std::vector<Labelled>& operands);
     bool fix_unlabelled_axes(std::vector<Labelled>& operands, const std::vector<int64_t>& shape);
     void unite(Labelled& result, const std::vector<LabelArray>& arrays);
     void simplify(Labelled& x, LabelArray array);

@@ -51,10 +51,27 @@ std::vector<ReshapeBlock> reshape_blocks(const std::vector<int64_t>& before,
     return blocks;
 }
 
+bool contains(const std::vector<size_t>& axes, size_t axis) {
+    return std::find(axes.begin(), axes.end(), axis) != axes.end();
+}
+
 bool touches(const LabelArray& array, const ReshapeBlock& block) {
-    return std::any_of(array.axes.begin(), array.axes.end(), [&](size_t axis) {
-        return std::find(block.sources.begin(), block.sources.end(), axis) != block.sources.end();
-    });
+    return std::any_of(array.axes.begin(), array.axes.end(),
+                       [&](size_t axis) { return contains(block.sources, axis); });
+}
+
+/// Axes of every two arrays of which each covers an axis that the other does not, and one that it does.
+std::vector<std::pair<std::vector<size_t>, std::vector<size_t>>> crossing_arrays(const Labelled& x,
+                                                                                 const Labelled& y) {
+    std::vector<std::pair<std::vector<size_t>, std::vector<size_t>>> pairs;
+    for (const auto& a : x.arrays)
+        for (const auto& b : y.arrays) {
+            const auto shared = static_cast<size_t>(std::count_if(
+                a.axes.begin(), a.axes.end(), [&](size_t axis) { return contains(b.axes, axis); }));
+            if (shared > 0 && shared < a.axes.size() && shared < b.axes.size())
+                pairs.emplace_back(a.axes, b.axes);
+        }
+    return pairs;
 }
 
 }  // namespace
@@ -77,21 +94,28 @@ bool Labelling::fix_unlabelled_axes(std::vector<Labelled>& operands, const std::
     return changed;
 }
 
-/// Joins arrays that share axes, directly or through others, and adds what they become to `result`.
+/// Two operands' arrays may share only a part of their axes, as [heads, width of keys] and [heads, width of
+/// values] in a product of keys and values do. Either what they share is made unable to shrink (the default)
+/// or, with whole_heads, the rest.
+void Labelling::separate_crossing(std::vector<Labelled>& operands) {
+    for (size_t a = 0; a < operands.size(); ++a)
+        for (size_t b = a + 1; b < operands.size(); ++b)
+            for (const auto& pair : crossing_arrays(operands[a], operands[b]))
+                for (auto* x : {&operands[a], &operands[b]})
+                    for (const size_t axis : x == &operands[a] ? pair.first : pair.second) {
+                        const bool shared = contains(pair.first, axis) && contains(pair.second, axis);
+                        if (shared != options_.whole_heads) fix_axis(*x, axis, "part of a head is fixed");
+                    }
+}
+
+/// Joins arrays that share axes, directly or through others, and adds what they become to `result`. One of
+/// them covers the axes of all others.
 void Labelling::unite(Labelled& result, const std::vector<LabelArray>& arrays) {
     const auto& base = *std::max_element(
         arrays.begin(), arrays.end(),
         [](const LabelArray& a, const LabelArray& b) { return a.axes.size() < b.axes.size(); });
     LabelArray united = base;
     for (const auto& array : arrays) {
-        const bool inside = std::all_of(array.axes.begin(), array.axes.end(), [&](size_t axis) {
-            return std::find(base.axes.begin(), base.axes.end(), axis) != base.axes.end();
-        });
-        if (!inside) {
-            for (const auto& each : arrays)
-                freeze(each.labels, "combines axes that shrink in different ways");
-            return;
-        }
         if (array.labels == base.labels && array.axes == base.axes && array.blocks == base.blocks) continue;
         if (array.axes == base.axes)
             join(base.labels, array.labels, kCombined);
@@ -105,6 +129,7 @@ void Labelling::unite(Labelled& result, const std::vector<LabelArray>& arrays) {
 Labelled Labelling::broadcast(std::vector<Labelled> operands, const std::vector<int64_t>& shape) {
     Labelled result{shape, {}, false};
     for (auto& x : operands) align(x, shape.size());
+    separate_crossing(operands);
     while (fix_unlabelled_axes(operands, shape)) {
     }
     std::vector<LabelArray> open;

@@ -4,11 +4,6 @@
 namespace mtlprune {
 namespace {
 
-bool is_transposed(const TracedGraph& graph, const TracedNode& node) {
-    const bool general = node.kind == "aten::_convolution" || node.kind == "aten::convolution";
-    return general ? graph.integer(node.inputs[6], 0) != 0 : node.kind.rfind("aten::conv_transpose", 0) == 0;
-}
-
 /// Every group has the same positions left: input (q, i) goes with dim 1 index i, rows (q, j) of dim 0 over
 /// all q.
 LabelsPtr grouped(Labelling& l, const LabelsPtr& channels, size_t weight, int64_t groups) {
@@ -48,6 +43,16 @@ LabelsPtr depthwise(Labelling& l, const LabelsPtr& channels, size_t weight, int6
     return l.attach(weight, 0, rows, Role::channelwise);
 }
 
+/// Whether every position along the n-th spatial axis is computed from that position alone.
+bool is_pointwise(const TracedGraph& graph, const TracedNode& node, size_t kernel_size, size_t n) {
+    const auto is = [&](const std::optional<std::vector<int64_t>>& sizes, int64_t wanted) {
+        return sizes && !sizes->empty() && (sizes->size() == 1 ? sizes->front() : sizes->at(n)) == wanted;
+    };
+    const auto& padding = graph.values[node.inputs[4]].constant;
+    const bool unpadded = (padding && padding->isString()) || is(graph.integers(node.inputs[4]), 0);
+    return kernel_size == 1 && unpadded && is(graph.integers(node.inputs[3]), 1);
+}
+
 void fix_kernel(Labelling& l, size_t weight) {
     const size_t rank = l.shape(weight).size();
     if (l.is_stored(weight)) {
@@ -63,8 +68,9 @@ void convolution(Labelling& l, const TracedNode& node) {
     const size_t weight = node.inputs[1], out = node.outputs[0];
     const auto& kernel = l.shape(weight);
     const size_t channel_axis = x.shape.size() - (kernel.size() - 1);
-    for (size_t axis = channel_axis + 1; axis < x.shape.size(); ++axis)
-        l.fix_axis(x, axis, "slides over this axis");
+    for (size_t n = 0; n + 2 < kernel.size(); ++n)
+        if (!is_pointwise(l.graph(), node, static_cast<size_t>(kernel[n + 2]), n))
+            l.fix_axis(x, channel_axis + 1 + n, "slides over this axis");
     fix_kernel(l, weight);
 
     const bool is_back = is_transposed(l.graph(), node);
@@ -95,7 +101,7 @@ void convolution(Labelling& l, const TracedNode& node) {
 void add_convolution_rules(RuleTable& rules) {
     add_rules(rules, convolution,
               {"_convolution", "convolution", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
-               "conv_transpose2d", "conv_transpose3d"});
+               "conv_transpose2d", "conv_transpose3d", "_convolution_mode"});
 }
 
 }  // namespace mtlprune

@@ -8,7 +8,7 @@ namespace mtlprune {
 namespace {
 
 /// What an operator makes of channels that are zero in some of its operands.
-enum class AtZero { never, all_operands, any_operand, first_operand };
+enum class AtZero { never, all_operands, any_operand, first_operand, always };
 
 /// Axes along which something of x may leave, counted from the last.
 std::set<size_t> labelled_axes(const Labelled& x) {
@@ -42,6 +42,8 @@ bool result_vanishes(AtZero at_zero, const std::vector<Labelled>& operands, cons
             return all_zero && std::all_of(operands.begin(), operands.end(), covers_all);
         case AtZero::first_operand:
             return !operands.empty() && operands[0].vanishes && covers_all(operands[0]);
+        case AtZero::always:
+            return true;
     }
     return false;
 }
@@ -168,7 +170,6 @@ void add_elementwise_rules(RuleTable& rules) {
                "type_as",
                "_to_copy",
                "lift_fresh",
-               "zeros_like",
                "feature_dropout",
                "feature_dropout_",
                "resolve_conj",
@@ -177,8 +178,8 @@ void add_elementwise_rules(RuleTable& rules) {
                "float",
                "double",
                "half",
-               "requires_grad_",
-               "zero_"});
+               "requires_grad_"});
+    add_rules(rules, elementwise<AtZero::always>, {"zeros_like", "zero_"});
     add_rules(rules, elementwise<AtZero::never>,
               {"hardsigmoid",
                "hardsigmoid_",

@@ -6,30 +6,55 @@
 namespace mtlprune {
 namespace {
 
+/// Zeros become the norm's bias, which leaves with entries of the axes from `first` to `last` alone. Weights
+/// that are standardised are taken without what leaves.
+bool norm_vanishes(const Labelling& l, const TracedNode& node, const Labelled& x, size_t weight, size_t first,
+                   size_t last) {
+    const bool own = std::all_of(x.arrays.begin(), x.arrays.end(), [&](const LabelArray& array) {
+        return std::all_of(array.axes.begin(), array.axes.end(),
+                           [&](size_t axis) { return axis >= first && axis <= last; });
+    });
+    return (own || l.is_weight(node.inputs[0])) && l.is_tensor(node, weight) &&
+           l.vanishes(node.inputs[weight]) &&
+           (!l.is_tensor(node, weight + 1) || l.vanishes(node.inputs[weight + 1]));
+}
+
+/// Statistics over axes other than 1, whose entries can leave only where that is what fewer of them mean: in
+/// a weight that is standardised (as layer norms, see there).
+void norm_over_axes(Labelling& l, const TracedNode& node, Labelled& x) {
+    const bool is_standardised_weight = node.kind == "aten::batch_norm" && l.is_weight(node.inputs[0]);
+    for (size_t axis = 0; axis < x.shape.size(); ++axis) {
+        const bool is_own = axis == 1 || (axis == 0 && node.kind == "aten::instance_norm");
+        if (is_own || x.is_fixed(axis)) continue;
+        if (is_standardised_weight)
+            l.mark_cross_channel(l.alone(x, axis));
+        else
+            l.fix_axis(x, axis, "statistics run over this axis");
+    }
+}
+
 /// Batch and instance norm: weight, bias and running statistics [C] belong to axis 1.
 void channel_norm(Labelling& l, const TracedNode& node) {
     auto x = l.labels(node.inputs[0]);
     const auto labels = l.alone(x, 1);
-    for (size_t axis = 2; axis < x.shape.size(); ++axis) l.fix_axis(x, axis, "statistics run over this axis");
+    if (computes_statistics(l.graph(), node)) norm_over_axes(l, node, x);
     for (size_t input = 1; input <= 4; ++input)
         if (l.is_tensor(node, input)) l.attach(node.inputs[input], 0, labels, Role::channelwise);
-    x.vanishes = l.is_tensor(node, 1) && l.is_tensor(node, 2) && l.vanishes(node.inputs[1]) &&
-                 l.vanishes(node.inputs[2]);
+    x.vanishes = norm_vanishes(l, node, x, 1, 1, 1);
     for (const size_t output : l.graph().tensor_outputs(node))
         if (l.shape(output) == x.shape) l.set(output, x);
 }
 
-/// layer_norm(x, normalized_shape, weight, bias): statistics over the last axes. The value of every channel
-/// depends on the others, so removal differs from zeroing; it is what such a network means by having fewer
-/// channels.
+/// layer_norm(x, normalized_shape, weight, bias) and rms_norm(x, normalized_shape, weight): statistics over
+/// the last axes. The value of every channel depends on the others, so removal differs from zeroing; it is
+/// what such a network means by having fewer channels.
 void layer_norm(Labelling& l, const TracedNode& node) {
     auto x = l.labels(node.inputs[0]);
     const auto normalised = l.graph().integers(node.inputs[1]);
     if (!normalised) return freeze_inputs(l, node, "its arguments are not constants");
     const size_t first = x.shape.size() - normalised->size();
     for (size_t axis = first; axis < x.shape.size(); ++axis) l.mark_cross_channel(l.alone(x, axis));
-    x.vanishes = l.is_tensor(node, 2) && l.is_tensor(node, 3) && l.vanishes(node.inputs[2]) &&
-                 l.vanishes(node.inputs[3]);
+    x.vanishes = norm_vanishes(l, node, x, 2, first, x.shape.size() - 1);
     for (size_t input = 2; input <= 3; ++input) {
         if (!l.is_tensor(node, input)) continue;
         for (size_t axis = first; axis < x.shape.size(); ++axis)
@@ -52,8 +77,7 @@ void group_norm(Labelling& l, const TracedNode& node) {
     l.mark_cross_channel(labels);
     for (size_t input = 2; input <= 3; ++input)
         if (l.is_tensor(node, input)) l.attach(node.inputs[input], 0, labels, Role::channelwise);
-    x.vanishes = l.is_tensor(node, 2) && l.is_tensor(node, 3) && l.vanishes(node.inputs[2]) &&
-                 l.vanishes(node.inputs[3]);
+    x.vanishes = norm_vanishes(l, node, x, 2, 1, 1);
     l.set(node.outputs[0], std::move(x));
 }
 
@@ -104,7 +128,7 @@ void embedding(Labelling& l, const TracedNode& node) {
 
 void add_normalisation_rules(RuleTable& rules) {
     add_rules(rules, channel_norm, {"batch_norm", "instance_norm", "native_batch_norm", "cudnn_batch_norm"});
-    add_rules(rules, layer_norm, {"layer_norm", "native_layer_norm"});
+    add_rules(rules, layer_norm, {"layer_norm", "native_layer_norm", "rms_norm"});
     add_rules(rules, group_norm, {"group_norm"});
     add_rules(rules, prelu, {"prelu", "_prelu_kernel"});
     add_rules(rules, weight_norm, {"_weight_norm", "_weight_norm_interface"});

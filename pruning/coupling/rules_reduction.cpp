@@ -22,13 +22,42 @@ std::vector<size_t> reduced_axes(const Labelling& l, const TracedNode& node, siz
     return axes;
 }
 
+bool is_square(const TracedGraph& graph, const TracedNode& node) {
+    if (node.kind == "aten::square") return true;
+    if (node.kind == "aten::pow") return graph.number(node.inputs[1]) == 2.0;
+    return node.kind == "aten::mul" && node.inputs[0] == node.inputs[1];
+}
+
+/// A mean of squares whose root is taken is the norm of an RMS normalisation. Fewer channels mean a mean of
+/// fewer, as in layer norms.
+bool is_mean_square(const TracedGraph& graph, const TracedNode& mean) {
+    const auto makes_input = [&](const TracedNode& node) {
+        return std::find(node.outputs.begin(), node.outputs.end(), mean.inputs[0]) != node.outputs.end();
+    };
+    const auto& nodes = graph.nodes;
+    const auto square = std::find_if(nodes.begin(), nodes.end(), makes_input);
+    if (mean.kind != "aten::mean" || square == nodes.end() || !is_square(graph, *square)) return false;
+    size_t value = mean.outputs[0];
+    for (const auto& node : nodes) {
+        if (std::find(node.inputs.begin(), node.inputs.end(), value) == node.inputs.end()) continue;
+        if (node.kind == "aten::rsqrt" || node.kind == "aten::sqrt") return true;
+        if (node.kind != "aten::add" && node.kind != "aten::clamp_min" && node.kind != "aten::to")
+            return false;
+        value = node.outputs[0];
+    }
+    return false;
+}
+
 /// `zero_neutral`: a zero channel leaves without a trace; otherwise the result depends on how many there are.
 void reduce(Labelling& l, const TracedNode& node, size_t argument, bool zero_neutral) {
     auto x = l.labels(node.inputs[0]);
     for (const size_t axis : reduced_axes(l, node, argument)) {
         const auto* array = x.covering(axis);
         const bool passes = array != nullptr && array->axes.size() == 1 && zero_neutral && x.vanishes;
-        if (!passes) l.fix_axis(x, axis, zero_neutral ? kNotZero : kDecides);
+        if (array != nullptr && !zero_neutral && is_mean_square(l.graph(), node))
+            l.mark_cross_channel(l.alone(x, axis));
+        else if (!passes)
+            l.fix_axis(x, axis, zero_neutral ? kNotZero : kDecides);
         x.drop(axis);
         x.shape[axis] = 1;
     }

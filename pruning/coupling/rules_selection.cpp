@@ -10,6 +10,7 @@ namespace {
 
 constexpr const char* kNotConstant = "its arguments are not constants";
 constexpr const char* kBound = "a bound written into the network counts these channels";
+constexpr const char* kIndices = "its indices are no constants that can follow";
 constexpr const char* kSelected = "selected by its number";
 
 std::vector<int64_t> range(int64_t first, int64_t count, int64_t step = 1) {
@@ -146,8 +147,11 @@ void select_entries(Labelling& l, const TracedNode& node, size_t axis, size_t in
         x.shape[axis] = l.shape(node.outputs[0])[axis];
         return l.set(node.outputs[0], std::move(x));
     }
-    if (!entries || !l.graph().editable)
-        return freeze_inputs(l, node, "its indices are no constants that can follow");
+    if (!entries || !l.graph().editable) {
+        l.fix_axis(x, axis, kIndices);
+        x.shape[axis] = l.shape(node.outputs[0])[axis];
+        return l.set(node.outputs[0], std::move(x));
+    }
     std::vector<int64_t> picks;
     for (const int64_t entry : *entries) picks.push_back(entry < 0 ? entry + x.shape[axis] : entry);
     l.alone(x, axis);
@@ -163,19 +167,52 @@ void index_select(Labelling& l, const TracedNode& node) {
     select_entries(l, node, *axis, node.inputs[2]);
 }
 
-/// x[:, index]: one vector of indices, all other axes whole.
+/// Indices of any shape for some axes: those stay, and the axes of the indices take the place of the first
+/// (of all others where the indexed axes are not neighbours, which puts them in front).
+void look_up(Labelling& l, const TracedNode& node, const std::vector<size_t>& axes) {
+    auto x = l.labels(node.inputs[0]);
+    const auto& shape = l.shape(node.outputs[0]);
+    for (const size_t axis : axes) l.fix_axis(x, axis, kIndices);
+    const bool neighbours = axes.back() - axes.front() + 1 == axes.size();
+    const size_t place = neighbours ? axes.front() : 0;
+    const size_t rest = x.shape.size() - axes.size(), added = shape.size() - rest;
+    std::vector<size_t> target(x.shape.size());
+    for (size_t axis = 0, next = 0; axis < x.shape.size(); ++axis) {
+        if (std::find(axes.begin(), axes.end(), axis) != axes.end()) continue;
+        target[axis] = next < place ? next : next + added;
+        ++next;
+    }
+    for (auto& array : x.arrays)
+        for (auto& axis : array.axes) axis = target[axis];
+    x.shape = shape;
+    l.set(node.outputs[0], std::move(x));
+}
+
+/// x[:, index]
 void advanced_index(Labelling& l, const TracedNode& node) {
     const auto& indices = l.graph().values[node.inputs[1]].elements;
-    std::optional<size_t> axis;
+    std::vector<size_t> axes;
     for (size_t i = 0; i < indices.size(); ++i) {
-        if (!l.graph().values[indices[i]].is_tensor) continue;
-        if (axis || l.shape(indices[i]).size() != 1)
-            return freeze_inputs(l, node, "indexes in several ways at once");
-        axis = i;
+        const auto& index = l.graph().values[indices[i]];
+        if (!index.is_tensor) continue;
+        if (!c10::isIntegralType(index.type, /*includeBool=*/false) || index.type == c10::ScalarType::Byte)
+            return freeze_inputs(l, node, "selects by a mask");
+        axes.push_back(i);
     }
-    if (!axis || l.shape(node.inputs[0]).size() != l.shape(node.outputs[0]).size())
-        return freeze_inputs(l, node, kNotConstant);
-    select_entries(l, node, *axis, indices[*axis]);
+    if (axes.empty()) return freeze_inputs(l, node, kNotConstant);
+    if (axes.size() == 1 && l.shape(indices[axes[0]]).size() == 1)
+        return select_entries(l, node, axes[0], indices[axes[0]]);
+    look_up(l, node, axes);
+}
+
+/// unfold(x, axis, size, step): windows of one axis; their entries become a new last axis.
+void windows(Labelling& l, const TracedNode& node) {
+    auto x = l.labels(node.inputs[0]);
+    const auto axis = axis_argument(l, node, 1, x.shape.size());
+    if (!axis) return freeze_inputs(l, node, kNotConstant);
+    l.fix_axis(x, *axis, "slides over this axis");
+    x.shape = l.shape(node.outputs[0]);
+    l.set(node.outputs[0], std::move(x));
 }
 
 void flip(Labelling& l, const TracedNode& node) {
@@ -340,6 +377,7 @@ void add_selection_rules(RuleTable& rules) {
     add_rules(rules, unbind, {"unbind"});
     add_rules(rules, index_select, {"index_select"});
     add_rules(rules, advanced_index, {"index"});
+    add_rules(rules, windows, {"unfold"});
     add_rules(rules, flip, {"flip"});
     add_rules(rules, roll, {"roll"});
     add_rules(rules, pad, {"pad", "constant_pad_nd"});

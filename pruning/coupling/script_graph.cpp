@@ -116,7 +116,7 @@ void ScriptTracer::collect_stored() {
         if (!tensor.defined() || stored_.count(tensor.unsafeGetTensorImpl()) > 0) return;
         const size_t number = new_tensor(tensor);
         stored_[tensor.unsafeGetTensorImpl()] = number;
-        trace_.graph.stored.push_back({name, number, is_buffer});
+        trace_.graph.stored.push_back(stored_tensor(name, number, tensor, is_buffer));
         if (!c10::isIntegralType(tensor.scalar_type(), true)) return;
         trace_.graph.values[number].constant = tensor;
     };

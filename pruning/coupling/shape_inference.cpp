@@ -4,6 +4,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "pruning/coupling/traced_graph.h"
+
 namespace mtlprune {
 namespace {
 
@@ -74,11 +76,9 @@ std::vector<int64_t> convolution_shape(const torch::Tensor& x, const torch::Tens
     for (size_t i = 0; i < spatial; ++i) {
         auto& size = shape[channel + 1 + i];
         const int64_t reach = entry(dilations, i) * (weight.size(static_cast<int64_t>(i) + 2) - 1);
-        if (padding.isString()) {
-            if (padding.toStringRef() == "valid") size -= reach;
-            continue;
-        }
-        const int64_t pad = entry(padding.toIntVector(), i), step = entry(strides, i);
+        if (padding.isString() && padding.toStringRef() == "same") continue;
+        const int64_t pad = padding.isString() ? 0 : entry(padding.toIntVector(), i),
+                      step = entry(strides, i);
         size = transposed ? (size - 1) * step - 2 * pad + reach + entry(output_padding, i) + 1
                           : (size + 2 * pad - reach - 1) / step + 1;
     }
@@ -110,7 +110,7 @@ bool ShapeInference::by_rule(const torch::jit::Node& node, Stack& stack) const {
     torch::Tensor result;
     if (keeps_shape(kind)) {
         result = meta_like(stack[0].toTensor());
-    } else if (kind.rfind("conv", 0) == 0 || kind == "_convolution") {
+    } else if (is_convolution("aten::" + kind)) {
         result = meta(convolution_shape(kind, stack), stack[0].toTensor().scalar_type());
     } else if (kind == "index_select") {
         auto shape = stack[0].toTensor().sizes().vec();

@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/ir/ir.h>
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <unordered_set>
 
 #include "datasets/error.h"
@@ -81,8 +82,9 @@ class GraphReader {
             if (i < input_count)
                 result_.inputs.push_back(value);
             else
-                result_.stored.push_back(
-                    {stored[i - input_count].name, value, stored[i - input_count].is_buffer});
+                result_.stored.push_back(stored_tensor(stored[i - input_count].name, value,
+                                                       stored[i - input_count].tensor,
+                                                       stored[i - input_count].is_buffer));
         }
         for (const auto* node : graph_.nodes()) read_node(*node);
         for (const auto* value : graph_.outputs()) result_.outputs.push_back(number(value));
@@ -236,6 +238,33 @@ std::optional<std::vector<int64_t>> TracedGraph::integers(size_t value) const {
         result.push_back(constant->toInt());
     }
     return result;
+}
+
+bool is_convolution(const std::string& kind) {
+    return kind.rfind("aten::conv", 0) == 0 || kind.rfind("aten::_convolution", 0) == 0;
+}
+
+bool is_transposed(const TracedGraph& graph, const TracedNode& convolution) {
+    if (convolution.kind.rfind("aten::conv_transpose", 0) == 0) return true;
+    return groups_argument(convolution.kind) == 8 && graph.integer(convolution.inputs[6], 0) != 0;
+}
+
+size_t groups_argument(const std::string& convolution) {
+    return convolution == "aten::_convolution" || convolution == "aten::convolution" ? 8 : 6;
+}
+
+/// (x, weight, bias, running mean, running variance, whether to use the input's, ...) in all their forms.
+bool computes_statistics(const TracedGraph& graph, const TracedNode& norm) {
+    return !graph.values[norm.inputs[3]].is_tensor || graph.integer(norm.inputs[5], 1) != 0;
+}
+
+StoredTensor stored_tensor(const std::string& name, size_t value, const torch::Tensor& tensor,
+                           bool is_buffer) {
+    StoredTensor stored{name, value, is_buffer};
+    if (!is_buffer || !tensor.is_cpu() || !tensor.is_contiguous()) return stored;
+    const auto* bytes = static_cast<const char*>(tensor.data_ptr());
+    stored.is_zero = std::all_of(bytes, bytes + tensor.nbytes(), [](char byte) { return byte == 0; });
+    return stored;
 }
 
 TracedGraph trace(torch::nn::Module& module, const TracedFunction& forward,

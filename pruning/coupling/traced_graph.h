@@ -35,6 +35,7 @@ struct StoredTensor {
     std::string name;
     size_t value;
     bool is_buffer;
+    bool is_zero = false;  ///< a buffer that holds nothing but zeros
 };
 
 struct TracedGraph {
@@ -78,6 +79,20 @@ class EvalMode {
 bool shares_memory(const std::string& kind);
 /// Operators that write into their first input ("aten::relu_").
 bool is_in_place(const std::string& kind);
+
+/// "aten::conv2d", "aten::_convolution" and all others whose first inputs are x, weight, bias, stride,
+/// padding.
+bool is_convolution(const std::string& kind);
+bool is_transposed(const TracedGraph& graph, const TracedNode& convolution);
+/// Which input is the number of groups.
+size_t groups_argument(const std::string& convolution);
+
+/// Whether a batch or instance norm normalises by the statistics of its input instead of stored ones.
+bool computes_statistics(const TracedGraph& graph, const TracedNode& norm);
+
+/// A parameter or buffer of the network, which is `value` of the trace.
+StoredTensor stored_tensor(const std::string& name, size_t value, const torch::Tensor& tensor,
+                           bool is_buffer);
 
 using TracedFunction = std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>&)>;
 

@@ -5,6 +5,8 @@
 #include <torch/utils.h>
 
 #include <limits>
+#include <numeric>
+#include <optional>
 
 #include "datasets/error.h"
 #include "pruning/coupling/code_edits.h"
@@ -28,6 +30,17 @@ def layer_norm(x, mask, axes: List[int], weight: Optional[Tensor], bias: Optiona
         x = x + bias
     return x * mask
 
+def rms_norm(x, mask, axes: List[int], weight: Optional[Tensor], eps: Optional[float]):
+    smallest = 1.1920928955078125e-07 if x.dtype == 6 else 2.220446049250313e-16
+    least = eps if eps is not None else smallest
+    x = x / torch.sqrt((x * x * mask).sum(axes, True) / mask.sum(axes, True) + least)
+    if weight is not None:
+        x = x * weight
+    return x * mask
+
+def mean(x, mask, axes: List[int], keepdim: bool):
+    return (x * mask).sum(axes, keepdim) / mask.sum(axes, keepdim)
+
 def group_norm(x, mask, groups: int, weight: Optional[Tensor], bias: Optional[Tensor], eps: float):
     shape = x.shape
     g = x.reshape([x.size(0), groups, x.size(1) // groups, -1])
@@ -41,6 +54,17 @@ def group_norm(x, mask, groups: int, weight: Optional[Tensor], bias: Optional[Te
     if bias is not None:
         g = g + bias.view(wide)
     return g * mask
+
+def batch_norm(x, mask, axes: List[int], weight: Optional[Tensor], bias: Optional[Tensor], eps: float):
+    count = mask.sum(axes, True)
+    x = x - (x * mask).sum(axes, True) / count
+    x = x / torch.sqrt((x * x * mask).sum(axes, True) / count + eps)
+    wide = [1, -1] + [1] * (x.dim() - 2)
+    if weight is not None:
+        x = x * weight.view(wide)
+    if bias is not None:
+        x = x + bias.view(wide)
+    return x * mask
 )";
 
 /// 1 where a channel stays along `axis`, of the rank of the value and size 1 elsewhere.
@@ -55,40 +79,61 @@ torch::Tensor mask_along(const Coupling& coupling, const KeptChannels& kept, siz
     return mask.reshape(shape);
 }
 
-void replace_norm(const Coupling& coupling, const KeptChannels& kept, size_t i,
-                  const jit::CompilationUnit& masked) {
-    const auto& node = coupling.graph.nodes[i];
-    auto* code = coupling.script->nodes[i];
-    const size_t value = node.inputs[0], rank = coupling.graph.values[value].shape.size();
-    const bool layer = node.kind == "aten::layer_norm";
-    const auto normalised = layer ? coupling.graph.integers(node.inputs[1]).value() : std::vector<int64_t>();
+/// A norm across channels: the axes that its statistics run over (of group norm: the one that has groups) and
+/// the arguments that its masked form takes besides x, the mask and the axes.
+struct CrossNorm {
+    std::string name;
     std::vector<int64_t> axes;
-    for (size_t axis = rank - normalised.size(); axis < rank && layer; ++axis)
-        axes.push_back(static_cast<int64_t>(axis));
-    if (!layer) axes = {1};
-    auto mask = torch::ones({1}, coupling.graph.values[value].type);
+    std::vector<size_t> arguments;
+};
+
+std::vector<int64_t> last_axes(int64_t rank, int64_t count) {
+    std::vector<int64_t> axes(count);
+    std::iota(axes.begin(), axes.end(), rank - count);
+    return axes;
+}
+
+std::optional<CrossNorm> cross_norm(const TracedGraph& graph, const TracedNode& node) {
+    if (node.kind == "aten::group_norm") return CrossNorm{"group_norm", {1}, {1, 2, 3, 4}};
+    const auto rank = [&] { return static_cast<int64_t>(graph.values[node.inputs[0]].shape.size()); };
+    const auto listed = [&] { return graph.integers(node.inputs[1]).value_or(std::vector<int64_t>()); };
+    const auto normalised = [&] { return last_axes(rank(), static_cast<int64_t>(listed().size())); };
+    if (node.kind == "aten::layer_norm") return CrossNorm{"layer_norm", normalised(), {2, 3, 4}};
+    if (node.kind == "aten::rms_norm") return CrossNorm{"rms_norm", normalised(), {2, 3}};
+    if (node.kind == "aten::mean" && node.inputs.size() > 2) {
+        auto axes = listed();
+        for (auto& axis : axes) axis = axis < 0 ? axis + rank() : axis;
+        return CrossNorm{"mean", std::move(axes), {2}};
+    }
+    if (node.kind != "aten::batch_norm" || !computes_statistics(graph, node)) return std::nullopt;
+    auto axes = last_axes(rank(), rank());
+    axes.erase(axes.begin() + 1);
+    return CrossNorm{"batch_norm", std::move(axes), {1, 2, 7}};
+}
+
+void mask_norm(const Coupling& coupling, const KeptChannels& kept, size_t i,
+               const jit::CompilationUnit& masked) {
+    const auto& node = coupling.graph.nodes[i];
+    const auto norm = cross_norm(coupling.graph, node);
+    if (!norm) return;
+    const size_t value = node.inputs[0];
+    const auto& traced = coupling.graph.values[value];
+    auto mask = torch::ones({1}, traced.type);
+    std::vector<int64_t> shape(traced.shape.size(), 1);
     bool changes = false;
-    for (const int64_t axis : axes) {
+    for (const int64_t axis : norm->axes) {
         mask = mask * mask_along(coupling, kept, value, axis);
+        shape[axis] = traced.shape[axis];
         changes = changes || kept.changes(value, axis);
     }
     if (!changes) return;
-    if (layer)
-        mask = mask.expand([&] {
-                       std::vector<int64_t> shape(rank, 1);
-                       for (const int64_t axis : axes) shape[axis] = coupling.graph.values[value].shape[axis];
-                       return shape;
-                   }())
-                   .contiguous();
+    auto* code = coupling.script->nodes[i];
     auto& graph = *code->owningGraph();
     const jit::WithInsertPoint here(code);
-    std::vector<jit::Value*> inputs = {code->input(0), graph.insertConstant(mask)};
-    if (layer)
-        inputs.insert(inputs.end(),
-                      {graph.insertConstant(axes), code->input(2), code->input(3), code->input(4)});
-    else
-        inputs.insert(inputs.end(), {code->input(1), code->input(2), code->input(3), code->input(4)});
-    const auto& function = *masked.find_function(layer ? "layer_norm" : "group_norm");
+    std::vector<jit::Value*> inputs = {code->input(0), graph.insertConstant(mask.expand(shape).contiguous())};
+    if (norm->name != "group_norm") inputs.push_back(graph.insertConstant(norm->axes));
+    for (const size_t argument : norm->arguments) inputs.push_back(code->input(argument));
+    const auto& function = masked.get_function(norm->name);
     const auto outputs = jit::insertGraph(graph, *jit::toGraphFunction(function).graph(), inputs);
     code->output()->replaceAllUsesWith(outputs.at(0));
 }
@@ -98,11 +143,7 @@ void zero_and_mask(jit::Module& original, const Coupling& coupling, const KeptCh
                    const Plan& plan) {
     zero_removed(original, plan);
     const auto masked = jit::compile(kMaskedNorms);
-    for (size_t i = 0; i < coupling.graph.nodes.size(); ++i) {
-        const auto& kind = coupling.graph.nodes[i].kind;
-        if (kind == "aten::layer_norm" || kind == "aten::group_norm")
-            replace_norm(coupling, kept, i, *masked);
-    }
+    for (size_t i = 0; i < coupling.graph.nodes.size(); ++i) mask_norm(coupling, kept, i, *masked);
     install_forward(original, coupling.script->code);
 }
 

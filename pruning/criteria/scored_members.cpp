@@ -7,14 +7,6 @@
 namespace mtlprune {
 namespace {
 
-bool starts_with(const std::string& text, const char* prefix) {
-    return text.rfind(prefix, 0) == 0;
-}
-
-bool is_convolution(const std::string& op) {
-    return op == "aten::_convolution" || starts_with(op, "aten::conv");
-}
-
 bool is_product(const std::string& op) {
     static constexpr std::array kinds = {"aten::linear", "aten::addmm",   "aten::mm",     "aten::bmm",
                                          "aten::matmul", "aten::baddbmm", "aten::einsum", "aten::addbmm"};
@@ -33,8 +25,7 @@ bool is_layer_norm_weight(const Member& member) {
 }
 
 int64_t groups_of(const TracedGraph& graph, const TracedNode& node) {
-    const bool is_general = node.kind == "aten::_convolution" || node.kind == "aten::convolution";
-    const size_t argument = is_general ? 8 : 6;
+    const size_t argument = groups_argument(node.kind);
     return argument < node.inputs.size() ? graph.integer(node.inputs[argument], 1) : 1;
 }
 

@@ -17,6 +17,7 @@ std::vector<SourceNetwork> gauntlet_ends();          ///< several inputs and out
 std::vector<SourceNetwork> gauntlet_layouts();       ///< views, permutations, shuffles, slices, rolls
 std::vector<SourceNetwork> gauntlet_attention();     ///< attention, products of activations or weights
 std::vector<SourceNetwork> gauntlet_mixers();        ///< recurrent layers, tokens, norms across channels
+std::vector<SourceNetwork> gauntlet_published();     ///< what published networks do besides
 std::vector<SourceNetwork> gauntlet_barriers();      ///< operators that channels cannot leave through
 std::vector<SourceNetwork> gauntlet_traps();  ///< sums of channels that are not zero when their weights are
 std::vector<SourceNetwork> gauntlet_literals();  ///< sizes written as numbers: TorchScript only

@@ -136,12 +136,28 @@ Layer layer_norm(const std::string& name, const Shape& shape) {
                 "return x * self.weight + self.bias"};
 }
 
-Layer rms_norm(const std::string& name, int64_t channels) {
+Layer rms_norm(const std::string& name, int64_t channels, const std::string& square) {
     return {name,
             {{"weight", {channels}}},
-            "return x * torch.rsqrt((x * x).mean([-1], True) + 1e-5) * self.weight",
+            fmt::format("return x * torch.rsqrt(({}).mean([-1], True) + 1e-5) * self.weight", square),
             "m = (self.weight != 0).to(x.dtype)\n" + masked_normalisation("[-1]", false) +
                 "return x * self.weight"};
+}
+
+Layer standardised_conv(const std::string& name, int64_t in, int64_t out, int64_t kernel) {
+    const auto convolve =
+        fmt::format("\nreturn torch.conv2d(x, w, self.bias, [1, 1], [{0}, {0}])", kernel / 2);
+    return {
+        name,
+        {{"weight", {out, in, kernel, kernel}}, {"bias", {out}}, {"gain", {out, 1, 1, 1}}},
+        "w = torch.batch_norm(self.weight.reshape([1, self.weight.size(0), -1]), self.gain.view([-1]), None, "
+        "None, None, True, 0.0, 1e-5, False).reshape_as(self.weight)" +
+            convolve,
+        "x_ = x\nx = self.weight\nm = (x != 0).to(x.dtype)\n"
+        "n = m.sum([1, 2, 3], True).clamp(min=1)\n"
+        "x = x - (x * m).sum([1, 2, 3], True) / n\n"
+        "w = x / torch.sqrt((x * x * m).sum([1, 2, 3], True) / n + 1e-5) * m * self.gain\nx = x_" +
+            convolve};
 }
 
 Layer prelu(const std::string& name, int64_t channels) {
@@ -166,6 +182,10 @@ Layer parameter(const std::string& name, const Shape& shape) {
 
 Layer buffer(const std::string& name, const Shape& shape) {
     return {"", {{name, shape, true}}, "", ""};
+}
+
+Layer zeros(const std::string& name, const Shape& shape) {
+    return {"", {{name, shape, true, true}}, "", ""};
 }
 
 }  // namespace mtlprune::toy

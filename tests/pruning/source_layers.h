@@ -13,6 +13,7 @@ struct SourceTensor {
     std::string name;  ///< within its layer
     Shape shape;
     bool is_buffer = false;
+    bool is_zero = false;
 };
 
 /// A submodule. Its methods are source text that speaks of `self.weight` and so on.
@@ -36,7 +37,9 @@ Layer batch_norm(const std::string& name, int64_t channels);
 Layer instance_norm(const std::string& name, int64_t channels, bool running_statistics = false);
 Layer group_norm(const std::string& name, int64_t channels, int64_t groups);
 Layer layer_norm(const std::string& name, const Shape& shape);
-Layer rms_norm(const std::string& name, int64_t channels);
+Layer rms_norm(const std::string& name, int64_t channels, const std::string& square = "x * x");
+/// Every filter is centred and scaled to its gain before it is used.
+Layer standardised_conv(const std::string& name, int64_t in, int64_t out, int64_t kernel);
 Layer prelu(const std::string& name, int64_t channels);
 Layer embedding(const std::string& name, int64_t count, int64_t width);
 Layer lstm(const std::string& name, int64_t in, int64_t hidden, int64_t layers = 1,
@@ -45,5 +48,6 @@ Layer gru(const std::string& name, int64_t in, int64_t hidden, int64_t layers = 
           bool bidirectional = false);
 Layer parameter(const std::string& name, const Shape& shape);
 Layer buffer(const std::string& name, const Shape& shape);
+Layer zeros(const std::string& name, const Shape& shape);  ///< a buffer
 
 }  // namespace mtlprune::toy

@@ -79,6 +79,7 @@ std::vector<NamedValue> values_of(const SourceNetwork& network, c10::ScalarType 
             auto value = uniform(tensor.shape, key++);
             // Running variances are positive; no value is so small that float32 noise could rank it.
             if (tensor.is_buffer) value = value.abs() + 0.5;
+            if (tensor.is_zero) value = torch::zeros_like(value);
             values.push_back({full_name(layer, tensor), value.to(type), tensor.is_buffer});
         }
     return values;
