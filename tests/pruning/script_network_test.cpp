@@ -167,11 +167,52 @@ TEST(ScriptNetwork, LoopsAndBranchesAreFollowedAsTheInputsTakeThem) {
 }
 
 TEST(ScriptNetwork, NormalisationOverTheChannelsIsCheckedDensely) {
-    const auto make = [] { return between("  h = torch.layer_norm(h, [8])\n"); };
-    const auto coupling = couple(make(), {rows(2)});
-    EXPECT_TRUE(coupling.groups[0].cross_channel);
-    // Without an affine part a channel does not become zero, but its consumer's columns do.
-    prune_half(make);
+    std::vector<std::string> bodies = {"  h = torch.layer_norm(h, [8])\n",
+                                       "  h = h * torch.rsqrt(h.pow(2).mean([-1], True) + 1e-5)\n",
+                                       "  h = h / torch.sqrt((h * h).mean([1]) + 1e-5).unsqueeze(1)\n",
+                                       "  w = torch.batch_norm(self.w2.unsqueeze(0), None, None, None, None, "
+                                       "True, 0.0, 1e-5, False).squeeze(0)\n"
+                                       "  h = h + 0.1 * torch.linear(h, w).sum([1], True)\n"};
+#if TORCH_VERSION_MAJOR >= 2
+    bodies.push_back("  h = torch.rms_norm(h, [8])\n");
+#endif
+    for (const auto& body : bodies) {
+        SCOPED_TRACE(body);
+        const auto make = [&] { return between(body); };
+        const auto coupling = couple(make(), {rows(2)});
+        EXPECT_TRUE(coupling.groups[0].cross_channel);
+        // Without an affine part a channel does not become zero, but its consumer's columns do.
+        EXPECT_EQ(prune_half(make).module.attr("w1").toTensor().size(0), 4);
+    }
+}
+
+TEST(ScriptNetwork, AttentionOverChannelsLosesWholeHeadsOnly) {
+    const auto make = [] {
+        return script(
+            {{"w1", {24, 5}}, {"w2", {3, 8}}},
+            "def forward(self, x):\n"
+            "  q, k, v = torch.linear(x, self.w1).view(-1, 3, 2, 4).permute([1, 2, 0, 3]).unbind(0)\n"
+            "  s = torch.softmax(torch.matmul(q.transpose(1, 2), k), -1)\n"
+            "  y = torch.matmul(v, s.transpose(1, 2)).transpose(0, 1).reshape([-1, 8])\n"
+            "  return torch.linear(y, self.w2)\n");
+    };
+    EXPECT_TRUE(couple(make(), {rows(6)}).groups[0].frozen);
+    CouplingOptions options;
+    options.whole_heads = true;
+    auto original = make(), module = make();
+    const auto coupling = couple(module, {rows(6)}, options);
+    EXPECT_EQ(coupling.groups[0].channels, 2);
+    const auto plan = make_plan(coupling.groups, first_half(coupling.groups));
+    apply_plan(module, coupling, plan);
+    EXPECT_EQ(module.attr("w1").toTensor().size(0), 12);
+    EXPECT_TRUE(verify(original, module, plan, {rows(6)}, options).passed());
+}
+
+TEST(ScriptNetwork, EveryFrozenDimensionHasAReason) {
+    // The network's input has no reason of its own to stay.
+    const auto coupling = couple(between("  h = torch.cat([h[:, :3], x], 1)\n"), {rows(2)});
+    ASSERT_FALSE(coupling.frozen.empty());
+    for (const auto& item : coupling.frozen) EXPECT_NE(item.reason, "") << item.tensor;
 }
 
 TEST(ScriptNetwork, TheSamePruningGivesTheSameFile) {
