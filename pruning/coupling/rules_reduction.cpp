@@ -22,31 +22,69 @@ std::vector<size_t> reduced_axes(const Labelling& l, const TracedNode& node, siz
     return axes;
 }
 
-bool is_square(const TracedGraph& graph, const TracedNode& node) {
-    if (node.kind == "aten::square") return true;
-    if (node.kind == "aten::pow") return graph.number(node.inputs[1]) == 2.0;
-    return node.kind == "aten::mul" && node.inputs[0] == node.inputs[1];
-}
+/// Layer norms, RMS norms and others, written out. Fewer channels mean a mean of fewer there, as in the
+/// operators.
+class WrittenNorms {
+  public:
+    explicit WrittenNorms(const TracedGraph& graph) : graph_(graph) {}
 
-/// A mean of squares whose root is taken is the norm of an RMS normalisation. Fewer channels mean a mean of
-/// fewer, as in layer norms.
-bool is_mean_square(const TracedGraph& graph, const TracedNode& mean) {
-    const auto makes_input = [&](const TracedNode& node) {
-        return std::find(node.outputs.begin(), node.outputs.end(), mean.inputs[0]) != node.outputs.end();
-    };
-    const auto& nodes = graph.nodes;
-    const auto square = std::find_if(nodes.begin(), nodes.end(), makes_input);
-    if (mean.kind != "aten::mean" || square == nodes.end() || !is_square(graph, *square)) return false;
-    size_t value = mean.outputs[0];
-    for (const auto& node : nodes) {
-        if (std::find(node.inputs.begin(), node.inputs.end(), value) == node.inputs.end()) continue;
-        if (node.kind == "aten::rsqrt" || node.kind == "aten::sqrt") return true;
-        if (node.kind != "aten::add" && node.kind != "aten::clamp_min" && node.kind != "aten::to")
-            return false;
-        value = node.outputs[0];
+    bool has(const TracedNode& mean) const {
+        return mean.kind == "aten::mean" && only_normalises(mean.outputs[0], mean.inputs[0]);
     }
-    return false;
-}
+
+  private:
+    /// Whether all that is done with `mean`, a mean of `source`, is to divide the source by it, to subtract
+    /// it from a source that is then scaled, or to take the root of a mean of squares.
+    bool only_normalises(size_t mean, size_t source) const {
+        const auto& outputs = graph_.outputs;
+        if (std::find(outputs.begin(), outputs.end(), mean) != outputs.end()) return false;
+        const auto readers = readers_of(mean);
+        return !readers.empty() && std::all_of(readers.begin(), readers.end(), [&](const TracedNode* node) {
+            if (passes_on(*node)) return only_normalises(node->outputs[0], source);
+            if (node->kind == "aten::rsqrt" || node->kind == "aten::sqrt") return is_square(source);
+            const bool is_applied = node->inputs[0] == source && node->inputs[1] == mean;
+            return is_applied && (node->kind == "aten::div" ||
+                                  (node->kind == "aten::sub" && is_scaled_by_its_norm(node->outputs[0])));
+        });
+    }
+
+    std::vector<const TracedNode*> readers_of(size_t value) const {
+        std::vector<const TracedNode*> readers;
+        for (const auto& node : graph_.nodes) {
+            const auto inputs = graph_.tensor_inputs(node);
+            if (std::find(inputs.begin(), inputs.end(), value) != inputs.end()) readers.push_back(&node);
+        }
+        return readers;
+    }
+
+    /// An epsilon, a type, an axis of size one.
+    bool passes_on(const TracedNode& node) const {
+        if (node.kind == "aten::add") return graph_.tensor_inputs(node).size() == 1;
+        return node.kind == "aten::clamp_min" || node.kind == "aten::to" || node.kind == "aten::unsqueeze";
+    }
+
+    bool makes_square(const TracedNode& node) const {
+        if (node.kind == "aten::pow") return graph_.number(node.inputs[1]) == 2.0;
+        return node.kind == "aten::square" || (node.kind == "aten::mul" && node.inputs[0] == node.inputs[1]);
+    }
+
+    bool is_square(size_t value) const {
+        return std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [&](const TracedNode& node) {
+            return !node.outputs.empty() && node.outputs[0] == value && makes_square(node);
+        });
+    }
+
+    bool is_scaled_by_its_norm(size_t value) const {
+        for (const auto* square : readers_of(value)) {
+            if (!makes_square(*square)) continue;
+            for (const auto* mean : readers_of(square->outputs[0]))
+                if (has(*mean)) return true;
+        }
+        return false;
+    }
+
+    const TracedGraph& graph_;
+};
 
 /// `zero_neutral`: a zero channel leaves without a trace; otherwise the result depends on how many there are.
 void reduce(Labelling& l, const TracedNode& node, size_t argument, bool zero_neutral) {
@@ -54,7 +92,7 @@ void reduce(Labelling& l, const TracedNode& node, size_t argument, bool zero_neu
     for (const size_t axis : reduced_axes(l, node, argument)) {
         const auto* array = x.covering(axis);
         const bool passes = array != nullptr && array->axes.size() == 1 && zero_neutral && x.vanishes;
-        if (array != nullptr && !zero_neutral && is_mean_square(l.graph(), node))
+        if (array != nullptr && !zero_neutral && WrittenNorms(l.graph()).has(node))
             l.mark_cross_channel(l.alone(x, axis));
         else if (!passes)
             l.fix_axis(x, axis, zero_neutral ? kNotZero : kDecides);

@@ -65,6 +65,13 @@ std::vector<SourceNetwork> gauntlet_traps() {
          {linear("e", 12, 8), batch_norm("n", 6), linear("o", 6, 4)},
          "return self.o(self.n(self.e(x)).sum([2]))",
          {{"e.weight", {8, 12}}}},
+        // A mean that does more than normalise the channels it was taken of.
+        stopped("mean_that_others_read",
+                "y = self.a(x)\nm = y.mean([1], True)\nreturn self.o(m + (y - m).sum([2, 3], True).sum([1], "
+                "True))"),
+        stopped("norm_by_the_mean_of_others",
+                "y = self.a(x)\nreturn self.o(y / ((y * y + 1.0).mean([1], True) + 1.0))", 8),
+        stopped("mean_subtracted_from_others", "return self.o(x.sum([1], True) - self.a(x).mean([1], True))"),
         stopped("mean_of_squares", "y = self.a(x)\nreturn self.o((y * y).mean([1], True))"),
         {"shared_conv_of_channels_then_sum",
          kImage,

@@ -136,6 +136,27 @@ Layer layer_norm(const std::string& name, const Shape& shape) {
                 "return x * self.weight + self.bias"};
 }
 
+Layer written_layer_norm(const std::string& name, int64_t channels) {
+    return {name,
+            {{"weight", {channels}}, {"bias", {channels}}},
+            "x = x - x.mean([1], True)\n"
+            "x = x / torch.sqrt((x * x).mean([1], True) + 1e-5)\n"
+            "return x * self.weight.view([1, -1, 1, 1]) + self.bias.view([1, -1, 1, 1])",
+            "m = (self.weight != 0).to(x.dtype).view([1, -1, 1, 1])\n" + masked_normalisation("[1]", true) +
+                "return x * self.weight.view([1, -1, 1, 1]) + self.bias.view([1, -1, 1, 1])"};
+}
+
+Layer response_norm(const std::string& name, int64_t channels) {
+    const std::string scale = "return x + x * (g / (mean + 1e-5)) * self.weight.view([1, -1, 1, 1])";
+    return {name,
+            {{"weight", {channels}}},
+            "g = torch.sqrt((x * x).sum([2, 3], True))\nmean = g.mean([1], True)\n" + scale,
+            "g = torch.sqrt((x * x).sum([2, 3], True))\n"
+            "m = (self.weight != 0).to(x.dtype).view([1, -1, 1, 1])\n"
+            "mean = (g * m).sum([1], True) / m.sum()\n" +
+                scale};
+}
+
 Layer rms_norm(const std::string& name, int64_t channels, const std::string& square) {
     return {name,
             {{"weight", {channels}}},
@@ -144,20 +165,24 @@ Layer rms_norm(const std::string& name, int64_t channels, const std::string& squ
                 "return x * self.weight"};
 }
 
-Layer standardised_conv(const std::string& name, int64_t in, int64_t out, int64_t kernel) {
-    const auto convolve =
-        fmt::format("\nreturn torch.conv2d(x, w, self.bias, [1, 1], [{0}, {0}])", kernel / 2);
-    return {
-        name,
-        {{"weight", {out, in, kernel, kernel}}, {"bias", {out}}, {"gain", {out, 1, 1, 1}}},
+Layer standardised_conv(const std::string& name, int64_t in, int64_t out, int64_t kernel,
+                        bool by_batch_norm) {
+    const std::string by_norm =
         "w = torch.batch_norm(self.weight.reshape([1, self.weight.size(0), -1]), self.gain.view([-1]), None, "
-        "None, None, True, 0.0, 1e-5, False).reshape_as(self.weight)" +
-            convolve,
-        "x_ = x\nx = self.weight\nm = (x != 0).to(x.dtype)\n"
-        "n = m.sum([1, 2, 3], True).clamp(min=1)\n"
-        "x = x - (x * m).sum([1, 2, 3], True) / n\n"
-        "w = x / torch.sqrt((x * x * m).sum([1, 2, 3], True) / n + 1e-5) * m * self.gain\nx = x_" +
-            convolve};
+        "None, "
+        "None, True, 0.0, 1e-5, False).reshape_as(self.weight)\n";
+    const std::string by_hand =
+        "w = self.weight - self.weight.mean([1, 2, 3], True)\n"
+        "w = w / torch.sqrt((w * w).mean([1, 2, 3], True) + 1e-5) * self.gain\n";
+    const std::string masked =
+        "m = (self.weight != 0).to(x.dtype)\nn = m.sum([1, 2, 3], True).clamp(min=1)\n"
+        "w = self.weight - (self.weight * m).sum([1, 2, 3], True) / n\n"
+        "w = w / torch.sqrt((w * w * m).sum([1, 2, 3], True) / n + 1e-5) * m * self.gain\n";
+    const auto convolve = fmt::format("return torch.conv2d(x, w, self.bias, [1, 1], [{0}, {0}])", kernel / 2);
+    return {name,
+            {{"weight", {out, in, kernel, kernel}}, {"bias", {out}}, {"gain", {out, 1, 1, 1}}},
+            (by_batch_norm ? by_norm : by_hand) + convolve,
+            masked + convolve};
 }
 
 Layer prelu(const std::string& name, int64_t channels) {

@@ -37,9 +37,12 @@ Layer batch_norm(const std::string& name, int64_t channels);
 Layer instance_norm(const std::string& name, int64_t channels, bool running_statistics = false);
 Layer group_norm(const std::string& name, int64_t channels, int64_t groups);
 Layer layer_norm(const std::string& name, const Shape& shape);
+Layer written_layer_norm(const std::string& name, int64_t channels);  ///< over axis 1 of an image
+Layer response_norm(const std::string& name, int64_t channels);       ///< "global response normalisation"
 Layer rms_norm(const std::string& name, int64_t channels, const std::string& square = "x * x");
 /// Every filter is centred and scaled to its gain before it is used.
-Layer standardised_conv(const std::string& name, int64_t in, int64_t out, int64_t kernel);
+Layer standardised_conv(const std::string& name, int64_t in, int64_t out, int64_t kernel,
+                        bool by_batch_norm = true);
 Layer prelu(const std::string& name, int64_t channels);
 Layer embedding(const std::string& name, int64_t count, int64_t width);
 Layer lstm(const std::string& name, int64_t in, int64_t hidden, int64_t layers = 1,
