@@ -43,6 +43,23 @@ TEST(OneShot, MeetsItsBudgetAndComputesWhatTheZeroedNetworkComputes) {
     }
 }
 
+/// The map y -> 3.9 y (1 - y) doubles the rounding every time.
+TEST(OneShot, RoundingThatANetworkAmplifiesIsNoDifference) {
+    toy::Network n;
+    torch::nn::Linear layer = n.module->register_module("layer", torch::nn::Linear(5, 256));
+    n = toy::finish(n, [=](const std::vector<torch::Tensor>& in) mutable -> std::vector<torch::Tensor> {
+        auto y = torch::sigmoid(0.01 * torch::relu(layer(in[0])).sum(1));
+        for (int i = 0; i < 17; ++i) y = 3.9 * y * (1.0 - y);
+        return {y};
+    });
+    n.module->to(torch::kFloat32);
+    const auto report = prune_once(*n.module, n.forward, {toy::uniform({16, 5}, 7).to(torch::kFloat32)});
+    EXPECT_LT(report.error, 1e-9);  // of float64
+    EXPECT_EQ(layer->weight.scalar_type(), torch::kFloat32);
+    EXPECT_EQ(layer->weight.size(0), 128);
+    EXPECT_EQ(layer->options.out_features(), 128);
+}
+
 /// conv -> view with a size written into the code -> conv
 toy::Network with_literal() {
     toy::Network n;
