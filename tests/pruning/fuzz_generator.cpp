@@ -38,7 +38,8 @@ int64_t Generator::divisor(int64_t n) {
 void Generator::add_convolution() {
     const auto in = any();
     const int64_t out = width(), kernel = chance(50) ? 3 : 1;
-    const auto layer = add(conv(fresh("c"), in.channels, out, kernel));
+    const auto layer = add(chance(85) ? conv(fresh("c"), in.channels, out, kernel)
+                                      : standardised_conv(fresh("w"), in.channels, out, kernel, chance(50)));
     result(out, fmt::format("self.{}({})", layer, in.name));
 }
 
@@ -76,16 +77,18 @@ void Generator::add_norm() {
     const auto in = any();
     const auto name = fresh("n");
     const int64_t groups = divisor(in.channels);
-    const int64_t kind = below(6);
-    if (kind == 5) {
-        add(layer_norm(name, {in.channels}));
+    const int64_t kind = below(8);
+    if (kind > 6) {
+        add(chance(50) ? layer_norm(name, {in.channels}) : rms_norm(name, in.channels));
         return result(in.channels,
                       fmt::format("self.{}({}.permute([0, 2, 3, 1])).permute([0, 3, 1, 2])", name, in.name));
     }
     add(kind < 2    ? batch_norm(name, in.channels)
         : kind == 2 ? instance_norm(name, in.channels, chance(50))
         : kind == 3 ? prelu(name, in.channels)
-                    : group_norm(name, in.channels, groups));
+        : kind == 4 ? group_norm(name, in.channels, groups)
+        : kind == 5 ? written_layer_norm(name, in.channels)
+                    : response_norm(name, in.channels));
     result(in.channels, fmt::format("self.{}({})", name, in.name));
 }
 

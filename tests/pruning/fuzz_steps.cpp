@@ -21,6 +21,7 @@ void Generator::add_activation() {
                                              "torch.flip({}, [1])",
                                              "torch.flip({}, [2])",
                                              "torch.roll({}, [1], [3])",
+                                             "torch.upsample_nearest2d({}.unfold(2, 2, 1).mean([4]), [4, 4])",
                                              "torch.reflection_pad2d({}, [1, 1, 1, 1])[:, :, 1:5, 1:5]",
                                              "({} * 0.5 + 1.0)",
                                              "torch.clamp({}, -1.0, 1.0)",
@@ -136,6 +137,11 @@ void Generator::add_attention() {
         return fmt::format("self.{}({}).view([2, 16, {}, -1]).transpose(1, 2)", layer, tokens, heads);
     };
     line(fmt::format("{0}q, {0}k, {0}v = {1}, {2}, {3}", tokens, split(q), split(k), split(v)));
+    if (chance(25))
+        return result(out,
+                      fmt::format("torch.matmul({0}q, torch.matmul(torch.softmax({0}k, 2).transpose(-2, -1), "
+                                  "{0}v)).transpose(2, 3).reshape([2, -1, 4, 4])",
+                                  tokens));
     line(chance(50) ? fmt::format("{0}s = torch.matmul({0}q, {0}k.transpose(-2, -1))", tokens)
                     : fmt::format("{0}s = torch.einsum('bhnd,bhmd->bhnm', [{0}q, {0}k])", tokens));
     result(out,
@@ -161,7 +167,9 @@ void Generator::add_weight_expression() {
     const int64_t out = width();
     const auto w = add_tensor(parameter(fresh("w"), {out, in.channels, 1, 1})),
                s = add_tensor(parameter(fresh("s"), {out, 1, 1, 1}));
-    if (chance(50)) return result(out, fmt::format("torch.conv2d({}, self.{} * self.{})", in.name, w, s));
+    if (chance(30)) return result(out, fmt::format("torch.conv2d({}, self.{} * self.{})", in.name, w, s));
+    if (chance(30))
+        return result(out, fmt::format("torch.conv2d({}, self.{}, None, [1, 1], 'same')", in.name, w));
     result(out,
            fmt::format("torch.einsum('bchw,dc->bdhw', [{}, self.{}.squeeze(-1).squeeze(-1)])", in.name, w));
 }
