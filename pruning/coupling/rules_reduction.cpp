@@ -59,8 +59,15 @@ class WrittenNorms {
 
     /// An epsilon, a type, an axis of size one.
     bool passes_on(const TracedNode& node) const {
-        if (node.kind == "aten::add") return graph_.tensor_inputs(node).size() == 1;
+        if (node.kind == "aten::add")
+            return !graph_.values[node.inputs[1]].is_tensor || is_number(node.inputs[1]);
         return node.kind == "aten::clamp_min" || node.kind == "aten::to" || node.kind == "aten::unsqueeze";
+    }
+
+    /// A constant of one element, as which Python's tracer writes numbers down.
+    bool is_number(size_t value) const {
+        const auto& traced = graph_.values[value];
+        return traced.constant && traced.shape.empty();
     }
 
     bool makes_square(const TracedNode& node) const {

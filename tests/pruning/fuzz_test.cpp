@@ -37,19 +37,22 @@ std::string failure_of(const toy::SourceNetwork& network, toy::Form form, uint64
     const auto choice = [&](const std::vector<Group>& groups, const toy::TensorMap&) {
         return toy::random_removal(groups, seed);
     };
+    // Numbers in C++ code (groups, the outer size of a view) cannot follow; prune_once restores such a
+    // module.
+    const auto unless_refused = [&](const std::string& failure) {
+        if (form != toy::Form::cpp) return failure;
+        const auto problem = toy::refusal_problem(network, torch::kFloat64);
+        return problem.empty() ? std::string(kRefused) : problem;
+    };
     try {
         const auto outcome = toy::prune_and_compare(network, form, torch::kFloat64, choice);
         pruned = !outcome.plan.removed.empty();
-        if (!(outcome.error < 1e-10)) return fmt::format("relative error {}", outcome.error);
+        if (!(outcome.error < 1e-10)) return unless_refused(fmt::format("relative error {}", outcome.error));
         if (seed % 8 == 0 &&
             toy::prune_and_compare(network, form, torch::kFloat64, choice).plan != outcome.plan)
             return "two runs, two plans";
     } catch (const std::exception& error) {
-        // Numbers in C++ code (groups, the outer size of a view) cannot follow; prune_once restores such a
-        // module.
-        if (form != toy::Form::cpp) return error.what();
-        const auto problem = toy::refusal_problem(network, torch::kFloat64);
-        return problem.empty() ? kRefused : problem;
+        return unless_refused(error.what());
     }
     return "";
 }
