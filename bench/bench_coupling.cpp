@@ -1,7 +1,9 @@
 // Finding the channels that leave together, and removing them, on exported networks
 // (tests/pruning/export_networks.py): trace (no forward pass), coupling, scoring, surgery, and all of them
-// (whole). `copy_limit` copies as many bytes as surgery writes. chain_of_linears: trace and coupling of a
-// residual network of up to a billion parameters, whose weights are never touched and so take no memory.
+// (whole). `copy_limit` copies as many bytes as surgery writes; `read_limit` reads the cache lines that
+// surgery has to read (whatever stays of a line, all of it comes) and writes nothing; `copy_all` copies all
+// weights. chain_of_linears: trace and coupling of a residual network of up to a billion parameters, whose
+// weights are never touched and so take no memory.
 //
 //   MTLPRUNE_NETWORKS_DIR=build/real_networks build/bin/bench_coupling --benchmark_filter='/resnet50$'
 //
@@ -145,6 +147,92 @@ void copy_limit(benchmark::State& state, const std::filesystem::path& path) {
     state.SetBytesProcessed(state.iterations() * 4 * std::accumulate(left.begin(), left.end(), int64_t{0}));
 }
 
+/// Neighbouring cache lines of a tensor.
+struct Lines {
+    size_t parameter;
+    int64_t first, count;
+};
+
+constexpr int64_t kWordsPerLine = 16;
+
+/// The lines of a tensor of which something stays.
+void add_lines(std::vector<Lines>& lines, size_t parameter, const torch::Tensor& stays) {
+    const auto flat = stays.flatten();
+    const auto padding = (kWordsPerLine - flat.numel() % kWordsPerLine) % kWordsPerLine;
+    const auto needed = torch::constant_pad_nd(flat, {0, padding}).view({-1, kWordsPerLine}).any(1);
+    const auto* is_needed = needed.data_ptr<bool>();
+    for (int64_t line = 0; line < needed.numel(); ++line) {
+        if (!is_needed[line]) continue;
+        if (line > 0 && is_needed[line - 1])
+            ++lines.back().count;
+        else
+            lines.push_back({parameter, line, 1});
+    }
+}
+
+/// Of all parameters that lose slices.
+std::vector<Lines> lines_to_read(const torch::jit::Module& module, const Plan& plan) {
+    std::vector<Lines> lines;
+    size_t number = 0;
+    for (const auto& item : module.named_parameters()) {
+        auto stays = torch::ones(item.value.sizes(), torch::kBool);
+        bool shrinks = false;
+        for (const auto& removal : plan.removed) {
+            if (removal.tensor != item.name) continue;
+            stays.index_fill_(removal.dim, torch::tensor(removal.indices, torch::kInt64), 0);
+            shrinks = true;
+        }
+        if (shrinks) add_lines(lines, number, stays);
+        ++number;
+    }
+    return lines;
+}
+
+void read_limit(benchmark::State& state, const std::filesystem::path& path) {
+    const auto subject = load(path);
+    const auto coupling = couple(subject.module, subject.inputs);
+    const auto scores = weight_scores(coupling.graph, coupling.groups, stored_tensors(subject.module)).scores;
+    const auto lines =
+        lines_to_read(subject.module, make_plan(coupling.groups, weaker_half(coupling, scores)));
+    for (auto _ : state) {
+        state.PauseTiming();
+        auto module = subject.module.deepcopy();
+        std::vector<const float*> weights;
+        for (const auto& parameter : module.parameters()) weights.push_back(parameter.data_ptr<float>());
+        state.ResumeTiming();
+        for (const auto& run : lines) {
+            const volatile float* word = weights[run.parameter] + run.first * kWordsPerLine;
+            for (int64_t i = 0; i < run.count; ++i, word += kWordsPerLine) (void)*word;
+        }
+        state.PauseTiming();
+        module = {};
+        state.ResumeTiming();
+    }
+    int64_t bytes = 0;
+    for (const auto& run : lines) bytes += run.count * kWordsPerLine * static_cast<int64_t>(sizeof(float));
+    state.SetBytesProcessed(state.iterations() * bytes);
+}
+
+void copy_all(benchmark::State& state, const std::filesystem::path& path) {
+    const auto subject = load(path);
+    int64_t bytes = 0;
+    for (auto _ : state) {
+        state.PauseTiming();
+        auto module = subject.module.deepcopy();
+        const auto parameters = module.parameters();
+        std::vector<torch::Tensor> copies;
+        state.ResumeTiming();
+        for (const auto& parameter : parameters) copies.push_back(parameter.detach().clone());
+        state.PauseTiming();
+        bytes = 0;
+        for (const auto& copy : copies) bytes += static_cast<int64_t>(copy.nbytes());
+        copies.clear();
+        module = {};
+        state.ResumeTiming();
+    }
+    state.SetBytesProcessed(state.iterations() * bytes);
+}
+
 void whole(benchmark::State& state, const std::filesystem::path& path) {
     const auto subject = load(path);
     for (auto _ : state) {
@@ -212,7 +300,8 @@ void register_networks() {
     using Body = void (*)(benchmark::State&, const std::filesystem::path&);
     const std::pair<const char*, Body> stages[] = {{"trace", trace_only},      {"coupling", couple_only},
                                                    {"scoring", score_only},    {"surgery", surgery_only},
-                                                   {"copy_limit", copy_limit}, {"whole", whole}};
+                                                   {"copy_limit", copy_limit}, {"read_limit", read_limit},
+                                                   {"copy_all", copy_all},     {"whole", whole}};
     for (const auto& entry : std::filesystem::directory_iterator(folder)) {
         const auto& path = entry.path();
         if (path.extension() != ".pt" || !path.stem().extension().empty()) continue;

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <optional>
 #include <set>
 
 namespace mtlprune {
@@ -34,52 +33,38 @@ void join_attention(Labelling& labelling, const AttentionModule& attention) {
     }
 }
 
-/// Stored tensors of this shape that a value is computed from, through other values of stored tensors alone.
-class WeightSources {
-  public:
-    explicit WeightSources(const TracedGraph& graph) : graph_(graph), producer_(graph.values.size(), -1) {
-        for (size_t i = 0; i < graph.nodes.size(); ++i)
-            for (const size_t output : graph.tensor_outputs(graph.nodes[i]))
-                producer_[output] = static_cast<int64_t>(i);
-        for (const size_t input : graph.inputs) producer_[input] = kInput;
-    }
-
-    template <typename Visit>
-    void visit(size_t value, const std::vector<int64_t>& shape, const Visit& visitor) const {
-        std::vector<size_t> open = {value}, found;
-        for (std::set<size_t> seen; !open.empty();) {
-            const size_t next = open.back();
-            open.pop_back();
-            if (!seen.insert(next).second) continue;
-            if (producer_[next] == kInput || seen.size() > kMostValues) return;
-            if (producer_[next] < 0 && graph_.values[next].shape == shape) found.push_back(next);
-            if (producer_[next] < 0) continue;
-            const auto inputs = graph_.tensor_inputs(graph_.nodes[producer_[next]]);
+/// Stored tensors of this shape that a value is computed from; none where anything else takes part in it.
+std::vector<size_t> sources_of_weight(Labelling& labelling, size_t value, const std::vector<int64_t>& shape) {
+    constexpr size_t kMostValues = 64;  // a weight computed from activations is no weight
+    const auto& graph = labelling.graph();
+    std::vector<size_t> open = {value}, found;
+    for (std::set<size_t> seen; !open.empty();) {
+        const size_t next = open.back();
+        open.pop_back();
+        if (!seen.insert(next).second) continue;
+        if (seen.size() > kMostValues) return {};
+        const size_t maker = labelling.uses().maker[next];
+        if (maker != ValueUses::kNobody) {
+            const auto inputs = graph.tensor_inputs(graph.nodes[maker]);
             open.insert(open.end(), inputs.begin(), inputs.end());
+        } else if (labelling.is_stored(next)) {
+            if (graph.values[next].shape == shape) found.push_back(next);
+        } else if (!graph.values[next].constant) {
+            return {};
         }
-        for (const size_t source : found) visitor(source);
     }
-
-  private:
-    static constexpr int64_t kInput = -2;
-    static constexpr size_t kMostValues = 64;  ///< a weight computed from activations is none of these
-    const TracedGraph& graph_;
-    std::vector<int64_t> producer_;  ///< node; -1 for stored tensors and constants
-};
+    return found;
+}
 
 /// The height and width of a kernel are no channels, whatever is computed from the weight before the
 /// convolution.
 void fix_computed_kernels(Labelling& labelling) {
-    const auto& graph = labelling.graph();
-    std::optional<WeightSources> sources;
-    for (const auto& node : graph.nodes) {
+    for (const auto& node : labelling.graph().nodes) {
         if (!is_convolution(node.kind) || labelling.is_stored(node.inputs[1])) continue;
-        if (!sources) sources.emplace(graph);
         const auto& shape = labelling.shape(node.inputs[1]);
-        sources->visit(node.inputs[1], shape, [&](size_t source) {
-            for (size_t dim = 2; dim < shape.size() && labelling.is_stored(source); ++dim)
+        for (const size_t source : sources_of_weight(labelling, node.inputs[1], shape))
+            for (size_t dim = 2; dim < shape.size(); ++dim)
                 labelling.fix_stored(source, dim, "size of the kernel");
-        });
     }
 }
 

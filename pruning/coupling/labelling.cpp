@@ -43,6 +43,11 @@ Labelling::Labelling(const TracedGraph& graph, const CouplingOptions& options)
     }
 }
 
+const ValueUses& Labelling::uses() {
+    if (!uses_) uses_.emplace(graph_);
+    return *uses_;
+}
+
 bool Labelling::is_tensor(const TracedNode& node, size_t input) const {
     return input < node.inputs.size() && graph_.values[node.inputs[input]].is_tensor;
 }

@@ -97,6 +97,8 @@ class Labelling {
     /// New labels for an axis that holds copies of one entry.
     LabelsPtr copies_axis(int64_t size);
 
+    /// Of the graph; found when first asked for.
+    const ValueUses& uses();
     UnionFind& sets() { return sets_; }
     const std::vector<LabelBlock>& blocks() const { return blocks_; }
     /// Arrays of all values that have any, those of stored tensors and constants included.
@@ -114,6 +116,7 @@ class Labelling {
 
     const TracedGraph& graph_;
     const CouplingOptions& options_;
+    std::optional<ValueUses> uses_;
     UnionFind sets_;
     std::vector<LabelBlock> blocks_;
     std::vector<size_t> first_block_;  ///< per stored tensor

@@ -98,14 +98,20 @@ bool Labelling::fix_unlabelled_axes(std::vector<Labelled>& operands, const std::
 /// values] in a product of keys and values do. Either what they share is made unable to shrink (the default)
 /// or, with whole_heads, the rest.
 void Labelling::separate_crossing(std::vector<Labelled>& operands) {
-    for (size_t a = 0; a < operands.size(); ++a)
-        for (size_t b = a + 1; b < operands.size(); ++b)
-            for (const auto& pair : crossing_arrays(operands[a], operands[b]))
-                for (auto* x : {&operands[a], &operands[b]})
-                    for (const size_t axis : x == &operands[a] ? pair.first : pair.second) {
-                        const bool shared = contains(pair.first, axis) && contains(pair.second, axis);
-                        if (shared != options_.whole_heads) fix_axis(*x, axis, "part of a head is fixed");
-                    }
+    const auto fix = [&](Labelled& x, const std::vector<size_t>& axes, const std::vector<size_t>& others) {
+        for (const size_t axis : axes)
+            if (contains(others, axis) != options_.whole_heads) fix_axis(x, axis, "part of a head is fixed");
+    };
+    for (bool changed = true; changed;) {
+        changed = false;
+        for (size_t a = 0; a < operands.size(); ++a)
+            for (size_t b = a + 1; b < operands.size(); ++b)
+                for (const auto& [of_a, of_b] : crossing_arrays(operands[a], operands[b])) {
+                    fix(operands[a], of_a, of_b);
+                    fix(operands[b], of_b, of_a);
+                    changed = true;
+                }
+    }
 }
 
 /// Joins arrays that share axes, directly or through others, and adds what they become to `result`. One of

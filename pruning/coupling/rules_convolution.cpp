@@ -44,7 +44,7 @@ LabelsPtr depthwise(Labelling& l, const LabelsPtr& channels, size_t weight, int6
 }
 
 /// Whether every position along the n-th spatial axis is computed from that position alone.
-bool is_pointwise(const TracedGraph& graph, const TracedNode& node, size_t kernel_size, size_t n) {
+bool is_pointwise(const TracedGraph& graph, const TracedNode& node, int64_t kernel_size, size_t n) {
     const auto is = [&](const std::optional<std::vector<int64_t>>& sizes, int64_t wanted) {
         return sizes && !sizes->empty() && (sizes->size() == 1 ? sizes->front() : sizes->at(n)) == wanted;
     };
@@ -69,8 +69,9 @@ void convolution(Labelling& l, const TracedNode& node) {
     const auto& kernel = l.shape(weight);
     const size_t channel_axis = x.shape.size() - (kernel.size() - 1);
     for (size_t n = 0; n + 2 < kernel.size(); ++n)
-        if (!is_pointwise(l.graph(), node, static_cast<size_t>(kernel[n + 2]), n))
-            l.fix_axis(x, channel_axis + 1 + n, "slides over this axis");
+        if (const size_t axis = channel_axis + 1 + n;
+            l.shape(out)[axis] != x.shape[axis] || !is_pointwise(l.graph(), node, kernel[n + 2], n))
+            l.fix_axis(x, axis, "slides over this axis");
     fix_kernel(l, weight);
 
     const bool is_back = is_transposed(l.graph(), node);

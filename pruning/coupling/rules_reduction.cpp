@@ -26,7 +26,7 @@ std::vector<size_t> reduced_axes(const Labelling& l, const TracedNode& node, siz
 /// operators.
 class WrittenNorms {
   public:
-    explicit WrittenNorms(const TracedGraph& graph) : graph_(graph) {}
+    WrittenNorms(const TracedGraph& graph, const ValueUses& uses) : graph_(graph), uses_(uses) {}
 
     bool has(const TracedNode& mean) const {
         return mean.kind == "aten::mean" && only_normalises(mean.outputs[0], mean.inputs[0]);
@@ -38,23 +38,15 @@ class WrittenNorms {
     bool only_normalises(size_t mean, size_t source) const {
         const auto& outputs = graph_.outputs;
         if (std::find(outputs.begin(), outputs.end(), mean) != outputs.end()) return false;
-        const auto readers = readers_of(mean);
-        return !readers.empty() && std::all_of(readers.begin(), readers.end(), [&](const TracedNode* node) {
-            if (passes_on(*node)) return only_normalises(node->outputs[0], source);
-            if (node->kind == "aten::rsqrt" || node->kind == "aten::sqrt") return is_square(source);
-            const bool is_applied = node->inputs[0] == source && node->inputs[1] == mean;
-            return is_applied && (node->kind == "aten::div" ||
-                                  (node->kind == "aten::sub" && is_scaled_by_its_norm(node->outputs[0])));
+        const auto& readers = uses_.readers[mean];
+        return !readers.empty() && std::all_of(readers.begin(), readers.end(), [&](size_t reader) {
+            const auto& node = graph_.nodes[reader];
+            if (passes_on(node)) return only_normalises(node.outputs[0], source);
+            if (node.kind == "aten::rsqrt" || node.kind == "aten::sqrt") return is_square(source);
+            const bool is_applied = node.inputs[0] == source && node.inputs[1] == mean;
+            return is_applied && (node.kind == "aten::div" ||
+                                  (node.kind == "aten::sub" && is_scaled_by_its_norm(node.outputs[0])));
         });
-    }
-
-    std::vector<const TracedNode*> readers_of(size_t value) const {
-        std::vector<const TracedNode*> readers;
-        for (const auto& node : graph_.nodes) {
-            const auto inputs = graph_.tensor_inputs(node);
-            if (std::find(inputs.begin(), inputs.end(), value) != inputs.end()) readers.push_back(&node);
-        }
-        return readers;
     }
 
     /// An epsilon, a type, an axis of size one.
@@ -76,21 +68,22 @@ class WrittenNorms {
     }
 
     bool is_square(size_t value) const {
-        return std::any_of(graph_.nodes.begin(), graph_.nodes.end(), [&](const TracedNode& node) {
-            return !node.outputs.empty() && node.outputs[0] == value && makes_square(node);
-        });
+        const size_t maker = uses_.maker[value];
+        return maker != ValueUses::kNobody && makes_square(graph_.nodes[maker]);
     }
 
     bool is_scaled_by_its_norm(size_t value) const {
-        for (const auto* square : readers_of(value)) {
-            if (!makes_square(*square)) continue;
-            for (const auto* mean : readers_of(square->outputs[0]))
-                if (has(*mean)) return true;
+        for (const size_t reader : uses_.readers[value]) {
+            const auto& square = graph_.nodes[reader];
+            if (!makes_square(square)) continue;
+            for (const size_t mean : uses_.readers[square.outputs[0]])
+                if (has(graph_.nodes[mean])) return true;
         }
         return false;
     }
 
     const TracedGraph& graph_;
+    const ValueUses& uses_;
 };
 
 /// `zero_neutral`: a zero channel leaves without a trace; otherwise the result depends on how many there are.
@@ -99,7 +92,7 @@ void reduce(Labelling& l, const TracedNode& node, size_t argument, bool zero_neu
     for (const size_t axis : reduced_axes(l, node, argument)) {
         const auto* array = x.covering(axis);
         const bool passes = array != nullptr && array->axes.size() == 1 && zero_neutral && x.vanishes;
-        if (array != nullptr && !zero_neutral && WrittenNorms(l.graph()).has(node))
+        if (array != nullptr && !zero_neutral && WrittenNorms(l.graph(), l.uses()).has(node))
             l.mark_cross_channel(l.alone(x, axis));
         else if (!passes)
             l.fix_axis(x, axis, zero_neutral ? kNotZero : kDecides);

@@ -240,6 +240,15 @@ std::optional<std::vector<int64_t>> TracedGraph::integers(size_t value) const {
     return result;
 }
 
+ValueUses::ValueUses(const TracedGraph& graph)
+    : maker(graph.values.size(), kNobody), readers(graph.values.size()) {
+    for (size_t node = 0; node < graph.nodes.size(); ++node) {
+        for (const size_t output : graph.tensor_outputs(graph.nodes[node])) maker[output] = node;
+        for (const size_t input : graph.tensor_inputs(graph.nodes[node]))
+            if (readers[input].empty() || readers[input].back() != node) readers[input].push_back(node);
+    }
+}
+
 bool is_convolution(const std::string& kind) {
     return kind.rfind("aten::conv", 0) == 0 || kind.rfind("aten::_convolution", 0) == 0;
 }

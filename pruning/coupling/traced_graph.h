@@ -61,6 +61,15 @@ struct TracedGraph {
     std::optional<std::vector<int64_t>> integers(size_t value) const;
 };
 
+/// Who makes and who reads every value, those inside lists included.
+struct ValueUses {
+    static constexpr size_t kNobody = static_cast<size_t>(-1);
+
+    explicit ValueUses(const TracedGraph& graph);
+    std::vector<size_t> maker;                 ///< node; kNobody for stored tensors, constants and inputs
+    std::vector<std::vector<size_t>> readers;  ///< nodes, each once, in order
+};
+
 /// Eval mode for a module and all below it; the destructor gives each its own mode back.
 class EvalMode {
   public:
