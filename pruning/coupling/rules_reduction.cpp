@@ -89,13 +89,14 @@ class WrittenNorms {
 /// `zero_neutral`: a zero channel leaves without a trace; otherwise the result depends on how many there are.
 void reduce(Labelling& l, const TracedNode& node, size_t argument, bool zero_neutral) {
     auto x = l.labels(node.inputs[0]);
-    for (const size_t axis : reduced_axes(l, node, argument)) {
-        const auto* array = x.covering(axis);
-        const bool passes = array != nullptr && array->axes.size() == 1 && zero_neutral && x.vanishes;
-        if (array != nullptr && !zero_neutral && WrittenNorms(l.graph(), l.uses()).has(node))
-            l.mark_cross_channel(l.alone(x, axis));
-        else if (!passes)
+    const auto axes = reduced_axes(l, node, argument);
+    const bool passes = zero_neutral ? x.vanishes : WrittenNorms(l.graph(), l.uses()).has(node);
+    if (passes) l.separate(x, axes);
+    for (const size_t axis : axes) {
+        if (!passes)
             l.fix_axis(x, axis, zero_neutral ? kNotZero : kDecides);
+        else if (!zero_neutral)
+            l.mark_cross_channel(l.alone(x, axis));
         x.drop(axis);
         x.shape[axis] = 1;
     }

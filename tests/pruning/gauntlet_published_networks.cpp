@@ -37,7 +37,17 @@ std::vector<SourceNetwork> transformers() {
              kAttend,
          halved,
          /*has_literals=*/true},  // bounds that C++ code computes are numbers in its trace
-                                  // CoaT
+        {"attention_of_normalised_keys",
+         kTokens,
+         {linear("e", 12, 16), parameter("w", {48, 16}), linear("p", 16, 16), linear("o", 16, 4)},
+         "y = self.e(x)\nb, n, c = y.shape\n"
+         "q, k, v = torch.linear(y, self.w).reshape([b, n, 3, 2, -1]).permute([2, 0, 3, 1, 4]).unbind(0)\n"
+         "q = q / torch.norm(q, 2.0, [-1], True).clamp_min(1e-12).expand_as(q)\n"
+         "k = k / torch.norm(k, 2.0, [-1], True).clamp_min(1e-12).expand_as(k)\n"
+         "z = torch.matmul(torch.softmax(torch.matmul(q, k.transpose(-2, -1)), -1), v)\n"
+         "return self.o(y + self.p(z.transpose(1, 2).reshape([b, n, -1])))",
+         halved},
+        // CoaT
         {"factorised_attention",
          kTokens,
          {linear("e", 12, 16), parameter("w", {48, 16}), linear("p", 16, 16), linear("o", 16, 4)},
