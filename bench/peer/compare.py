@@ -16,7 +16,8 @@ import subprocess
 import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-STAGES = ("trace", "coupling", "scoring", "surgery", "copy_limit", "whole")
+STAGES = ("trace", "coupling", "scoring", "surgery", "copy_limit", "read_limit", "copy_all", "whole")
+LIMITS = ("copy_limit", "read_limit", "copy_all")
 
 
 def run_peer(options, name):
@@ -66,12 +67,13 @@ def main():
             peer[name].append(run_peer(options, name))
             ours[name].append(run_ours(options, name))
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
-    print("| network | peer | " + " | ".join(STAGES) + " | peer / whole | surgery / copy_limit |")
-    print("|" + "---|" * (len(STAGES) + 4))
+    print("| network | peer | " + " | ".join(STAGES) + " | peer / whole | "
+          + " | ".join(f"surgery / {limit}" for limit in LIMITS) + " |")
+    print("|" + "---|" * (len(STAGES) + 3 + len(LIMITS)))
     for name in names:
         theirs, times = median(peer[name], "peer"), {stage: median(ours[name], stage) for stage in STAGES}
         ratio = shown(theirs / times["whole"]) if theirs is not None and times["whole"] else "-"
-        surgery = shown(times["surgery"] / times["copy_limit"]) if times["copy_limit"] else "-"
+        surgery = " | ".join(shown(times["surgery"] / times[limit]) if times[limit] else "-" for limit in LIMITS)
         failed = "fails" if "error" in peer[name][0] else shown(theirs)
         print(f"| {name} | {failed} | " + " | ".join(shown(times[s]) for s in STAGES) + f" | {ratio} | {surgery} |")
     return 0
