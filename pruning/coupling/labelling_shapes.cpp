@@ -60,6 +60,11 @@ bool touches(const LabelArray& array, const ReshapeBlock& block) {
                        [&](size_t axis) { return contains(block.sources, axis); });
 }
 
+bool has_joint_array(const Labelled& x) {
+    return std::any_of(x.arrays.begin(), x.arrays.end(),
+                       [](const LabelArray& array) { return array.axes.size() > 1; });
+}
+
 /// Axes of every two arrays of which each covers an axis that the other does not, and one that it does.
 std::vector<std::pair<std::vector<size_t>, std::vector<size_t>>> crossing_arrays(const Labelled& x,
                                                                                  const Labelled& y) {
@@ -98,6 +103,7 @@ bool Labelling::fix_unlabelled_axes(std::vector<Labelled>& operands, const std::
 /// values] in a product of keys and values do. Either what they share is made unable to shrink (the default)
 /// or, with whole_heads, the rest.
 void Labelling::separate_crossing(std::vector<Labelled>& operands) {
+    if (std::count_if(operands.begin(), operands.end(), has_joint_array) < 2) return;
     const auto fix = [&](Labelled& x, const std::vector<size_t>& axes, const std::vector<size_t>& others) {
         for (const size_t axis : axes)
             if (contains(others, axis) != options_.whole_heads) fix_axis(x, axis, "part of a head is fixed");
