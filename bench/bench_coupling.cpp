@@ -122,29 +122,43 @@ void surgery_only(benchmark::State& state, const std::filesystem::path& path) {
     state.SetBytesProcessed(state.iterations() * written);
 }
 
-/// Copies as many bytes of every parameter as surgery would leave, out of a network copied just before, as
-/// surgery's is.
-void copy_limit(benchmark::State& state, const std::filesystem::path& path) {
-    const auto subject = load(path);
-    auto pruned = subject.module.deepcopy();
-    const auto coupling = couple(pruned, subject.inputs);
-    const auto scores = weight_scores(coupling.graph, coupling.groups, stored_tensors(pruned)).scores;
-    apply_plan(pruned, coupling, make_plan(coupling.groups, weaker_half(coupling, scores)));
-    std::vector<int64_t> left;
-    for (const auto& parameter : pruned.parameters()) left.push_back(parameter.numel());
+/// Copies so many elements of every parameter out of a network copied just before, as surgery's is.
+void time_copies(benchmark::State& state, const Subject& subject, const std::vector<int64_t>& elements) {
     for (auto _ : state) {
         state.PauseTiming();
         auto module = subject.module.deepcopy();
-        std::vector<torch::Tensor> sources, copies(left.size());
+        std::vector<torch::Tensor> sources, copies(elements.size());
         for (const auto& parameter : module.parameters())
-            sources.push_back(parameter.detach().flatten().narrow(0, 0, left[sources.size()]));
+            sources.push_back(parameter.detach().flatten().narrow(0, 0, elements[sources.size()]));
         state.ResumeTiming();
         for (size_t i = 0; i < sources.size(); ++i) copies[i] = sources[i].clone();
         state.PauseTiming();
         module = {};
         state.ResumeTiming();
     }
-    state.SetBytesProcessed(state.iterations() * 4 * std::accumulate(left.begin(), left.end(), int64_t{0}));
+    state.SetBytesProcessed(state.iterations() * 4 *
+                            std::accumulate(elements.begin(), elements.end(), int64_t{0}));
+}
+
+std::vector<int64_t> elements_of(const torch::jit::Module& module) {
+    std::vector<int64_t> elements;
+    for (const auto& parameter : module.parameters()) elements.push_back(parameter.numel());
+    return elements;
+}
+
+/// As many bytes of every parameter as surgery would leave.
+void copy_limit(benchmark::State& state, const std::filesystem::path& path) {
+    const auto subject = load(path);
+    auto pruned = subject.module.deepcopy();
+    const auto coupling = couple(pruned, subject.inputs);
+    const auto scores = weight_scores(coupling.graph, coupling.groups, stored_tensors(pruned)).scores;
+    apply_plan(pruned, coupling, make_plan(coupling.groups, weaker_half(coupling, scores)));
+    time_copies(state, subject, elements_of(pruned));
+}
+
+void copy_all(benchmark::State& state, const std::filesystem::path& path) {
+    const auto subject = load(path);
+    time_copies(state, subject, elements_of(subject.module));
 }
 
 /// Neighbouring cache lines of a tensor.
@@ -210,26 +224,6 @@ void read_limit(benchmark::State& state, const std::filesystem::path& path) {
     }
     int64_t bytes = 0;
     for (const auto& run : lines) bytes += run.count * kWordsPerLine * static_cast<int64_t>(sizeof(float));
-    state.SetBytesProcessed(state.iterations() * bytes);
-}
-
-void copy_all(benchmark::State& state, const std::filesystem::path& path) {
-    const auto subject = load(path);
-    int64_t bytes = 0;
-    for (auto _ : state) {
-        state.PauseTiming();
-        auto module = subject.module.deepcopy();
-        const auto parameters = module.parameters();
-        std::vector<torch::Tensor> copies;
-        state.ResumeTiming();
-        for (const auto& parameter : parameters) copies.push_back(parameter.detach().clone());
-        state.PauseTiming();
-        bytes = 0;
-        for (const auto& copy : copies) bytes += static_cast<int64_t>(copy.nbytes());
-        copies.clear();
-        module = {};
-        state.ResumeTiming();
-    }
     state.SetBytesProcessed(state.iterations() * bytes);
 }
 

@@ -11,11 +11,11 @@ int64_t count(const Labelled& x, const std::vector<size_t>& axes) {
     return product;
 }
 
+}  // namespace
+
 bool contains(const std::vector<size_t>& axes, size_t axis) {
     return std::find(axes.begin(), axes.end(), axis) != axes.end();
 }
-
-}  // namespace
 
 const LabelArray* Labelled::covering(size_t axis) const {
     for (const auto& array : arrays)

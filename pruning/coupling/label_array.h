@@ -14,6 +14,8 @@ using Labels = std::vector<Label>;
 /// Shared because most operators pass labels on as they are.
 using LabelsPtr = std::shared_ptr<const Labels>;
 
+bool contains(const std::vector<size_t>& axes, size_t axis);
+
 /// Labels along one axis of a tensor, or jointly along several: after a view [C] -> [2, C/2] the two axes
 /// carry one array of C labels.
 struct LabelArray {

@@ -13,10 +13,6 @@ std::string module_of(const std::string& tensor) {
     return dot == std::string::npos ? tensor : tensor.substr(0, dot);
 }
 
-bool contains(const std::vector<size_t>& axes, size_t axis) {
-    return std::find(axes.begin(), axes.end(), axis) != axes.end();
-}
-
 }  // namespace
 
 Labelling::Labelling(const TracedGraph& graph, const CouplingOptions& options)

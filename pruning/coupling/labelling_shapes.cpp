@@ -51,10 +51,6 @@ std::vector<ReshapeBlock> reshape_blocks(const std::vector<int64_t>& before,
     return blocks;
 }
 
-bool contains(const std::vector<size_t>& axes, size_t axis) {
-    return std::find(axes.begin(), axes.end(), axis) != axes.end();
-}
-
 bool touches(const LabelArray& array, const ReshapeBlock& block) {
     return std::any_of(array.axes.begin(), array.axes.end(),
                        [&](size_t axis) { return contains(block.sources, axis); });

@@ -41,7 +41,7 @@ class WrittenNorms {
         const auto& readers = uses_.readers[mean];
         return !readers.empty() && std::all_of(readers.begin(), readers.end(), [&](size_t reader) {
             const auto& node = graph_.nodes[reader];
-            if (passes_on(node)) return only_normalises(node.outputs[0], source);
+            if (passes_on(node, mean)) return only_normalises(node.outputs[0], source);
             if (node.kind == "aten::rsqrt" || node.kind == "aten::sqrt") return is_square(source);
             const bool is_applied = node.inputs[0] == source && node.inputs[1] == mean;
             return is_applied && (node.kind == "aten::div" ||
@@ -50,7 +50,8 @@ class WrittenNorms {
     }
 
     /// An epsilon, a type, an axis of size one.
-    bool passes_on(const TracedNode& node) const {
+    bool passes_on(const TracedNode& node, size_t value) const {
+        if (node.inputs[0] != value) return false;
         if (node.kind == "aten::add")
             return !graph_.values[node.inputs[1]].is_tensor || is_number(node.inputs[1]);
         return node.kind == "aten::clamp_min" || node.kind == "aten::to" || node.kind == "aten::unsqueeze";

@@ -178,7 +178,7 @@ void look_up(Labelling& l, const TracedNode& node, const std::vector<size_t>& ax
     const size_t rest = x.shape.size() - axes.size(), added = shape.size() - rest;
     std::vector<size_t> target(x.shape.size());
     for (size_t axis = 0, next = 0; axis < x.shape.size(); ++axis) {
-        if (std::find(axes.begin(), axes.end(), axis) != axes.end()) continue;
+        if (contains(axes, axis)) continue;
         target[axis] = next < place ? next : next + added;
         ++next;
     }
@@ -294,13 +294,11 @@ void pad(Labelling& l, const TracedNode& node) {
 Labelled concatenated(Labelling& l, const std::vector<size_t>& values, size_t axis,
                       const std::vector<int64_t>& shape) {
     std::vector<Labelled> operands;
-    std::vector<int64_t> sizes;
     bool vanishes = true;
     for (const size_t value : values) {
         auto x = l.labels(value);
         if (x.shape.size() != shape.size()) continue;  // cat accepts and ignores empty vectors
         vanishes = vanishes && x.vanishes;
-        sizes.push_back(x.shape[axis]);
         operands.push_back(std::move(x));
     }
     Labels joined;
