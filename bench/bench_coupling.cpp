@@ -22,12 +22,12 @@
 #include <iostream>
 #include <numeric>
 
-#include "datasets/atomic_file.h"
+#include "base/atomic_file.h"
 #include "models/process_setup.h"
 #include "pruning/allocation/allocation.h"
-#include "pruning/coupling/script_graph.h"
-#include "pruning/coupling/script_network.h"
 #include "pruning/criteria/weight_scores.h"
+#include "pruning/graph/script_graph.h"
+#include "pruning/graph/script_network.h"
 
 namespace mtlprune {
 namespace {

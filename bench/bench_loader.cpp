@@ -19,14 +19,14 @@
 #include <nlohmann/json.hpp>
 #include <opencv2/imgcodecs.hpp>
 
-#include "datasets/adashare.h"
-#include "datasets/error.h"
-#include "datasets/image_file.h"
-#include "datasets/loader.h"
-#include "datasets/npy.h"
-#include "datasets/packed.h"
-#include "datasets/packed_writer.h"
-#include "datasets/random.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "datasets/codecs/image_file.h"
+#include "datasets/codecs/npy.h"
+#include "datasets/layouts/adashare.h"
+#include "datasets/packed/packed.h"
+#include "datasets/packed/packed_writer.h"
+#include "datasets/pipeline/loader.h"
 
 namespace mtlprune {
 namespace {

@@ -12,7 +12,7 @@
 #include <cstdlib>
 #include <iostream>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "models/multi_task_model.h"
 #include "models/process_setup.h"
 #include "pruning/schedules/iterative_pruner.h"

@@ -4,9 +4,9 @@
 
 #include <iostream>
 
-#include "datasets/atomic_file.h"
-#include "datasets/config.h"
-#include "datasets/open_dataset.h"
+#include "base/atomic_file.h"
+#include "base/json_reader.h"
+#include "datasets/layouts/open_dataset.h"
 #include "reproduce/resources.h"
 
 namespace mtlprune::cli {

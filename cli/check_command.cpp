@@ -6,12 +6,12 @@
 #include "cli/commands.h"
 #include "cli/dataset_options.h"
 #include "cli/progress_line.h"
-#include "datasets/dataset_check.h"
+#include "datasets/inspect/dataset_check.h"
 
 namespace mtlprune::cli {
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kCheckUsage =
     "usage: mtlprune data check LAYOUT=DIR [OPTIONS]\n\nDecodes every frame of a data set and prints every "
     "problem. Exit code 1 when there is one.";
 
@@ -60,7 +60,7 @@ int check_command(const Arguments& arguments) {
     po::options_description options("options");
     add_dataset_options(options);
     po::variables_map values;
-    if (!parse(kUsage, options, arguments, values, {"data"})) return 0;
+    if (!parse(kCheckUsage, options, arguments, values, {"data"})) return 0;
     const int threads = read_threads(values);
     std::vector<Row> rows;
     int64_t frames = 0;

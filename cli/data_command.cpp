@@ -6,21 +6,21 @@
 #include <opencv2/imgcodecs.hpp>
 #include <thread>
 
+#include "base/atomic_file.h"
+#include "base/json_reader.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
-#include "datasets/adashare_writer.h"
-#include "datasets/atomic_file.h"
-#include "datasets/config.h"
-#include "datasets/contact_sheet.h"
-#include "datasets/open_dataset.h"
-#include "datasets/synthetic_rooms.h"
+#include "datasets/inspect/contact_sheet.h"
+#include "datasets/layouts/adashare_writer.h"
+#include "datasets/layouts/open_dataset.h"
+#include "datasets/synthetic/synthetic_rooms.h"
 #include "reproduce/experiment_data.h"
 #include "reproduce/jobs.h"
 
 namespace mtlprune::cli {
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kDataUsage =
     "usage: mtlprune data show [OPTIONS]     a contact sheet (PNG) of frames, labels and predictions\n"
     "       mtlprune data render [OPTIONS]   write the synthetic rooms in the AdaShare layout\n"
     "       mtlprune data pack LAYOUT=DIR OUT.h5   write a data set into one HDF5 file\n"
@@ -168,7 +168,7 @@ int data_command(const Arguments& arguments) {
     if (!arguments.empty() && arguments[0] == "stats")
         return stats_command({arguments.begin() + 1, arguments.end()});
     if (!arguments.empty() && (arguments[0] == "--help" || arguments[0] == "-h")) {
-        std::cout << kUsage;
+        std::cout << kDataUsage;
         return 0;
     }
     const std::string name = arguments.empty() ? "" : arguments[0];

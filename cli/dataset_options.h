@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "cli/arguments.h"
-#include "datasets/open_dataset.h"
+#include "datasets/layouts/open_dataset.h"
 
 namespace mtlprune::cli {
 

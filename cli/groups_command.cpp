@@ -2,12 +2,12 @@
 
 #include <iostream>
 
+#include "base/atomic_file.h"
 #include "cli/commands.h"
 #include "cli/script_input.h"
-#include "datasets/atomic_file.h"
-#include "pruning/coupling/cost.h"
+#include "pruning/cost/cost.h"
 #include "pruning/coupling/group_drawing.h"
-#include "pruning/coupling/script_network.h"
+#include "pruning/graph/script_network.h"
 
 namespace mtlprune::cli {
 namespace {

@@ -2,11 +2,11 @@
 
 #include <iostream>
 
+#include "base/atomic_file.h"
+#include "base/json_reader.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
-#include "datasets/atomic_file.h"
-#include "datasets/config.h"
-#include "datasets/open_dataset.h"
+#include "datasets/layouts/open_dataset.h"
 #include "pruning/criteria/criterion.h"
 #include "reproduce/resources.h"
 #include "training/metrics.h"

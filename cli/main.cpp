@@ -4,8 +4,8 @@
 #include <algorithm>
 #include <iostream>
 
+#include "base/json_reader.h"
 #include "cli/commands.h"
-#include "datasets/config.h"
 #include "models/process_setup.h"
 
 namespace {

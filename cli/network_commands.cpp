@@ -5,10 +5,10 @@
 #include <set>
 #include <thread>
 
+#include "base/atomic_file.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/evaluation_table.h"
-#include "datasets/atomic_file.h"
 #include "models/placement.h"
 #include "pruning/criteria/criterion.h"
 #include "reproduce/experiment_data.h"

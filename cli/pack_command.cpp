@@ -4,17 +4,17 @@
 #include <thread>
 #include <tuple>
 
+#include "base/error.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/progress_line.h"
-#include "datasets/error.h"
-#include "datasets/open_dataset.h"
-#include "datasets/packed_writer.h"
+#include "datasets/layouts/open_dataset.h"
+#include "datasets/packed/packed_writer.h"
 
 namespace mtlprune::cli {
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kPackUsage =
     "usage: mtlprune data pack LAYOUT=DIR OUT.h5 [OPTIONS]\n\n"
     "Writes a data set into one HDF5 file, which --data packed=OUT.h5 reads (docs/datasets/packed.md).\n"
     "Labels are stored losslessly with every codec.";
@@ -87,7 +87,7 @@ int pack_command(const Arguments& arguments) {
         "threads", po::value<int>()->default_value(static_cast<int>(std::thread::hardware_concurrency())),
         "encoding threads");
     po::variables_map values;
-    if (!parse(kUsage, options, arguments, values, {"source", "out"})) return 0;
+    if (!parse(kPackUsage, options, arguments, values, {"source", "out"})) return 0;
     auto writer = writer_options(values);
     auto request = parse_dataset(values["source"].as<std::string>());
     request.classes = values["classes"].as<int64_t>();

@@ -5,16 +5,16 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "base/atomic_file.h"
+#include "base/json_reader.h"
 #include "cli/commands.h"
 #include "cli/script_input.h"
-#include "datasets/atomic_file.h"
-#include "datasets/config.h"
 #include "pruning/one_shot.h"
 
 namespace mtlprune::cli {
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kPruneTorchscriptUsage =
     "usage: mtlprune prune-torchscript IN.pt --input SHAPE [--input SHAPE ...] --out OUT.pt [OPTIONS]\n\n"
     "Removes channels from any traced or scripted network. OUT.pt runs in Python and C++. The result is "
     "compared with the\n"
@@ -138,7 +138,7 @@ int prune_torchscript_command(const Arguments& arguments) {
         "seed", po::value<uint64_t>()->default_value(0), "of the criterion random")(
         "no-verify", po::bool_switch(), "do not compare the result with the original");
     po::variables_map values;
-    if (!parse(kUsage, options, arguments, values, {"in"})) return 0;
+    if (!parse(kPruneTorchscriptUsage, options, arguments, values, {"in"})) return 0;
 
     OneShotOptions job;
     job.coupling = read_coupling_options(values);

@@ -5,9 +5,9 @@
 #include <ctime>
 #include <iostream>
 
+#include "base/error.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
-#include "datasets/error.h"
 #include "reproduce/experiment_data.h"
 #include "reproduce/figure_drawing.h"
 #include "reproduce/machine.h"

@@ -5,8 +5,8 @@
 #include <charconv>
 #include <filesystem>
 
-#include "datasets/config.h"
-#include "datasets/error.h"
+#include "base/error.h"
+#include "base/json_reader.h"
 
 namespace mtlprune::cli {
 namespace {

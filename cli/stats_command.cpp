@@ -5,14 +5,14 @@
 #include "cli/commands.h"
 #include "cli/dataset_options.h"
 #include "cli/progress_line.h"
-#include "datasets/statistics_files.h"
+#include "datasets/inspect/statistics_files.h"
 #include "reproduce/figure_drawing.h"
 #include "reproduce/resources.h"
 
 namespace mtlprune::cli {
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kStatsUsage =
     "usage: mtlprune data stats LAYOUT=DIR --out DIR [OPTIONS]\n\nWrites class histograms, depth and normal "
     "distributions, valid fractions and the images' mean and standard deviation\nof one split (default: the "
     "layout's first) as JSON, CSV and a plot.";
@@ -32,7 +32,7 @@ int stats_command(const Arguments& arguments) {
     add_dataset_options(options);
     options.add_options()("out", po::value<std::string>()->required(), "folder to write (created)");
     po::variables_map values;
-    if (!parse(kUsage, options, arguments, values, {"data"})) return 0;
+    if (!parse(kStatsUsage, options, arguments, values, {"data"})) return 0;
     const auto dataset = open_dataset(read_dataset_options(values).front());
     ProgressLine line("read");
     DatasetStatisticsOptions reading;

@@ -2,8 +2,9 @@
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
-set(_rooms datasets models training pruning reproduce)
-install(TARGETS mtlprune_torch mtlprune_warnings ${_rooms} EXPORT mtlprune_targets)
+set(_rooms base datasets models training pruning reproduce)
+list(TRANSFORM _rooms PREPEND mtlprune_ OUTPUT_VARIABLE _libraries)
+install(TARGETS mtlprune_torch mtlprune_warnings mtlprune_contract ${_libraries} EXPORT mtlprune_targets)
 install(EXPORT mtlprune_targets NAMESPACE mtlprune:: DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/mtlprune
         FILE mtlpruneTargets.cmake)
 foreach(_room ${_rooms})

@@ -1,6 +1,7 @@
-# One room = one library with the name of its folder. `#include "<room>/..."` works for it and all rooms to its left.
+# One room = one library, target mtlprune_<room> and alias mtlprune::<room>. `#include "<room>/..."` works for it and
+# all rooms to its left.
 add_library(mtlprune_warnings INTERFACE)
-target_compile_options(mtlprune_warnings INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers)
+target_compile_options(mtlprune_warnings INTERFACE -Wall -Wextra -Werror -Wno-missing-field-initializers -Wno-subobject-linkage)
 if(MTLPRUNE_SANITIZE)
   # g++ warns about std::function and std::optional wrongly when it instruments them.
   target_compile_options(mtlprune_warnings INTERFACE -fsanitize=${MTLPRUNE_SANITIZE} -fno-omit-frame-pointer
@@ -8,24 +9,64 @@ if(MTLPRUNE_SANITIZE)
   target_link_options(mtlprune_warnings INTERFACE -fsanitize=${MTLPRUNE_SANITIZE})
 endif()
 
-# LibTorch's headers take half a minute; every target reuses this precompiled copy of those that most files need. Not
-# <torch/torch.h>: g++ instantiates the templates of a precompiled header again in every file, which took it 3 s more.
+# Nearly all of a file's compile time is LibTorch's headers. Two things against it: they are parsed once, into a
+# precompiled header that most targets share (not <torch/torch.h>: g++ instantiates the templates of a precompiled header
+# again in every file), and the files of a folder are compiled together.
 add_library(mtlprune_pch OBJECT ${PROJECT_SOURCE_DIR}/cmake/precompiled.cpp)
 target_link_libraries(mtlprune_pch PRIVATE mtlprune_torch mtlprune_warnings)
-target_precompile_headers(mtlprune_pch PRIVATE <torch/types.h> <torch/utils.h> <torch/autograd.h>
-                          <torch/nn/modules/conv.h> <functional> <map> <memory> <optional> <string>
-                          <unordered_map> <vector>)
+set(_precompiled <torch/types.h> <torch/nn/module.h> <nlohmann/json.hpp> <functional> <map> <memory> <optional>
+                 <string> <unordered_map> <vector>)
+target_precompile_headers(mtlprune_pch PRIVATE ${_precompiled})
+# What ccache takes for the precompiled header's content (CCACHE_PCH_EXTSUM): its bytes differ from build to build.
+string(MD5 _sum "${_precompiled};${CMAKE_CXX_COMPILER_VERSION};${MTLPRUNE_TORCH_VERSION};${CMAKE_BUILD_TYPE};${MTLPRUNE_SANITIZE}")
+file(WRITE ${CMAKE_BINARY_DIR}/CMakeFiles/mtlprune_pch.dir/cmake_pch.hxx.gch.sum "${_sum}")
+
+# One translation unit per folder, and per `most` files of large ones. Names in anonymous namespaces must differ within a
+# folder.
+function(mtlprune_unite target most)
+  if(NOT MTLPRUNE_UNITY)
+    return()
+  endif()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+  get_target_property(_sources ${target} SOURCES)
+  list(SORT _sources)
+  foreach(_source ${_sources})
+    if(NOT _source MATCHES "\\.cpp$")
+      continue()
+    endif()
+    get_filename_component(_folder ${_source} DIRECTORY)
+    string(MAKE_C_IDENTIFIER "${_folder}" _folder)
+    if(NOT DEFINED _count_${_folder})
+      set(_count_${_folder} 0)
+    endif()
+    math(EXPR _part "${_count_${_folder}} / ${most}")
+    math(EXPR _count_${_folder} "${_count_${_folder}} + 1")
+    set_source_files_properties(${_source} PROPERTIES UNITY_GROUP ${_folder}_${_part})
+  endforeach()
+endfunction()
 
 function(mtlprune_target name)
   target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
                              $<INSTALL_INTERFACE:include/mtlprune>)
   target_link_libraries(${name} PUBLIC mtlprune_torch PRIVATE $<BUILD_INTERFACE:mtlprune_warnings>)
+endfunction()
+
+# A target that shares the precompiled header.
+function(mtlprune_precompiled name)
   target_precompile_headers(${name} REUSE_FROM mtlprune_pch)
 endfunction()
 
+function(mtlprune_library name)
+  add_library(mtlprune_${name} STATIC ${ARGN})
+  add_library(mtlprune::${name} ALIAS mtlprune_${name})
+  set_target_properties(mtlprune_${name} PROPERTIES EXPORT_NAME ${name})
+  mtlprune_target(mtlprune_${name})
+  mtlprune_unite(mtlprune_${name} 14)
+endfunction()
+
 function(mtlprune_room name)
-  file(GLOB_RECURSE _sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${name}/*.cpp)
-  add_library(${name} STATIC ${_sources})
-  mtlprune_target(${name})
-  target_link_libraries(${name} PUBLIC ${ARGN})
+  file(GLOB_RECURSE _sources CONFIGURE_DEPENDS RELATIVE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/${name}/*.cpp)
+  mtlprune_library(${name} ${_sources})
+  list(TRANSFORM ARGN PREPEND mtlprune_)
+  target_link_libraries(mtlprune_${name} PUBLIC ${ARGN})
 endfunction()

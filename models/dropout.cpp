@@ -2,7 +2,7 @@
 
 #include <ATen/Parallel.h>
 
-#include "datasets/random.h"
+#include "base/random.h"
 
 namespace mtlprune {
 namespace {

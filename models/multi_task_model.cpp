@@ -7,8 +7,8 @@
 #include <array>
 #include <cmath>
 
-#include "datasets/error.h"
-#include "datasets/random.h"
+#include "base/error.h"
+#include "base/random.h"
 #include "models/dropout.h"
 
 namespace mtlprune {

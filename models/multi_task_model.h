@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/sample.h"
+#include "datasets/contract/task.h"
 #include "models/convolve.h"
 
 namespace mtlprune {

@@ -6,11 +6,11 @@
 #include <chrono>
 #include <limits>
 
-#include "datasets/error.h"
-#include "pruning/coupling/module_options.h"
-#include "pruning/coupling/script_network.h"
-#include "pruning/coupling/surgery.h"
-#include "pruning/coupling/verification.h"
+#include "base/error.h"
+#include "pruning/graph/module_options.h"
+#include "pruning/graph/script_network.h"
+#include "pruning/surgery/surgery.h"
+#include "pruning/surgery/verification.h"
 
 namespace mtlprune {
 namespace {

@@ -8,8 +8,8 @@
 
 #include "pruning/allocation/allocation.h"
 #include "pruning/coupling/groups.h"
-#include "pruning/coupling/plan.h"
 #include "pruning/criteria/weight_scores.h"
+#include "pruning/surgery/plan.h"
 
 namespace mtlprune {
 

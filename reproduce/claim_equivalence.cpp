@@ -33,7 +33,7 @@ void note_unequal_sizes(Claim& claim, const ClaimSetting& setting, int64_t confi
                         criterion_label(setting.second), show_count(second)));
 }
 
-Claim describe(const ClaimSetting& setting) {
+Claim describe_equivalence(const ClaimSetting& setting) {
     const std::string first = criterion_label(setting.first), second = criterion_label(setting.second);
     Claim claim;
     claim.id = "C1";
@@ -53,7 +53,7 @@ Claim describe(const ClaimSetting& setting) {
 }  // namespace
 
 Claim judge_equivalence(const ClaimSetting& setting) {
-    Claim claim = describe(setting);
+    Claim claim = describe_equivalence(setting);
     const MeasurementIndex index(setting.tables.retrained, &Measurement::configuration);
     std::set<int64_t> pruned = retrained_configurations(setting);
     pruned.erase(0);

@@ -11,7 +11,7 @@ namespace {
 
 constexpr int kGridSizes = 101;
 
-Claim describe(const ClaimSetting& setting) {
+Claim describe_iterative_pruning(const ClaimSetting& setting) {
     const std::string first = criterion_label(setting.first), second = criterion_label(setting.second);
     Claim claim;
     claim.id = "C3";
@@ -64,7 +64,7 @@ SharedRange shared_range(const ClaimSetting& setting) {
 }  // namespace
 
 Claim judge_iterative_pruning(const ClaimSetting& setting) {
-    Claim claim = describe(setting);
+    Claim claim = describe_iterative_pruning(setting);
     const SharedRange range = shared_range(setting);
     const bool usable = !range.seeds.empty() && range.low < range.high;
     const std::vector<double> sizes =

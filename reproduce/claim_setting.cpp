@@ -6,7 +6,7 @@
 
 #include <cmath>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
 namespace mtlprune {
 namespace {

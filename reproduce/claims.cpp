@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "datasets/config.h"
-#include "datasets/error.h"
+#include "base/error.h"
+#include "base/json_reader.h"
 #include "reproduce/claim_setting.h"
 
 namespace mtlprune {
@@ -18,7 +18,7 @@ void note_absent_criteria(std::vector<Claim>& claims, const ClaimSetting& settin
     }
 }
 
-double read_margin(ConfigReader& reader, const std::string& key, double fallback) {
+double read_margin(JsonReader& reader, const std::string& key, double fallback) {
     const double margin = reader.number(key, fallback, 0, 1);
     if (!(margin > 0)) throw Error("configuration", reader.place() + ": " + key, "a number above 0", "0");
     return margin;
@@ -27,7 +27,7 @@ double read_margin(ConfigReader& reader, const std::string& key, double fallback
 }  // namespace
 
 ClaimMargins read_claim_margins(const nlohmann::json& margins, const std::string& place) {
-    ConfigReader reader(margins, place);
+    JsonReader reader(margins, place);
     ClaimMargins result;
     result.pixel_accuracy = read_margin(reader, "pixel_accuracy", result.pixel_accuracy);
     result.angle_mean = read_margin(reader, "angle_mean", result.angle_mean);

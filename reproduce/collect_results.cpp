@@ -3,8 +3,8 @@
 #include <fstream>
 #include <sstream>
 
-#include "datasets/atomic_file.h"
-#include "datasets/config.h"
+#include "base/atomic_file.h"
+#include "base/json_reader.h"
 #include "reproduce/jobs.h"
 #include "reproduce/pruned_architecture.h"
 #include "reproduce/runner.h"

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string_view>
 
-#include "datasets/atomic_file.h"
-#include "datasets/config.h"
-#include "datasets/error.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/json_reader.h"
 
 namespace mtlprune {
 namespace {

@@ -4,9 +4,9 @@
 
 #include <algorithm>
 
-#include "datasets/atomic_file.h"
-#include "datasets/config.h"
-#include "datasets/open_dataset.h"
+#include "base/atomic_file.h"
+#include "base/json_reader.h"
+#include "datasets/layouts/open_dataset.h"
 #include "pruning/criteria/criterion.h"
 
 namespace mtlprune {
@@ -14,7 +14,7 @@ namespace {
 
 constexpr int64_t kMany = 1'000'000'000;
 
-TransformOptions read_transform(ConfigReader& reader) {
+TransformOptions read_transform(JsonReader& reader) {
     TransformOptions options;
     options.height = reader.integer("height", 321, 16, 4096);
     options.width = reader.integer("width", 321, 16, 4096);
@@ -41,7 +41,7 @@ std::vector<std::string> fitting_layouts() {
     return names;
 }
 
-DataConfig read_data(ConfigReader reader) {
+DataConfig read_data(JsonReader reader) {
     DataConfig data;
     data.kind = reader.choice("kind", "synthetic_rooms", fitting_layouts());
     const auto& layout = dataset_layout(data.kind);
@@ -67,7 +67,7 @@ DataConfig read_data(ConfigReader reader) {
     return data;
 }
 
-ModelConfig read_model(ConfigReader reader, int64_t classes) {
+ModelConfig read_model(JsonReader reader, int64_t classes) {
     ModelConfig model;
     model.widths = reader.get("widths", model.widths);
     model.pool_after = reader.get("pool_after", model.pool_after);
@@ -87,7 +87,7 @@ ModelConfig read_model(ConfigReader reader, int64_t classes) {
 }
 
 /// `least_iterations` is 1 where a network must come out of the training.
-TrainRecipe read_recipe(ConfigReader& reader, int64_t least_iterations) {
+TrainRecipe read_recipe(JsonReader& reader, int64_t least_iterations) {
     TrainRecipe recipe;
     recipe.optimizer = read_optimizer(reader.child("optimizer"));
     recipe.schedule = read_schedule(reader.child("schedule"));
@@ -108,7 +108,7 @@ void require_distinct(std::vector<T> entries, const std::string& place) {
         throw Error("configuration", place, "different entries", fmt::format("{} twice", *twice));
 }
 
-PruneRecipe read_prune(ConfigReader reader) {
+PruneRecipe read_prune(JsonReader reader) {
     PruneRecipe prune;
     prune.criteria = reader.get<std::vector<std::string>>("criteria", {"taylor", "cosprune"});
     for (const auto& criterion : prune.criteria)
@@ -128,7 +128,7 @@ std::vector<RetrainTarget> read_targets(const nlohmann::json& list, const std::s
     if (!list.is_array()) throw Error("configuration", place, "a list", list.dump().substr(0, 40));
     std::vector<RetrainTarget> targets;
     for (size_t i = 0; i < list.size(); ++i) {
-        ConfigReader reader(list[i], fmt::format("{}[{}]", place, i));
+        JsonReader reader(list[i], fmt::format("{}[{}]", place, i));
         RetrainTarget target;
         target.parameters_fraction = reader.number("parameters_fraction", 0.0, 0.0, 1.0);
         for (const auto& [criterion, event] : reader.get("events", std::map<std::string, int64_t>{})) {
@@ -147,7 +147,7 @@ std::vector<RetrainTarget> read_targets(const nlohmann::json& list, const std::s
     return targets;
 }
 
-RetrainRecipe read_retrain(ConfigReader reader) {
+RetrainRecipe read_retrain(JsonReader reader) {
     RetrainRecipe retrain;
     retrain.targets =
         read_targets(reader.get("targets", nlohmann::json::array()), reader.place() + ": targets");
@@ -174,7 +174,7 @@ void override_key(nlohmann::json& root, const std::string& path, const nlohmann:
 }
 
 /// Reading a negative number or a fraction as uint64_t would silently give another seed.
-std::vector<uint64_t> read_seeds(ConfigReader& reader) {
+std::vector<uint64_t> read_seeds(JsonReader& reader) {
     const auto list = reader.get<nlohmann::json>("seeds", {0});
     const auto place = reader.place() + ": seeds";
     if (!list.is_array() || list.empty())
@@ -195,7 +195,7 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
                            const std::vector<std::pair<std::string, nlohmann::json>>& overrides) {
     auto json = parse_json(json_text, place);
     for (const auto& [path, value] : overrides) override_key(json, path, value);
-    ConfigReader reader(json, place);
+    JsonReader reader(json, place);
     Experiment experiment;
     experiment.name = reader.require<std::string>("name");
     experiment.description = reader.get<std::string>("description", "");

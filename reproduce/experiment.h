@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/loader.h"
+#include "datasets/pipeline/loader.h"
 #include "models/multi_task_model.h"
 #include "training/losses.h"
 #include "training/optimizer.h"

@@ -2,10 +2,10 @@
 
 #include <fmt/format.h>
 
-#include "datasets/error.h"
-#include "datasets/open_dataset.h"
-#include "datasets/resized_dataset.h"
-#include "datasets/synthetic_rooms.h"
+#include "base/error.h"
+#include "datasets/layouts/open_dataset.h"
+#include "datasets/pipeline/resized_dataset.h"
+#include "datasets/synthetic/synthetic_rooms.h"
 
 namespace mtlprune {
 namespace {

@@ -5,7 +5,7 @@
 #include <cmath>
 #include <cstdint>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
 namespace mtlprune {
 namespace {

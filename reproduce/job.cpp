@@ -7,8 +7,8 @@
 
 #include <cstdlib>
 
-#include "datasets/atomic_file.h"
-#include "datasets/error.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
 #include "reproduce/experiment_data.h"
 #include "reproduce/jobs.h"
 #include "reproduce/machine.h"

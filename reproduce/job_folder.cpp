@@ -11,8 +11,8 @@
 #include <thread>
 #include <vector>
 
-#include "datasets/atomic_file.h"
-#include "datasets/config.h"
+#include "base/atomic_file.h"
+#include "base/json_reader.h"
 
 namespace mtlprune {
 namespace {

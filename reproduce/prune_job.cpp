@@ -2,7 +2,7 @@
 
 #include <numeric>
 
-#include "datasets/random.h"
+#include "base/random.h"
 #include "models/parameter_count.h"
 #include "models/placement.h"
 #include "pruning/schedules/iterative_pruner.h"

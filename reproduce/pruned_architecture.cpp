@@ -5,17 +5,17 @@
 #include <algorithm>
 #include <cmath>
 
-#include "datasets/atomic_file.h"
-#include "datasets/config.h"
+#include "base/atomic_file.h"
+#include "base/json_reader.h"
 
 namespace mtlprune {
 
 std::vector<PrunedArchitecture> pruned_architectures(const std::filesystem::path& prune_folder) {
     const auto file = (prune_folder / "plan.json").string();
-    ConfigReader reader(parse_json(read_file(file, "pruning plan"), file), file);
+    JsonReader reader(parse_json(read_file(file, "pruning plan"), file), file);
     std::vector<PrunedArchitecture> architectures;
     for (const auto& entry : reader.require<nlohmann::json>("architectures")) {
-        ConfigReader item(entry, file + ": architectures");
+        JsonReader item(entry, file + ": architectures");
         architectures.push_back({item.require<int64_t>("event"), item.require<std::vector<int64_t>>("widths"),
                                  item.require<int64_t>("parameters")});
     }

@@ -2,7 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "datasets/atomic_file.h"
+#include "base/atomic_file.h"
 #include "reproduce/claims.h"
 #include "reproduce/html.h"
 #include "reproduce/report_sections.h"

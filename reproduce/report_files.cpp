@@ -1,7 +1,7 @@
 // The sections of report.html that show or name files of the results folder.
 #include <fmt/format.h>
 
-#include "datasets/atomic_file.h"
+#include "base/atomic_file.h"
 #include "reproduce/html.h"
 #include "reproduce/report_sections.h"
 

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "datasets/config.h"
+#include "base/json_reader.h"
 
 namespace mtlprune {
 

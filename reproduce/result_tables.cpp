@@ -6,9 +6,9 @@
 #include <set>
 #include <tuple>
 
-#include "datasets/atomic_file.h"
-#include "datasets/config.h"
-#include "datasets/error.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/json_reader.h"
 #include "reproduce/csv_table.h"
 #include "reproduce/metric_table.h"
 

@@ -16,6 +16,7 @@ cd "$root"
 preset="${MTLPRUNE_PRESET:-default}"
 if [ "$preset" = wheel ]; then ./setup.sh --torch wheel; else ./setup.sh; fi
 . cmake/build_environment.sh
-cmake --preset "$preset" -DMTLPRUNE_TESTS=OFF -DMTLPRUNE_BENCH=OFF -B build-run >/dev/null
-cmake --build build-run --target mtlprune
-exec build-run/bin/mtlprune reproduce "${arguments[@]}"
+cmake --preset "$preset" >/dev/null
+build=$([ "$preset" = default ] && echo build || echo "build-$preset")
+cmake --build "$build" --target mtlprune
+exec "$build/bin/mtlprune" reproduce "${arguments[@]}"

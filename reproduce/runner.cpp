@@ -13,7 +13,7 @@
 #include <map>
 #include <thread>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "reproduce/job_folder.h"
 #include "reproduce/progress_display.h"
 

@@ -8,7 +8,7 @@
 #include <limits>
 #include <numeric>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
 namespace mtlprune {
 namespace {

@@ -3,9 +3,9 @@
 
 #include <optional>
 
-#include "datasets/atomic_file.h"
-#include "datasets/config.h"
-#include "datasets/random.h"
+#include "base/atomic_file.h"
+#include "base/json_reader.h"
+#include "base/random.h"
 #include "models/parameter_count.h"
 #include "models/placement.h"
 #include "reproduce/experiment_data.h"

@@ -6,7 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "datasets/sample.h"
+#include "datasets/contract/batch.h"
+#include "datasets/contract/task.h"
 #include "models/multi_task_model.h"
 #include "models/weight_import.h"
 #include "tests/golden_folder.h"

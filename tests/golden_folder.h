@@ -8,8 +8,8 @@
 #include <regex>
 #include <string>
 
-#include "datasets/atomic_file.h"
-#include "datasets/config.h"
+#include "base/atomic_file.h"
+#include "base/json_reader.h"
 #include "tests/data_folder.h"
 
 /// First statement of a test: skips it, with the reason, where the golden values are not installed.

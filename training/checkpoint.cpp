@@ -10,14 +10,14 @@
 #include <set>
 #include <sstream>
 
-#include "datasets/atomic_file.h"
-#include "datasets/error.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
 #include "training/archive_check.h"
 
 namespace mtlprune {
 namespace {
 
-constexpr const char* kSubject = "tensor file";
+constexpr const char* kFileSubject = "tensor file";
 const std::string kChecksumName = "sha256";
 
 std::string_view bytes_of(const torch::Tensor& tensor) {
@@ -31,9 +31,10 @@ TensorMap plain_copies(const std::filesystem::path& path, const TensorMap& tenso
     std::set<const void*> storages;
     for (const auto& [name, tensor] : tensors) {
         if (name == kChecksumName)
-            throw Error(kSubject, path.string(), "tensor names other than the reserved 'sha256'", "'sha256'");
+            throw Error(kFileSubject, path.string(), "tensor names other than the reserved 'sha256'",
+                        "'sha256'");
         if (!tensor.defined() || tensor.layout() != torch::kStrided || tensor.is_quantized())
-            throw Error(kSubject, path.string() + ": " + name, "a dense tensor", "another kind");
+            throw Error(kFileSubject, path.string() + ": " + name, "a dense tensor", "another kind");
         auto copy = tensor.detach().cpu().contiguous().resolve_conj().resolve_neg();
         const bool whole = copy.storage().nbytes() == copy.nbytes();
         if (!whole || !storages.insert(copy.storage().unsafeGetStorageImpl()).second)
@@ -91,7 +92,7 @@ std::string reason(const std::exception& error) {
 TensorMap read_entries(const std::filesystem::path& path) {
     std::vector<char> bytes;
     {
-        const std::string content = read_file(path, kSubject);
+        const std::string content = read_file(path, kFileSubject);
         require_intact_archive(content, path.string());
         bytes.assign(content.begin(), content.end());
     }
@@ -99,14 +100,14 @@ TensorMap read_entries(const std::filesystem::path& path) {
     try {
         value = torch::pickle_load(bytes);
     } catch (const std::exception& error) {
-        throw Error(kSubject, path.string(), "pickled tensors", reason(error));
+        throw Error(kFileSubject, path.string(), "pickled tensors", reason(error));
     }
     if (!value.isGenericDict())
-        throw Error(kSubject, path.string(), "a dictionary of tensors", value.tagKind());
+        throw Error(kFileSubject, path.string(), "a dictionary of tensors", value.tagKind());
     TensorMap entries;
     for (const auto& item : value.toGenericDict()) {
         if (!item.key().isString() || !item.value().isTensor())
-            throw Error(kSubject,
+            throw Error(kFileSubject,
                         path.string() + (item.key().isString() ? ": " + item.key().toStringRef() : ""),
                         "names with tensors", item.key().tagKind() + " with " + item.value().tagKind());
         entries.emplace(item.key().toStringRef(), item.value().toTensor());
@@ -122,7 +123,7 @@ bool verify_checksum(TensorMap& entries, const std::filesystem::path& path) {
     entries.erase(it);
     const auto computed = checksum(plain_copies(path, entries));
     if (stored.scalar_type() != torch::kUInt8 || !stored.equal(computed))
-        throw Error(kSubject, path.string(),
+        throw Error(kFileSubject, path.string(),
                     fmt::format("the content to have SHA-256 {}", bytes_of(computed)),
                     fmt::format("the recorded {}",
                                 stored.nbytes() == 64 ? bytes_of(stored.contiguous()) : "nonsense"));
@@ -150,7 +151,8 @@ void save_tensors(const std::filesystem::path& path, const TensorMap& tensors) {
 TensorMap load_tensors(const std::filesystem::path& path) {
     auto entries = read_entries(path);
     if (!verify_checksum(entries, path))
-        throw Error(kSubject, path.string(), "an entry 'sha256' (a file that save_tensors wrote)", "none");
+        throw Error(kFileSubject, path.string(), "an entry 'sha256' (a file that save_tensors wrote)",
+                    "none");
     return entries;
 }
 

@@ -10,7 +10,6 @@
 namespace mtlprune {
 namespace {
 
-constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 constexpr double kSmallestDepth = 1e-6;  // metres
 constexpr std::array<double, 3> kRatios = {1.25, 1.25 * 1.25, 1.25 * 1.25 * 1.25};
 

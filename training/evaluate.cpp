@@ -4,8 +4,8 @@
 
 #include <cmath>
 
-#include "datasets/config.h"
-#include "datasets/error.h"
+#include "base/error.h"
+#include "base/json_reader.h"
 
 namespace mtlprune {
 namespace {

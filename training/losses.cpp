@@ -4,7 +4,7 @@
 
 #include <sstream>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
 namespace mtlprune {
 namespace {
@@ -50,10 +50,6 @@ void require_shapes(const TaskSpec& task, const torch::Tensor& prediction, const
     if (mask.dim() != 4 || mask.size(0) != batch || mask.size(1) != 1 || mask.size(2) != value.size(-2) ||
         mask.size(3) != value.size(-1))
         fail(fmt::format("a mask [{},1,{},{}]", batch, value.size(-2), value.size(-1)), mask);
-}
-
-torch::Tensor normalise(const torch::Tensor& vectors) {
-    return vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min(kNormaliseEpsilon);
 }
 
 /// Weight of each pixel's class [B,1,h,w].
@@ -113,6 +109,10 @@ torch::Tensor classification_loss(const TaskSpec& task, const torch::Tensor& pre
 }
 
 }  // namespace
+
+torch::Tensor normalise(const torch::Tensor& vectors) {
+    return vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min(kNormaliseEpsilon);
+}
 
 torch::Tensor class_scores(const TaskSpec& task, const torch::Tensor& prediction) {
     const bool map = prediction.dim() == 4;

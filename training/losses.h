@@ -5,7 +5,8 @@
 
 #include <vector>
 
-#include "datasets/sample.h"
+#include "datasets/contract/batch.h"
+#include "datasets/contract/task.h"
 
 namespace mtlprune {
 
@@ -19,6 +20,9 @@ torch::Tensor nearest_resize(const torch::Tensor& x, int64_t height, int64_t wid
 /// The scores [B,C] of a classification task: the prediction itself, or the mean over the positions of
 /// [B,C,h,w] (global average pooling of the head's map). Throws Error on any other shape.
 torch::Tensor class_scores(const TaskSpec& task, const torch::Tensor& prediction);
+
+/// Vectors along dimension 1 divided by their lengths (at least 1e-12, as torch's F.normalize).
+torch::Tensor normalise(const torch::Tensor& vectors);
 
 /// The scalar loss of one task; the target is nearest-resized to the prediction's h x w.
 /// segmentation: cross entropy, mean over valid pixels (weighted by the task's class_weights, if any).

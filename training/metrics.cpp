@@ -4,7 +4,7 @@
 
 #include <sstream>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "training/metrics_by_task.h"
 
 namespace mtlprune {

@@ -7,7 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "datasets/sample.h"
+#include "datasets/contract/batch.h"
+#include "datasets/contract/task.h"
 #include "training/losses.h"
 
 namespace mtlprune {

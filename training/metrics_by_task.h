@@ -1,12 +1,16 @@
 // The accumulators behind make_task_metrics, one file per kind of task.
 #pragma once
 
+#include <limits>
 #include <memory>
 #include <vector>
 
 #include "training/metrics.h"
 
 namespace mtlprune {
+
+/// The value of a metric of which nothing was measured.
+inline constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
 // The metrics of one kind of task; values are NaN.
 std::vector<Metric> segmentation_definitions(const TaskSpec& task);

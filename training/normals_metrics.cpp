@@ -14,12 +14,6 @@ namespace mtlprune {
 namespace {
 
 constexpr std::array<float, 3> kWithin = {11.25F, 22.5F, 30.0F};
-constexpr double kNormaliseEpsilon = 1e-12;
-constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
-
-torch::Tensor normalise(const torch::Tensor& vectors) {
-    return vectors / vectors.norm(2, {1}, /*keepdim=*/true).clamp_min_(kNormaliseEpsilon);
-}
 
 /// As numpy's median: the mean of the two middle values of an even number of them. Reorders `values`.
 double median(std::vector<float>& values) {

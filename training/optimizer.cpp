@@ -9,7 +9,7 @@
 #include <limits>
 #include <numbers>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
 namespace mtlprune {
 namespace {
@@ -36,7 +36,7 @@ OptimizerConfig default_optimizer(OptimizerKind kind) {
     throw Error("optimizer: unknown kind");
 }
 
-OptimizerConfig read_optimizer(ConfigReader reader) {
+OptimizerConfig read_optimizer(JsonReader reader) {
     const std::vector<std::string> names = {"adam", "adamw", "sgd"};
     auto config = default_optimizer(kind_of<OptimizerKind>(reader.choice("kind", "adam", names), names));
     const double below_one = std::nextafter(1.0, 0.0);
@@ -53,7 +53,7 @@ OptimizerConfig read_optimizer(ConfigReader reader) {
     return config;
 }
 
-ScheduleConfig read_schedule(ConfigReader reader) {
+ScheduleConfig read_schedule(JsonReader reader) {
     const std::vector<std::string> names = {"constant", "cosine", "step"};
     ScheduleConfig config;
     config.kind = kind_of<ScheduleKind>(reader.choice("kind", "constant", names), names);

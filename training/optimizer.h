@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/config.h"
+#include "base/json_reader.h"
 #include "training/checkpoint.h"
 
 namespace mtlprune {
@@ -46,10 +46,10 @@ OptimizerConfig default_optimizer(OptimizerKind kind);
 
 /// Keys kind, lr, beta1, beta2, eps, weight_decay, momentum; defaults as default_optimizer(kind), kind adam.
 /// Keys of other kinds are unknown keys. Throws Error on a value out of range or an unknown key.
-OptimizerConfig read_optimizer(ConfigReader reader);
+OptimizerConfig read_optimizer(JsonReader reader);
 
 /// Keys kind (default constant); cosine: t_max (required), min_lr; step: step_size (required), gamma.
-ScheduleConfig read_schedule(ConfigReader reader);
+ScheduleConfig read_schedule(JsonReader reader);
 
 std::unique_ptr<torch::optim::Optimizer> make_optimizer(const std::vector<torch::Tensor>& parameters,
                                                         const OptimizerConfig& config);

@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "training/optimizer.h"
 
 namespace mtlprune {
@@ -17,7 +17,7 @@ namespace {
 
 using torch::optim::OptimizerParamState;
 
-constexpr const char* kSubject = "optimizer state";
+constexpr const char* kStateSubject = "optimizer state";
 
 using StateTable = std::decay_t<decltype(std::declval<torch::optim::Optimizer&>().state())>;
 
@@ -46,7 +46,7 @@ std::vector<torch::Tensor> all_parameters(const torch::optim::Optimizer& optimiz
     for (const auto& group : optimizer.param_groups())
         parameters.insert(parameters.end(), group.params().begin(), group.params().end());
     if (parameters.size() != names.size())
-        throw Error(kSubject, "parameter names", fmt::format("{} names", parameters.size()),
+        throw Error(kStateSubject, "parameter names", fmt::format("{} names", parameters.size()),
                     std::to_string(names.size()));
     return parameters;
 }
@@ -66,7 +66,7 @@ void export_state(const OptimizerParamState& state, const std::string& name, Ten
     else if (const auto* sgd = dynamic_cast<const torch::optim::SGDParamState*>(&state))
         entries[name + ".momentum_buffer"] = sgd->momentum_buffer();
     else
-        throw Error(kSubject, name, "an Adam, AdamW or SGD optimizer", "another one");
+        throw Error(kStateSubject, name, "an Adam, AdamW or SGD optimizer", "another one");
 }
 
 /// Takes entries out of a state by name and notices what is left.
@@ -78,14 +78,14 @@ class Reader {
 
     torch::Tensor take(const std::string& name, at::IntArrayRef sizes) {
         const auto it = left_.find(name);
-        if (it == left_.end()) throw Error(kSubject, name, "a tensor", "nothing");
+        if (it == left_.end()) throw Error(kStateSubject, name, "a tensor", "nothing");
         const auto tensor = it->second;
         left_.erase(it);
         if (tensor.sizes() != sizes) {
             std::ostringstream expected, found;
             expected << "shape " << sizes;
             found << tensor.sizes();
-            throw Error(kSubject, name, expected.str(), found.str());
+            throw Error(kStateSubject, name, expected.str(), found.str());
         }
         return tensor;
     }
@@ -98,7 +98,7 @@ class Reader {
 
     void require_nothing_else() const {
         if (!left_.empty())
-            throw Error(kSubject, left_.begin()->first, "an entry of this optimizer's parameters",
+            throw Error(kStateSubject, left_.begin()->first, "an entry of this optimizer's parameters",
                         "an unknown one");
     }
 
@@ -127,7 +127,7 @@ std::unique_ptr<OptimizerParamState> import_state(const torch::optim::Optimizer&
                     : import_adam<torch::optim::AdamWParamState>(reader, name, parameter);
     }
     if (dynamic_cast<const torch::optim::SGD*>(&optimizer) == nullptr)
-        throw Error(kSubject, name, "an Adam, AdamW or SGD optimizer", "another one");
+        throw Error(kStateSubject, name, "an Adam, AdamW or SGD optimizer", "another one");
     if (!reader.has(name + ".momentum_buffer")) return nullptr;
     auto state = std::make_unique<torch::optim::SGDParamState>();
     state->momentum_buffer(reader.take_moment(name + ".momentum_buffer", parameter));
@@ -180,7 +180,7 @@ void slice_optimizer_state(torch::optim::Optimizer& optimizer, const torch::Tens
     } else if (auto* sgd = dynamic_cast<torch::optim::SGDParamState*>(it->second.get())) {
         sgd->momentum_buffer(slice(sgd->momentum_buffer(), dim, kept));
     } else {
-        throw Error(kSubject, "slicing", "an Adam, AdamW or SGD optimizer", "another one");
+        throw Error(kStateSubject, "slicing", "an Adam, AdamW or SGD optimizer", "another one");
     }
 }
 

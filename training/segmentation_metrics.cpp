@@ -67,7 +67,6 @@ class SegmentationMetrics : public TaskMetrics {
 }  // namespace
 
 std::vector<Metric> segmentation_definitions(const TaskSpec& task) {
-    constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
     return {{"pixel_accuracy", task.name, true, "",
              "Fraction of the labelled pixels whose class is predicted.", kUnknown},
             {"miou", task.name, true, "",

@@ -1,5 +1,7 @@
 #include "training/task_gradients.h"
 
+#include <torch/autograd.h>
+
 namespace mtlprune {
 
 TaskGradients::TaskGradients(MultiTaskModel model, const Batch& batch, Fidelity fidelity,

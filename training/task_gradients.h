@@ -6,7 +6,8 @@
 
 #include <vector>
 
-#include "datasets/sample.h"
+#include "datasets/contract/batch.h"
+#include "datasets/contract/task.h"
 #include "models/multi_task_model.h"
 #include "training/losses.h"
 

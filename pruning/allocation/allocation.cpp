@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "pruning/allocation/group_limits.h"
 #include "pruning/allocation/removal_order.h"
 #include "pruning/allocation/shortfall.h"

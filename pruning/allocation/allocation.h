@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "pruning/coupling/cost.h"
+#include "pruning/cost/cost.h"
 #include "pruning/coupling/groups.h"
 
 namespace mtlprune {

@@ -7,8 +7,8 @@
 #include <regex>
 #include <unordered_map>
 
-#include "datasets/config.h"
-#include "datasets/error.h"
+#include "base/error.h"
+#include "base/json_reader.h"
 
 namespace mtlprune {
 namespace {

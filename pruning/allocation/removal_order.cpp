@@ -9,7 +9,7 @@
 #include <numeric>
 #include <tuple>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
 namespace mtlprune {
 namespace {

@@ -4,10 +4,10 @@
 
 #include <regex>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "pruning/coupling/group_builder.h"
 #include "pruning/coupling/label_propagation.h"
-#include "pruning/coupling/module_options.h"
+#include "pruning/graph/module_options.h"
 
 namespace mtlprune {
 

@@ -10,7 +10,7 @@
 #include <utility>
 #include <vector>
 
-#include "pruning/coupling/traced_graph.h"
+#include "pruning/graph/traced_graph.h"
 
 namespace mtlprune {
 

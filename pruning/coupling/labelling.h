@@ -7,8 +7,8 @@
 
 #include "pruning/coupling/groups.h"
 #include "pruning/coupling/label_array.h"
-#include "pruning/coupling/traced_graph.h"
 #include "pruning/coupling/union_find.h"
+#include "pruning/graph/traced_graph.h"
 
 namespace mtlprune {
 

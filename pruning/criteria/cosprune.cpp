@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
 namespace mtlprune {
 namespace {

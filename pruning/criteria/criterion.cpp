@@ -1,7 +1,7 @@
 #include "pruning/criteria/criterion.h"
 
-#include "datasets/config.h"
-#include "datasets/error.h"
+#include "base/error.h"
+#include "base/json_reader.h"
 #include "pruning/criteria/cosprune.h"
 #include "pruning/criteria/taylor.h"
 

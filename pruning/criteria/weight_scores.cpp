@@ -8,13 +8,13 @@
 #include <cmath>
 #include <map>
 
-#include "datasets/config.h"
-#include "datasets/error.h"
-#include "datasets/random.h"
-#include "pruning/coupling/script_tensors.h"
+#include "base/error.h"
+#include "base/json_reader.h"
+#include "base/random.h"
 #include "pruning/criteria/filter_distances.h"
 #include "pruning/criteria/scored_members.h"
 #include "pruning/criteria/weight_sums.h"
+#include "pruning/graph/script_tensors.h"
 
 namespace mtlprune {
 namespace {

@@ -5,9 +5,9 @@
 #include <algorithm>
 #include <numeric>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "pruning/allocation/global_selection.h"
-#include "pruning/coupling/surgery.h"
+#include "pruning/surgery/surgery.h"
 #include "training/optimizer.h"
 
 namespace mtlprune {

@@ -9,13 +9,13 @@
 #include <opencv2/imgcodecs.hpp>
 #include <sstream>
 
-#include "datasets/adashare_writer.h"
-#include "datasets/npy.h"
-#include "datasets/npy_writer.h"
-#include "datasets/synthetic_rooms.h"
+#include "datasets/codecs/npy.h"
+#include "datasets/codecs/npy_writer.h"
+#include "datasets/layouts/adashare_writer.h"
+#include "datasets/synthetic/synthetic_rooms.h"
 #include "tests/cli/program.h"
 
-namespace mtlprune {
+namespace mtlprune::bad_input_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -195,4 +195,4 @@ TEST_F(BadInput, FullDiskLeavesNothingHalfWritten) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::bad_input_test

@@ -6,7 +6,7 @@
 
 #include "tests/cli/program.h"
 
-namespace mtlprune {
+namespace mtlprune::data_check_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -94,4 +94,4 @@ TEST(DataCheckUsage, NamesWhatIsMissing) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::data_check_test

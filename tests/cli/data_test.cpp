@@ -5,7 +5,7 @@
 
 #include "tests/cli/program.h"
 
-namespace mtlprune {
+namespace mtlprune::data_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -102,4 +102,4 @@ TEST(Eval, BadCheckpointsAreNamed) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::data_test

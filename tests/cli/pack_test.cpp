@@ -3,7 +3,7 @@
 
 #include "tests/cli/program.h"
 
-namespace mtlprune {
+namespace mtlprune::pack_test {
 namespace {
 
 bool contains(const std::string& text, const std::string& part) {
@@ -67,4 +67,4 @@ TEST(Pack, HelpNamesEveryOption) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::pack_test

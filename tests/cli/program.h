@@ -15,8 +15,8 @@
 #include <thread>
 #include <vector>
 
-#include "datasets/atomic_file.h"
-#include "tests/datasets/temporary_folder.h"
+#include "base/atomic_file.h"
+#include "tests/temporary_folder.h"
 
 extern char** environ;
 

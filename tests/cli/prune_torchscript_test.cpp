@@ -8,7 +8,7 @@
 
 #include "tests/cli/program.h"
 
-namespace mtlprune {
+namespace mtlprune::prune_torchscript_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -127,4 +127,4 @@ TEST_F(PruneTorchscript, GroupsOfAScaleNeedNoFile) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::prune_torchscript_test

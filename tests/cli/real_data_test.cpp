@@ -7,7 +7,7 @@
 #include "tests/cli/program.h"
 #include "tests/data_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::real_data_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -75,4 +75,4 @@ TEST_F(RealFrames, TrainPruneRetrainAndReport) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::real_data_test

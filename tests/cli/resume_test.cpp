@@ -6,10 +6,10 @@
 #include <set>
 #include <tuple>
 
-#include "datasets/random.h"
+#include "base/random.h"
 #include "tests/cli/program.h"
 
-namespace mtlprune {
+namespace mtlprune::resume_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -140,4 +140,4 @@ TEST(Resume, ADamagedCheckpointIsNamed) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::resume_test

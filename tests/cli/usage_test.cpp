@@ -5,7 +5,7 @@
 
 #include "tests/cli/program.h"
 
-namespace mtlprune {
+namespace mtlprune::usage_test {
 namespace {
 
 bool contains(const std::string& text, const std::string& part) {
@@ -82,4 +82,4 @@ TEST(NoCommand, IsBadInputAndShowsTheUsage) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::usage_test

@@ -1,4 +1,4 @@
-// Small AdaShare-layout data sets written by the tests themselves, and the message of an expected Error.
+// Small AdaShare-layout data sets written by the tests themselves.
 #pragma once
 
 #include <fmt/format.h>
@@ -9,36 +9,12 @@
 #include <opencv2/imgcodecs.hpp>
 #include <string>
 
-#include "datasets/error.h"
-#include "datasets/random.h"
-#include "tests/datasets/temporary_folder.h"
+#include "base/error.h"
+#include "base/random.h"
+#include "tests/bad_input.h"
+#include "tests/temporary_folder.h"
 
 namespace mtlprune {
-
-/// What `action` throws as Error; a test failure and "" when it throws nothing.
-template <typename Action>
-std::string error_of(const Action& action) {
-    try {
-        action();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    ADD_FAILURE() << "no Error was thrown";
-    return "";
-}
-
-inline void write_bytes(const std::filesystem::path& path, const std::string& bytes) {
-    std::ofstream(path, std::ios::binary) << bytes;
-}
-
-/// Changes one bit of a file where it lies.
-inline void flip_bit(const std::filesystem::path& path, int64_t at, int bit) {
-    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekg(at);
-    const auto byte = static_cast<char>(file.get() ^ 1 << bit);
-    file.seekp(at);
-    file.put(byte);
-}
 
 /// A version 1.0 .npy file; `shape` as in "(2, 3)", `values` the raw bytes.
 inline std::string npy_bytes(const std::string& type, bool fortran, const std::string& shape,

@@ -1,4 +1,4 @@
-#include "datasets/adashare.h"
+#include "datasets/layouts/adashare.h"
 
 #include <cmath>
 #include <limits>
@@ -6,7 +6,7 @@
 #include "tests/data_folder.h"
 #include "tests/datasets/adashare_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::adashare_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -167,4 +167,4 @@ TEST(AdaShare, ReadsPublishedFrames) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::adashare_test

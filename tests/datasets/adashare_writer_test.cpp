@@ -1,4 +1,4 @@
-#include "datasets/adashare_writer.h"
+#include "datasets/layouts/adashare_writer.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -8,12 +8,12 @@
 #include <opencv2/imgcodecs.hpp>
 #include <set>
 
-#include "datasets/adashare.h"
-#include "datasets/atomic_file.h"
-#include "datasets/error.h"
-#include "datasets/npy_writer.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "datasets/codecs/npy_writer.h"
+#include "datasets/layouts/adashare.h"
 
-namespace mtlprune {
+namespace mtlprune::adashare_writer_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -190,4 +190,4 @@ TEST_F(AdaShareWriter, ExceptionInProgressStopsTheWrite) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::adashare_writer_test

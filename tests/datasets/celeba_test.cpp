@@ -1,10 +1,10 @@
-#include "datasets/celeba.h"
+#include "datasets/layouts/celeba.h"
 
 #include <gtest/gtest.h>
 
-#include "tests/datasets/adashare_folder.h"
+#include "tests/bad_input.h"
 
-namespace mtlprune {
+namespace mtlprune::celeba_test {
 namespace {
 
 constexpr const char* kAttributes =
@@ -142,4 +142,4 @@ TEST_F(CelebATest, NamesMissingDamagedAndUnreadableFiles) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::celeba_test

@@ -1,8 +1,8 @@
-#include "datasets/cityscapes_mtan.h"
+#include "datasets/layouts/cityscapes_mtan.h"
 
 #include "tests/datasets/mtan_files.h"
 
-namespace mtlprune {
+namespace mtlprune::cityscapes_mtan_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -94,4 +94,4 @@ TEST(MtanCityscapes, NamesTheFileThatIsWrong) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::cityscapes_mtan_test

@@ -1,9 +1,9 @@
-#include "datasets/cityscapes.h"
+#include "datasets/layouts/cityscapes.h"
 
-#include "datasets/cityscapes_labels.h"
+#include "datasets/layouts/cityscapes_labels.h"
 #include "tests/datasets/mtan_files.h"
 
-namespace mtlprune {
+namespace mtlprune::cityscapes_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -181,4 +181,4 @@ TEST(Cityscapes, NamesWhatIsWrongWithTheFolders) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::cityscapes_test

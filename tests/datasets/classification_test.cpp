@@ -1,12 +1,12 @@
 // Classes of images on their way from samples to batches and contact sheets.
 #include <gtest/gtest.h>
 
-#include "datasets/contact_sheet.h"
-#include "datasets/loader.h"
-#include "datasets/transform.h"
+#include "datasets/inspect/contact_sheet.h"
+#include "datasets/pipeline/loader.h"
+#include "datasets/pipeline/transform.h"
 #include "tests/datasets/adashare_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::classification_test {
 namespace {
 
 const std::vector<TaskSpec> kTasks = {{"digit", TaskKind::classification, 10},
@@ -80,4 +80,4 @@ TEST(Classification, GetsATileInContactSheets) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::classification_test

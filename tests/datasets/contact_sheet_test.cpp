@@ -1,12 +1,12 @@
-#include "datasets/contact_sheet.h"
+#include "datasets/inspect/contact_sheet.h"
 
 #include <gtest/gtest.h>
 
 #include <set>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
-namespace mtlprune {
+namespace mtlprune::contact_sheet_test {
 namespace {
 
 /// 32 x 24, one class, one depth, facing the camera.
@@ -146,4 +146,4 @@ TEST(ContactSheet, RejectsWhatItCannotDraw) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::contact_sheet_test

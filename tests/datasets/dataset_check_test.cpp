@@ -1,11 +1,11 @@
-#include "datasets/dataset_check.h"
+#include "datasets/inspect/dataset_check.h"
 
 #include <gtest/gtest.h>
 
-#include "datasets/adashare.h"
+#include "datasets/layouts/adashare.h"
 #include "tests/datasets/adashare_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::dataset_check_test {
 namespace {
 
 std::vector<FrameProblem> check(const AdaShareFolder& folder, int threads) {
@@ -101,4 +101,4 @@ TEST(SampleProblems, NamesEachTaskThatBreaksTheContract) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::dataset_check_test

@@ -1,16 +1,16 @@
-#include "datasets/dataset_statistics.h"
+#include "datasets/inspect/dataset_statistics.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
 
-#include "datasets/atomic_file.h"
-#include "datasets/statistics_files.h"
-#include "datasets/synthetic_rooms.h"
-#include "tests/datasets/adashare_folder.h"
+#include "base/atomic_file.h"
+#include "datasets/inspect/statistics_files.h"
+#include "datasets/synthetic/synthetic_rooms.h"
+#include "tests/bad_input.h"
 
-namespace mtlprune {
+namespace mtlprune::dataset_statistics_test {
 namespace {
 
 /// Two frames of 1x4 pixels whose statistics are easy to work out.
@@ -151,4 +151,4 @@ TEST(Histogram, InterpolatesQuantiles) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::dataset_statistics_test

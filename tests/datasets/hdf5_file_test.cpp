@@ -1,14 +1,14 @@
-#include "datasets/hdf5_file.h"
+#include "datasets/codecs/hdf5/hdf5_file.h"
 
 #include <gtest/gtest.h>
 #include <hdf5.h>
 
 #include <cstring>
 
-#include "datasets/atomic_file.h"
+#include "base/atomic_file.h"
 #include "tests/datasets/matlab_files.h"
 
-namespace mtlprune {
+namespace mtlprune::hdf5_file_test {
 namespace {
 
 bool contains(const std::string& text, const std::string& part) {
@@ -106,4 +106,4 @@ TEST(Hdf5File, OtherFilesAreNamed) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::hdf5_file_test

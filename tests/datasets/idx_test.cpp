@@ -1,16 +1,16 @@
-#include "datasets/idx.h"
+#include "datasets/layouts/idx.h"
 
 #include <gtest/gtest.h>
 #include <libdeflate.h>
 
 #include <memory>
 
-#include "datasets/gzip.h"
-#include "datasets/loader.h"
+#include "datasets/codecs/gzip.h"
+#include "datasets/pipeline/loader.h"
+#include "tests/bad_input.h"
 #include "tests/data_folder.h"
-#include "tests/datasets/adashare_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::idx_test {
 namespace {
 
 std::string big_endian(uint32_t value) {
@@ -213,4 +213,4 @@ TEST(IdxRealData, HasTheKnownDigits) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::idx_test

@@ -1,9 +1,9 @@
-#include "datasets/image_file.h"
+#include "datasets/codecs/image_file.h"
 
-#include "datasets/atomic_file.h"
+#include "base/atomic_file.h"
 #include "tests/datasets/adashare_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::image_file_test {
 namespace {
 
 bool equal(const cv::Mat& a, const cv::Mat& b) {
@@ -136,4 +136,4 @@ TEST_F(ImageFile, NamesAMissingFile) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::image_file_test

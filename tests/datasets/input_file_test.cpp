@@ -1,14 +1,15 @@
-#include "datasets/input_file.h"
+#include "base/input_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "datasets/image_file.h"
-#include "datasets/npy.h"
-#include "tests/datasets/adashare_folder.h"
+#include "datasets/codecs/image_file.h"
+#include "datasets/codecs/npy.h"
+#include "tests/bad_input.h"
+#include "tests/temporary_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::input_file_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -62,4 +63,4 @@ TEST(InputFile, AFileWithoutPermissionIsRefused) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::input_file_test

@@ -1,4 +1,4 @@
-#include "datasets/label_stream.h"
+#include "datasets/packed/label_stream.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 
 #include "tests/datasets/adashare_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::label_stream_test {
 namespace {
 
 bool same_bits(const cv::Mat& a, const cv::Mat& b) {
@@ -97,4 +97,4 @@ TEST(LabelStream, EveryFlippedBitIsAnErrorOrHarmless) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::label_stream_test

@@ -2,12 +2,12 @@
 #include <torch/serialize.h>
 #include <opencv2/core.hpp>
 
-#include "datasets/image_file.h"
-#include "datasets/loader.h"
-#include "datasets/npy.h"
+#include "datasets/codecs/image_file.h"
+#include "datasets/codecs/npy.h"
+#include "datasets/pipeline/loader.h"
 #include "tests/golden_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::loader_golden_test {
 namespace {
 
 c10::Dict<c10::IValue, c10::IValue> released_tensors() {
@@ -66,20 +66,20 @@ void expect_released_training(int index) {
     expect_released(drawn["name"], released_options(321, Augmentation::paper), draw);
 }
 
-TEST(LoaderGolden, TestTransform) {
+TEST(GoldenLoader, TestTransform) {
     MTLPRUNE_REQUIRE_GOLDEN();
     expect_released("test97", released_options(97, Augmentation::none), {});
 }
 
-TEST(LoaderGolden, CroppedAndMirrored) {
+TEST(GoldenLoader, CroppedAndMirrored) {
     MTLPRUNE_REQUIRE_GOLDEN();
     expect_released_training(0);
 }
 
-TEST(LoaderGolden, PaddedAndNotMirrored) {
+TEST(GoldenLoader, PaddedAndNotMirrored) {
     MTLPRUNE_REQUIRE_GOLDEN();
     expect_released_training(1);
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::loader_golden_test

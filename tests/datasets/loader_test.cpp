@@ -1,4 +1,4 @@
-#include "datasets/loader.h"
+#include "datasets/pipeline/loader.h"
 
 #include <algorithm>
 #include <atomic>
@@ -6,10 +6,10 @@
 #include <set>
 #include <thread>
 
-#include "datasets/adashare.h"
+#include "datasets/layouts/adashare.h"
 #include "tests/datasets/adashare_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::loader_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -288,4 +288,4 @@ TEST(Loader, RejectsImpossibleOptions) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::loader_test

@@ -1,16 +1,16 @@
-#include "datasets/matlab_v5.h"
+#include "datasets/codecs/matlab_v5.h"
 
 #include <gtest/gtest.h>
 
 #include <numeric>
 #include <set>
 
-#include "datasets/atomic_file.h"
+#include "base/atomic_file.h"
 #include "tests/data_folder.h"
 #include "tests/datasets/matlab_files.h"
 #include "tests/fuzz/memory_file.h"
 
-namespace mtlprune {
+namespace mtlprune::matlab_v5_test {
 namespace {
 
 bool contains(const std::string& text, const std::string& part) {
@@ -111,4 +111,4 @@ TEST(MatlabV5, ReadsThePublishedFiles) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::matlab_v5_test

@@ -1,11 +1,11 @@
-#include "datasets/normal_axes.h"
+#include "datasets/pipeline/normal_axes.h"
 
 #include <cmath>
 #include <limits>
 
-#include "tests/datasets/adashare_folder.h"
+#include "tests/bad_input.h"
 
-namespace mtlprune {
+namespace mtlprune::normal_axes_test {
 namespace {
 
 TEST(NormalAxes, ParsesDirections) {
@@ -62,4 +62,4 @@ TEST(NormalAxes, CountsWhatFacesTheCamera) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::normal_axes_test

@@ -1,4 +1,4 @@
-#include "datasets/normals_from_depth.h"
+#include "datasets/pipeline/normals_from_depth.h"
 
 #include <gtest/gtest.h>
 
@@ -8,13 +8,13 @@
 #include <iostream>
 #include <vector>
 
-#include "datasets/error.h"
-#include "datasets/image_file.h"
-#include "datasets/normal_codes.h"
-#include "datasets/npy.h"
+#include "base/error.h"
+#include "datasets/codecs/image_file.h"
+#include "datasets/codecs/normal_codes.h"
+#include "datasets/codecs/npy.h"
 #include "tests/data_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::normals_from_depth_test {
 namespace {
 
 constexpr CameraIntrinsics kCamera = {60, 62, 31.5, 22.25};
@@ -149,4 +149,4 @@ TEST(NormalsFromDepth, AreCloseToThePublishedOnes) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::normals_from_depth_test

@@ -1,10 +1,10 @@
-#include "datasets/npy.h"
+#include "datasets/codecs/npy.h"
 
 #include <limits>
 
 #include "tests/datasets/adashare_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::npy_test {
 namespace {
 
 const std::vector<float> kValues = {0.5f, 1.0f, 1.5f, 2.0f, 2.5f, 3.0f};
@@ -202,4 +202,4 @@ TEST(NpyPixels, RejectsOtherTypesShapesAndSizes) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::npy_test

@@ -3,13 +3,13 @@
 #include <cstdlib>
 #include <opencv2/imgproc.hpp>
 
-#include "datasets/adashare.h"
-#include "datasets/loader.h"
-#include "datasets/nyuv2_mtan.h"
+#include "datasets/layouts/adashare.h"
+#include "datasets/layouts/nyuv2_mtan.h"
+#include "datasets/pipeline/loader.h"
+#include "tests/bad_input.h"
 #include "tests/data_folder.h"
-#include "tests/datasets/adashare_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::nyuv2_layouts_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -80,4 +80,4 @@ TEST_F(Nyuv2Layouts, HaveTheSameFrames) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::nyuv2_layouts_test

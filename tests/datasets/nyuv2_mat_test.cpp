@@ -1,16 +1,16 @@
-#include "datasets/nyuv2_mat.h"
+#include "datasets/layouts/nyuv2_mat.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <thread>
 
-#include "datasets/adashare.h"
-#include "datasets/atomic_file.h"
+#include "base/atomic_file.h"
+#include "datasets/layouts/adashare.h"
 #include "tests/data_folder.h"
 #include "tests/datasets/matlab_files.h"
 
-namespace mtlprune {
+namespace mtlprune::nyuv2_mat_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -199,4 +199,4 @@ TEST(Nyuv2Mat, AgreesWithTheAdaShareLayoutOnRealFrames) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::nyuv2_mat_test

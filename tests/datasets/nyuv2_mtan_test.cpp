@@ -1,11 +1,11 @@
-#include "datasets/nyuv2_mtan.h"
+#include "datasets/layouts/nyuv2_mtan.h"
 
 #include <cmath>
 #include <cstdlib>
 
 #include "tests/datasets/mtan_files.h"
 
-namespace mtlprune {
+namespace mtlprune::nyuv2_mtan_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -218,4 +218,4 @@ TEST(MtanNyuv2, RefusesNormalsThatPointAwayFromTheCamera) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::nyuv2_mtan_test

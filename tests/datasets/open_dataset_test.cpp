@@ -1,4 +1,4 @@
-#include "datasets/open_dataset.h"
+#include "datasets/layouts/open_dataset.h"
 
 #include <gtest/gtest.h>
 
@@ -6,7 +6,7 @@
 
 #include "tests/datasets/adashare_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::open_dataset_test {
 namespace {
 
 TEST(OpenDataset, OpensEveryNameOfALayout) {
@@ -56,4 +56,4 @@ TEST(ParseDataset, TakesLayoutAndFolderApart) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::open_dataset_test

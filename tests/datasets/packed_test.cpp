@@ -1,4 +1,4 @@
-#include "datasets/packed.h"
+#include "datasets/packed/packed.h"
 
 #include <gtest/gtest.h>
 #include <sys/wait.h>
@@ -6,15 +6,15 @@
 #include <cstdlib>
 #include <cstring>
 
-#include "datasets/adashare.h"
-#include "datasets/atomic_file.h"
-#include "datasets/normal_codes.h"
-#include "datasets/packed_writer.h"
-#include "datasets/resized_dataset.h"
-#include "datasets/synthetic_rooms.h"
+#include "base/atomic_file.h"
+#include "datasets/codecs/normal_codes.h"
+#include "datasets/layouts/adashare.h"
+#include "datasets/packed/packed_writer.h"
+#include "datasets/pipeline/resized_dataset.h"
+#include "datasets/synthetic/synthetic_rooms.h"
 #include "tests/datasets/adashare_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::packed_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -288,4 +288,4 @@ TEST_F(Packed, PythonReadsIt) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::packed_test

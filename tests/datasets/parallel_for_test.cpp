@@ -1,13 +1,13 @@
-#include "datasets/parallel_for.h"
+#include "datasets/pipeline/parallel_for.h"
 
 #include <gtest/gtest.h>
 
 #include <atomic>
 #include <vector>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
-namespace mtlprune {
+namespace mtlprune::parallel_for_test {
 namespace {
 
 TEST(ParallelFor, DoesEveryPieceOnce) {
@@ -32,4 +32,4 @@ TEST(ParallelFor, RethrowsAndStops) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::parallel_for_test

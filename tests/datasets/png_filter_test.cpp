@@ -1,13 +1,13 @@
-#include "datasets/png_filter.h"
+#include "datasets/codecs/png_filter.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdlib>
 #include <vector>
 
-#include "datasets/random.h"
+#include "base/random.h"
 
-namespace mtlprune {
+namespace mtlprune::png_filter_test {
 namespace {
 
 /// The predictor of the PNG specification, section 9.4, in its own words.
@@ -102,4 +102,4 @@ TEST_P(PngFilterTest, TakesZerosAboveTheFirstRow) {
 INSTANTIATE_TEST_SUITE_P(AllFilters, PngFilterTest, testing::Range(0, 5));
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::png_filter_test

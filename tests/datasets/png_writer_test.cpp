@@ -1,13 +1,13 @@
-#include "datasets/png_writer.h"
+#include "datasets/codecs/png_writer.h"
 
 #include <gtest/gtest.h>
 
 #include <opencv2/imgcodecs.hpp>
 
-#include "datasets/png.h"
+#include "datasets/codecs/png.h"
 #include "tests/datasets/adashare_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::png_writer_test {
 namespace {
 
 /// Smooth, so that each filter is the best somewhere.
@@ -47,4 +47,4 @@ TEST(PngWriter, RejectsOtherTypes) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::png_writer_test

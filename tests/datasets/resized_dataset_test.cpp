@@ -1,8 +1,8 @@
-#include "datasets/resized_dataset.h"
+#include "datasets/pipeline/resized_dataset.h"
 
 #include <gtest/gtest.h>
 
-namespace mtlprune {
+namespace mtlprune::resized_dataset_test {
 namespace {
 
 /// One frame of 4x6 pixels: pixel (y, x) of every modality is 10 y + x.
@@ -69,4 +69,4 @@ TEST(ResizedDataset, SpeaksForItsSource) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::resized_dataset_test

@@ -1,4 +1,4 @@
-#include "datasets/synthetic_rooms.h"
+#include "datasets/synthetic/synthetic_rooms.h"
 
 #include <gtest/gtest.h>
 
@@ -9,9 +9,9 @@
 #include <set>
 #include <span>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
-namespace mtlprune {
+namespace mtlprune::synthetic_rooms_test {
 namespace {
 
 SyntheticRooms rooms_of(int64_t count, int64_t width, const std::string& split = "train", uint64_t seed = 3) {
@@ -246,4 +246,4 @@ TEST(SyntheticRooms, NamesEveryClassOnce) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::synthetic_rooms_test

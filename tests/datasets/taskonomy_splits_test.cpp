@@ -1,9 +1,9 @@
-#include "datasets/taskonomy_splits.h"
+#include "datasets/layouts/taskonomy/taskonomy_splits.h"
 
-#include "tests/datasets/adashare_folder.h"
+#include "tests/bad_input.h"
 #include "tests/datasets/zip_writer.h"
 
-namespace mtlprune {
+namespace mtlprune::taskonomy_splits_test {
 namespace {
 
 using Names = std::vector<std::string>;
@@ -80,4 +80,4 @@ TEST(TaskonomySplits, FindsTheListInTheArchiveAmongJunk) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::taskonomy_splits_test

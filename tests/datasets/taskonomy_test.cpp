@@ -1,12 +1,12 @@
-#include "datasets/taskonomy.h"
+#include "datasets/layouts/taskonomy/taskonomy.h"
 
 #include <cmath>
 #include <numeric>
 
-#include "datasets/taskonomy_labels.h"
+#include "datasets/layouts/taskonomy/taskonomy_labels.h"
 #include "tests/datasets/mtan_files.h"
 
-namespace mtlprune {
+namespace mtlprune::taskonomy_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -335,4 +335,4 @@ TEST(Taskonomy, ReadsAdaSharesList) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::taskonomy_test

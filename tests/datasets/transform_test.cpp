@@ -1,11 +1,11 @@
 #include <cmath>
 #include <opencv2/imgproc.hpp>
 
-#include "datasets/loader.h"
-#include "datasets/normal_codes.h"
+#include "datasets/codecs/normal_codes.h"
+#include "datasets/pipeline/loader.h"
 #include "tests/datasets/adashare_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::transform_test {
 namespace {
 
 Sample random_sample(int height, int width) {
@@ -330,4 +330,4 @@ TEST(Transform, NamesTheSampleAndTaskThatDoNotFit) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::transform_test

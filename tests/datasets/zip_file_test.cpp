@@ -1,10 +1,10 @@
-#include "datasets/zip_file.h"
+#include "datasets/codecs/zip_file.h"
 
-#include "datasets/atomic_file.h"
-#include "tests/datasets/adashare_folder.h"
+#include "base/atomic_file.h"
+#include "tests/bad_input.h"
 #include "tests/datasets/zip_writer.h"
 
-namespace mtlprune {
+namespace mtlprune::zip_file_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -70,4 +70,4 @@ TEST(ZipFile, NamesAMissingArchive) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::zip_file_test

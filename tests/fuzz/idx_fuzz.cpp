@@ -2,9 +2,9 @@
 #include <cstdint>
 #include <vector>
 
-#include "datasets/error.h"
-#include "datasets/gzip.h"
-#include "datasets/idx_file.h"
+#include "base/error.h"
+#include "datasets/codecs/gzip.h"
+#include "datasets/codecs/idx_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     std::vector<uint8_t> bytes(data, data + size);

@@ -3,8 +3,8 @@
 #include <filesystem>
 #include <string>
 
-#include "datasets/error.h"
-#include "datasets/frame_list.h"
+#include "base/error.h"
+#include "datasets/layouts/frame_list.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::string text(reinterpret_cast<const char*>(data), size);

@@ -2,8 +2,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "datasets/error.h"
-#include "datasets/label_stream.h"
+#include "base/error.h"
+#include "datasets/packed/label_stream.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     const std::vector<uint8_t> stream(data, data + size);

@@ -1,8 +1,8 @@
 // MATLAB files of version 5: numbers and strings read, or refused with an Error.
 #include <cstdint>
 
-#include "datasets/error.h"
-#include "datasets/matlab_v5.h"
+#include "base/error.h"
+#include "datasets/codecs/matlab_v5.h"
 #include "tests/fuzz/memory_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

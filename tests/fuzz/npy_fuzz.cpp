@@ -1,8 +1,8 @@
 // NumPy arrays: read, or refused with an Error.
 #include <cstdint>
 
-#include "datasets/error.h"
-#include "datasets/npy.h"
+#include "base/error.h"
+#include "datasets/codecs/npy.h"
 #include "tests/fuzz/memory_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <vector>
 
-#include "datasets/error.h"
-#include "datasets/png.h"
+#include "base/error.h"
+#include "datasets/codecs/png.h"
 
 namespace {
 

@@ -1,8 +1,8 @@
 // Lists of buildings, plain or in a zip archive: names of folders, or refused with an Error.
 #include <cstdint>
 
-#include "datasets/error.h"
-#include "datasets/taskonomy_splits.h"
+#include "base/error.h"
+#include "datasets/layouts/taskonomy/taskonomy_splits.h"
 #include "tests/fuzz/memory_file.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

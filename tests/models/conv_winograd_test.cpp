@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-namespace mtlprune {
+namespace mtlprune::conv_winograd_test {
 namespace {
 
 struct Case {
@@ -121,4 +121,4 @@ TEST(WinogradForward, RecordsNoGraph) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::conv_winograd_test

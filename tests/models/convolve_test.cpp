@@ -7,7 +7,7 @@
 
 #include <set>
 
-namespace mtlprune {
+namespace mtlprune::convolve_test {
 namespace {
 
 struct Case {
@@ -153,4 +153,4 @@ TEST(ConvolveTraced, IsAnOrdinaryConvolutionNode) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::convolve_test

@@ -10,7 +10,7 @@
 #include "models/parameter_count.h"
 #include "tests/golden_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::counts_golden_test {
 namespace {
 
 constexpr int64_t kSize = 321;
@@ -79,4 +79,4 @@ TEST(GoldenCounts, PtflopsMacs) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::counts_golden_test

@@ -3,7 +3,7 @@
 #include <ATen/Parallel.h>
 #include <gtest/gtest.h>
 
-namespace mtlprune {
+namespace mtlprune::dropout_test {
 namespace {
 
 /// Restores the number of threads at the end of a test.
@@ -64,4 +64,4 @@ TEST(Dropout, GradientPassesThroughTheSameMask) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::dropout_test

@@ -6,9 +6,9 @@
 
 #include <cmath>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
-namespace mtlprune {
+namespace mtlprune::multi_task_model_test {
 namespace {
 
 ModelConfig small_config() {
@@ -197,4 +197,4 @@ TEST(MultiTaskModel, RejectsImpossibleConfigurations) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::multi_task_model_test

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
-namespace mtlprune {
+namespace mtlprune::parameter_count_test {
 namespace {
 
 int64_t elements(const std::vector<torch::Tensor>& parameters) {
@@ -61,4 +61,4 @@ TEST(ParameterCount, MacsFollowFromTheShapesOfAForwardPass) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::parameter_count_test

@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
-namespace mtlprune {
+namespace mtlprune::weight_import_test {
 namespace {
 
 using StateDict = std::map<std::string, torch::Tensor>;
@@ -139,4 +139,4 @@ TEST(WeightImport, ConfigurationNeedsKnownEntries) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::weight_import_test

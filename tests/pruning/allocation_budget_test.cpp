@@ -4,12 +4,12 @@
 #include <algorithm>
 #include <array>
 
-#include "datasets/error.h"
-#include "pruning/coupling/surgery.h"
+#include "base/error.h"
+#include "pruning/surgery/surgery.h"
 #include "tests/pruning/toy_networks.h"
 #include "tests/pruning/toy_scores.h"
 
-namespace mtlprune {
+namespace mtlprune::allocation_budget_test {
 namespace {
 
 using toy::Removed;
@@ -181,4 +181,4 @@ TEST(AllocationBudget, ThatCannotBeReachedSaysWhatStopsIt) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::allocation_budget_test

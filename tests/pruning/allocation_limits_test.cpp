@@ -4,12 +4,12 @@
 #include <cmath>
 #include <functional>
 
-#include "datasets/error.h"
-#include "pruning/coupling/plan.h"
+#include "base/error.h"
+#include "pruning/surgery/plan.h"
 #include "tests/pruning/toy_networks.h"
 #include "tests/pruning/toy_scores.h"
 
-namespace mtlprune {
+namespace mtlprune::allocation_limits_test {
 namespace {
 
 using toy::Removed;
@@ -187,4 +187,4 @@ TEST(AllocationLimits, OptionsOutOfRangeAreErrors) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::allocation_limits_test

@@ -5,12 +5,12 @@
 #include <limits>
 #include <map>
 
-#include "datasets/error.h"
-#include "pruning/coupling/surgery.h"
+#include "base/error.h"
+#include "pruning/surgery/surgery.h"
 #include "tests/pruning/toy_networks.h"
 #include "tests/pruning/toy_scores.h"
 
-namespace mtlprune {
+namespace mtlprune::allocation_scope_test {
 namespace {
 
 using toy::Removed;
@@ -184,4 +184,4 @@ TEST(AllocationScope, ScoresMustFitTheGroups) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::allocation_scope_test

@@ -1,13 +1,13 @@
-#include "pruning/coupling/cost.h"
+#include "pruning/cost/cost.h"
 
 #include <gtest/gtest.h>
 
-#include "datasets/error.h"
-#include "pruning/coupling/script_graph.h"
-#include "pruning/coupling/surgery.h"
+#include "base/error.h"
+#include "pruning/graph/script_graph.h"
+#include "pruning/surgery/surgery.h"
 #include "tests/pruning/toy_networks.h"
 
-namespace mtlprune {
+namespace mtlprune::cost_test {
 namespace {
 
 int64_t count_parameters(const torch::nn::Module& module) {
@@ -146,4 +146,4 @@ TEST(Cost, OfRecurrentLayers) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::cost_test

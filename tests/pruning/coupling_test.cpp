@@ -1,11 +1,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "pruning/coupling/groups.h"
 #include "tests/pruning/toy_networks.h"
 
-namespace mtlprune {
+namespace mtlprune::coupling_test {
 namespace {
 
 using testing::ElementsAre;
@@ -240,4 +240,4 @@ TEST(Coupling, AForwardPassThatFailsIsAnErrorAndTracingGoesOn) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::coupling_test

@@ -7,7 +7,7 @@
 #include "tests/golden_data.h"
 #include "training/task_gradients.h"
 
-namespace mtlprune {
+namespace mtlprune::criteria_golden_test {
 namespace {
 
 /// Observation of one convolution from per-task gradients in TaskGradients order (weight, bias alternating).
@@ -129,4 +129,4 @@ TEST(GoldenCriteria, CosinesAsReleased) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::criteria_golden_test

@@ -1,11 +1,11 @@
 // Properties that every registered criterion must have, and closed forms of each.
 #include <gtest/gtest.h>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "pruning/criteria/cosprune.h"
 #include "pruning/criteria/taylor.h"
 
-namespace mtlprune {
+namespace mtlprune::criteria_test {
 namespace {
 
 constexpr int64_t kTasks = 3;
@@ -200,4 +200,4 @@ TEST(CosPrune, NeedsTwoTasks) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::criteria_test

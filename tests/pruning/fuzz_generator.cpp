@@ -1,12 +1,6 @@
 #include "tests/pruning/fuzz_generator.h"
 
 namespace mtlprune::toy {
-namespace {
-
-constexpr int64_t kMostChannels = 24;
-
-}  // namespace
-
 SourceNetwork Generator::network() {
     const size_t operators = 3 + below(10);
     for (size_t i = 0; i < operators; ++i) step();

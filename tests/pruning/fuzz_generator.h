@@ -10,6 +10,8 @@
 
 namespace mtlprune::toy {
 
+inline constexpr int64_t kMostChannels = 24;
+
 /// An image of 4 x 4 with this many channels.
 struct Feature {
     std::string name;

@@ -2,12 +2,6 @@
 #include "tests/pruning/fuzz_generator.h"
 
 namespace mtlprune::toy {
-namespace {
-
-constexpr int64_t kMostChannels = 24;
-
-}  // namespace
-
 void Generator::add_activation() {
     const auto in = any();
     static constexpr const char* kForms[] = {"torch.relu({})",

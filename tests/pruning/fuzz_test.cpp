@@ -13,7 +13,7 @@
 #include "tests/pruning/fuzz_networks.h"
 #include "tests/pruning/pattern_check.h"
 
-namespace mtlprune {
+namespace mtlprune::fuzz_test {
 namespace {
 
 constexpr size_t kPrinted = 10;  ///< failures
@@ -89,4 +89,4 @@ TEST(Fuzz, TheGeneratorIsDeterministic) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::fuzz_test

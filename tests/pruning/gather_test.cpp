@@ -1,10 +1,10 @@
-#include "pruning/coupling/gather.h"
+#include "pruning/surgery/gather.h"
 
 #include <gtest/gtest.h>
 
 #include "tests/pruning/toy_networks.h"
 
-namespace mtlprune {
+namespace mtlprune::gather_test {
 namespace {
 
 /// Every third index, every other one, all but one in the middle: short runs, long runs, uneven ends.
@@ -55,4 +55,4 @@ TEST(Gather, KeepsOtherMemoryLayouts) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::gather_test

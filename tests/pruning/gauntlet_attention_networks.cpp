@@ -4,9 +4,6 @@
 namespace mtlprune::toy {
 namespace {
 
-const std::vector<NetworkInput> kImage = {{{2, 3, 8, 8}}};
-const std::vector<NetworkInput> kTokens = {{{2, 6, 12}}};
-
 std::vector<SourceNetwork> attention() {
     const char* kHeads =
         "e = self.e(x)\nb, n, c = e.shape\n"

@@ -5,8 +5,6 @@
 namespace mtlprune::toy {
 namespace {
 
-const std::vector<NetworkInput> kImage = {{{2, 3, 8, 8}}};
-
 /// Layer norm over all channels that are not zero everywhere.
 const char* kMaskedNorm =
     "m = (torch.amax(torch.abs(x), [0, 2, 3], True) != 0).to(x.dtype)\n"

@@ -4,7 +4,6 @@
 namespace mtlprune::toy {
 namespace {
 
-const std::vector<NetworkInput> kImage = {{{2, 3, 8, 8}}};
 const Layer kLast = conv("o", 16, 4);
 
 /// conv a [16] -> `body` with further layers -> o

@@ -2,12 +2,6 @@
 #include "tests/pruning/gauntlet_networks.h"
 
 namespace mtlprune::toy {
-namespace {
-
-const std::vector<NetworkInput> kImage = {{{2, 3, 8, 8}}};
-
-}  // namespace
-
 std::vector<SourceNetwork> gauntlet_ends() {
     return {
         {"two_heads",

@@ -8,15 +8,15 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include "datasets/atomic_file.h"
-#include "datasets/error.h"
-#include "pruning/coupling/script_network.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "pruning/graph/script_network.h"
 #include "tests/data_folder.h"
 #include "tests/pruning/gauntlet_networks.h"
 #include "tests/pruning/masked_norms.h"
 #include "tests/pruning/oracle.h"
 
-namespace mtlprune {
+namespace mtlprune::gauntlet_files_test {
 namespace {
 
 using toy::Shape;
@@ -123,4 +123,4 @@ TEST(GauntletFiles, PrunedFilesEqualTheirZeroedOriginals) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::gauntlet_files_test

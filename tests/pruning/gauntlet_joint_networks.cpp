@@ -4,8 +4,6 @@
 namespace mtlprune::toy {
 namespace {
 
-const std::vector<NetworkInput> kImage = {{{2, 3, 8, 8}}};
-
 std::vector<SourceNetwork> sums() {
     return {
         {"residual",

@@ -4,8 +4,6 @@
 namespace mtlprune::toy {
 namespace {
 
-const std::vector<NetworkInput> kImage = {{{2, 3, 8, 8}}};
-
 /// conv a [16] -> `body` -> conv o, which reads `in` channels and keeps `left` of them
 SourceNetwork moved(const std::string& name, int64_t in, int64_t left, const std::string& body,
                     int64_t a = 8) {

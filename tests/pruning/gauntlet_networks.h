@@ -10,6 +10,9 @@
 
 namespace mtlprune::toy {
 
+inline const std::vector<NetworkInput> kImage = {{{2, 3, 8, 8}}};
+inline const std::vector<NetworkInput> kTokens = {{{2, 6, 12}}};
+
 // Every pattern's last layer is "o", whose outputs stay. Families:
 std::vector<SourceNetwork> gauntlet_convolutions();  ///< all kinds of convolution and channelwise scale
 std::vector<SourceNetwork> gauntlet_joints();        ///< concatenation, splits, residuals, shared layers

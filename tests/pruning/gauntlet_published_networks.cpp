@@ -4,9 +4,6 @@
 namespace mtlprune::toy {
 namespace {
 
-const std::vector<NetworkInput> kImage = {{{2, 3, 8, 8}}};
-const std::vector<NetworkInput> kTokens = {{{2, 6, 12}}};
-
 const char* kAttend =
     "q, k, v = z.reshape([b, n, 3, 2, -1]).permute([2, 0, 3, 1, 4]).unbind(0)\n"
     "s = torch.softmax(torch.matmul(q, k.transpose(-2, -1)), -1)\n"

@@ -12,7 +12,7 @@
 #include "tests/pruning/gauntlet_networks.h"
 #include "tests/pruning/pattern_check.h"
 
-namespace mtlprune {
+namespace mtlprune::gauntlet_test {
 namespace {
 
 using toy::Form;
@@ -176,4 +176,4 @@ TEST(Gauntlet, ModulesOfTorchNnEqualTheirZeroedOriginals) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::gauntlet_test

@@ -5,11 +5,8 @@
 namespace mtlprune::toy {
 namespace {
 
-const std::vector<NetworkInput> kImage = {{{2, 3, 8, 8}}};
-const std::vector<NetworkInput> kTokens = {{{2, 6, 12}}};
-
 /// conv a [8] -> `body` -> conv o: a must stay whole.
-SourceNetwork stopped(const std::string& name, const std::string& body, int64_t in = 1) {
+SourceNetwork must_stay(const std::string& name, const std::string& body, int64_t in = 1) {
     return {name, kImage, {conv("a", 3, 8), conv("o", in, 4)}, body, {{"a.weight", {8, 3, 1, 1}}}};
 }
 
@@ -17,37 +14,37 @@ SourceNetwork stopped(const std::string& name, const std::string& body, int64_t 
 
 std::vector<SourceNetwork> gauntlet_traps() {
     return {
-        stopped("sum_of_sigmoids",
-                "return self.o(torch.sigmoid(self.a(x)).sum([1], True) + x.sum([1], True))"),
-        stopped("product_of_exponentials",
-                "y = torch.exp(self.a(x)).flatten(2)\n"
-                "return self.o(torch.matmul(y.transpose(1, 2), y).view([x.size(0), 64, 8, 8]))",
-                64),
-        stopped("sum_of_shifted", "return self.o((self.a(x) + 1.0).sum([1], True))"),
+        must_stay("sum_of_sigmoids",
+                  "return self.o(torch.sigmoid(self.a(x)).sum([1], True) + x.sum([1], True))"),
+        must_stay("product_of_exponentials",
+                  "y = torch.exp(self.a(x)).flatten(2)\n"
+                  "return self.o(torch.matmul(y.transpose(1, 2), y).view([x.size(0), 64, 8, 8]))",
+                  64),
+        must_stay("sum_of_shifted", "return self.o((self.a(x) + 1.0).sum([1], True))"),
         {"sum_with_buffer",
          kImage,
          {conv("a", 3, 8), buffer("m", {8, 1, 1}), conv("o", 1, 4)},
          "return self.o((self.a(x) + self.m).sum([1], True))",
          {{"a.weight", {8, 3, 1, 1}}}},
-        stopped("in_place_shift_then_sum", "y = self.a(x)\ny.add_(1.0)\nreturn self.o(y.sum([1], True))"),
-        stopped("in_place_on_a_view_then_sum",
-                "y = self.a(x)\ny.select(2, 0).add_(1.0)\nreturn self.o(y.sum([1], True))"),
-        stopped("in_place_exponential_of_a_view_then_sum",
-                "y = self.a(x)\ny.flatten(2).exp_()\nreturn self.o(y.sum([1], True))"),
-        stopped("divided_by_itself_then_sum",
-                "y = torch.exp(self.a(x))\nreturn self.o((y / (y + 1.0)).sum([1], True))"),
-        stopped("minimum_with_a_number_then_sum",
-                "return self.o(torch.clamp(self.a(x), 0.2, 0.5).sum([1], True))"),
-        stopped("padded_then_sum",
-                "y = torch.constant_pad_nd(self.a(x), [1, 1, 1, 1], 0.5)\nreturn self.o(y.sum([1], True))"),
-        stopped("power_zero_then_sum", "return self.o(torch.pow(self.a(x), 0.0).sum([1], True))"),
-        stopped("softmax_of_pixels_then_sum",
-                "y = torch.softmax(self.a(x).flatten(2), 2)\n"
-                "return self.o(y.sum([1], True).view([x.size(0), 1, 8, 8]))"),
-        stopped("batch_norm_without_parameters_then_sum",
-                "y = torch.batch_norm(self.a(x), None, None, torch.ones([8], dtype=x.dtype), "
-                "torch.ones([8], dtype=x.dtype), False, 0.1, 1e-5, False)\n"
-                "return self.o(y.sum([1], True))"),
+        must_stay("in_place_shift_then_sum", "y = self.a(x)\ny.add_(1.0)\nreturn self.o(y.sum([1], True))"),
+        must_stay("in_place_on_a_view_then_sum",
+                  "y = self.a(x)\ny.select(2, 0).add_(1.0)\nreturn self.o(y.sum([1], True))"),
+        must_stay("in_place_exponential_of_a_view_then_sum",
+                  "y = self.a(x)\ny.flatten(2).exp_()\nreturn self.o(y.sum([1], True))"),
+        must_stay("divided_by_itself_then_sum",
+                  "y = torch.exp(self.a(x))\nreturn self.o((y / (y + 1.0)).sum([1], True))"),
+        must_stay("minimum_with_a_number_then_sum",
+                  "return self.o(torch.clamp(self.a(x), 0.2, 0.5).sum([1], True))"),
+        must_stay("padded_then_sum",
+                  "y = torch.constant_pad_nd(self.a(x), [1, 1, 1, 1], 0.5)\nreturn self.o(y.sum([1], True))"),
+        must_stay("power_zero_then_sum", "return self.o(torch.pow(self.a(x), 0.0).sum([1], True))"),
+        must_stay("softmax_of_pixels_then_sum",
+                  "y = torch.softmax(self.a(x).flatten(2), 2)\n"
+                  "return self.o(y.sum([1], True).view([x.size(0), 1, 8, 8]))"),
+        must_stay("batch_norm_without_parameters_then_sum",
+                  "y = torch.batch_norm(self.a(x), None, None, torch.ones([8], dtype=x.dtype), "
+                  "torch.ones([8], dtype=x.dtype), False, 0.1, 1e-5, False)\n"
+                  "return self.o(y.sum([1], True))"),
         // A layer that mixes tokens adds its bias to every channel, to those of zeros too.
         {"token_mixer_then_sum",
          kTokens,
@@ -66,13 +63,15 @@ std::vector<SourceNetwork> gauntlet_traps() {
          "return self.o(self.n(self.e(x)).sum([2]))",
          {{"e.weight", {8, 12}}}},
         // A mean that does more than normalise the channels it was taken of.
-        stopped("mean_that_others_read",
-                "y = self.a(x)\nm = y.mean([1], True)\nreturn self.o(m + (y - m).sum([2, 3], True).sum([1], "
-                "True))"),
-        stopped("norm_by_the_mean_of_others",
-                "y = self.a(x)\nreturn self.o(y / ((y * y + 1.0).mean([1], True) + 1.0))", 8),
-        stopped("mean_subtracted_from_others", "return self.o(x.sum([1], True) - self.a(x).mean([1], True))"),
-        stopped("mean_of_squares", "y = self.a(x)\nreturn self.o((y * y).mean([1], True))"),
+        must_stay(
+            "mean_that_others_read",
+            "y = self.a(x)\nm = y.mean([1], True)\nreturn self.o(m + (y - m).sum([2, 3], True).sum([1], "
+            "True))"),
+        must_stay("norm_by_the_mean_of_others",
+                  "y = self.a(x)\nreturn self.o(y / ((y * y + 1.0).mean([1], True) + 1.0))", 8),
+        must_stay("mean_subtracted_from_others",
+                  "return self.o(x.sum([1], True) - self.a(x).mean([1], True))"),
+        must_stay("mean_of_squares", "y = self.a(x)\nreturn self.o((y * y).mean([1], True))"),
         {"shared_conv_of_channels_then_sum",
          kImage,
          {conv("a", 3, 8), conv("b", 1, 1, 3), conv("o", 1, 4)},

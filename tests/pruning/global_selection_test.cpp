@@ -4,9 +4,9 @@
 
 #include <limits>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
-namespace mtlprune {
+namespace mtlprune::global_selection_test {
 namespace {
 
 using Removed = std::vector<std::vector<int64_t>>;
@@ -61,4 +61,4 @@ TEST(GlobalSelection, NanNamesCriterionGroupAndChannel) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::global_selection_test

@@ -13,7 +13,7 @@
 #include "pruning/schedules/iterative_pruner.h"
 #include "tests/golden_data.h"
 
-namespace mtlprune {
+namespace mtlprune::iterative_pruner_golden_test {
 namespace {
 
 constexpr int64_t kBatches = 6;
@@ -247,4 +247,4 @@ TEST(GoldenCriteria, GradientThatTheReleasedOptimiserSees) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::iterative_pruner_golden_test

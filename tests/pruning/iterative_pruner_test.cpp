@@ -4,11 +4,11 @@
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
-#include "datasets/error.h"
-#include "datasets/random.h"
+#include "base/error.h"
+#include "base/random.h"
 #include "training/optimizer.h"
 
-namespace mtlprune {
+namespace mtlprune::iterative_pruner_test {
 namespace {
 
 const std::vector<int64_t> kWidths = {6, 7, 8, 7};
@@ -161,4 +161,4 @@ TEST(IterativePruner, AFloorOfZeroNeedsMasks) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::iterative_pruner_test

@@ -4,10 +4,10 @@
 #include <gtest/gtest.h>
 #include <torch/nn.h>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "tests/pruning/toy_networks.h"
 
-namespace mtlprune {
+namespace mtlprune::one_shot_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -131,4 +131,4 @@ TEST(OneShot, ABudgetOutOfReachSaysWhatStopsIt) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::one_shot_test

@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "pruning/coupling/plan.h"
+#include "pruning/surgery/plan.h"
 
 namespace mtlprune::toy {
 

@@ -4,10 +4,10 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "datasets/error.h"
-#include "pruning/coupling/script_network.h"
-#include "pruning/coupling/surgery.h"
+#include "base/error.h"
+#include "pruning/graph/script_network.h"
 #include "pruning/one_shot.h"
+#include "pruning/surgery/surgery.h"
 
 namespace mtlprune::toy {
 namespace {

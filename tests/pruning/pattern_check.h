@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "pruning/coupling/plan.h"
+#include "pruning/surgery/plan.h"
 #include "tests/pruning/oracle.h"
 #include "tests/pruning/source_networks.h"
 

@@ -12,15 +12,15 @@
 #include <fstream>
 #include <sstream>
 
-#include "datasets/atomic_file.h"
-#include "datasets/error.h"
-#include "pruning/coupling/cost.h"
-#include "pruning/coupling/script_network.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "pruning/cost/cost.h"
+#include "pruning/graph/script_network.h"
 #include "tests/pruning/masked_norms.h"
 #include "tests/pruning/oracle.h"
 #include "tests/pruning/source_networks.h"
 
-namespace mtlprune {
+namespace mtlprune::real_networks_test {
 namespace {
 
 using toy::TensorMap;
@@ -143,4 +143,4 @@ INSTANTIATE_TEST_SUITE_P(Torchvision, RealNetworks, testing::ValuesIn(peer_count
                          [](const auto& info) { return info.param.model; });
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::real_networks_test

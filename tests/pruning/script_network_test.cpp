@@ -1,4 +1,4 @@
-#include "pruning/coupling/script_network.h"
+#include "pruning/graph/script_network.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,11 +7,11 @@
 
 #include <sstream>
 
-#include "datasets/error.h"
-#include "pruning/coupling/verification.h"
+#include "base/error.h"
+#include "pruning/surgery/verification.h"
 #include "tests/pruning/toy_networks.h"
 
-namespace mtlprune {
+namespace mtlprune::script_network_test {
 namespace {
 
 using ::testing::HasSubstr;
@@ -339,4 +339,4 @@ TEST(Verification, OtherShapesAndNumbersThatAreNoneDiffer) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::script_network_test

@@ -1,4 +1,4 @@
-#include "pruning/coupling/surgery.h"
+#include "pruning/surgery/surgery.h"
 
 #include <gtest/gtest.h>
 #include <torch/utils.h>
@@ -6,10 +6,10 @@
 #include <functional>
 #include <sstream>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "tests/pruning/toy_networks.h"
 
-namespace mtlprune {
+namespace mtlprune::surgery_test {
 namespace {
 
 constexpr double kTolerance = 1e-10;
@@ -233,4 +233,4 @@ TEST(Plan, SurvivesJson) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::surgery_test

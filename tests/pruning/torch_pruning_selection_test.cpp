@@ -5,11 +5,11 @@
 #include <torch/utils.h>
 
 #include "pruning/allocation/allocation.h"
-#include "pruning/coupling/plan.h"
 #include "pruning/criteria/weight_scores.h"
+#include "pruning/surgery/plan.h"
 #include "tests/pruning/toy_networks.h"
 
-namespace mtlprune {
+namespace mtlprune::torch_pruning_selection_test {
 namespace {
 
 using Tensors = std::vector<torch::Tensor>;
@@ -203,4 +203,4 @@ TEST(TorchPruningSelection, IsReproduced) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::torch_pruning_selection_test

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/random.h"
+#include "base/random.h"
 #include "models/multi_task_model.h"
 #include "pruning/coupling/groups.h"
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "datasets/random.h"
+#include "base/random.h"
 #include "pruning/allocation/allocation.h"
 
 namespace mtlprune::toy {

@@ -4,9 +4,9 @@
 
 #include <vector>
 
-#include "datasets/random.h"
+#include "base/random.h"
 
-namespace mtlprune {
+namespace mtlprune::union_find_test {
 namespace {
 
 TEST(UnionFind, FirstLabelAfterTheFixedOneIsOne) {
@@ -72,4 +72,4 @@ TEST(UnionFind, TheFirstReasonStays) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::union_find_test

@@ -5,11 +5,11 @@
 
 #include <limits>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "pruning/criteria/filter_distances.h"
 #include "tests/pruning/toy_networks.h"
 
-namespace mtlprune {
+namespace mtlprune::weight_scores_test {
 namespace {
 
 using Values = std::vector<double>;
@@ -315,4 +315,4 @@ TEST(WeightScores, HaveNames) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::weight_scores_test

@@ -6,7 +6,7 @@
 #include <cmath>
 #include <limits>
 
-namespace mtlprune {
+namespace mtlprune::weight_sums_test {
 namespace {
 
 torch::Tensor random_weight(std::vector<int64_t> shape, uint64_t key = 5) {
@@ -109,4 +109,4 @@ TEST(WeightSums, OfNothing) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::weight_sums_test

@@ -4,12 +4,12 @@
 
 #include <cmath>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "reproduce/size_curve.h"
-#include "tests/datasets/temporary_folder.h"
 #include "tests/reproduce/fabricated_results.h"
+#include "tests/temporary_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::claims_test {
 namespace {
 
 std::vector<Claim> judge(const FabricatedResults& results) {
@@ -247,4 +247,4 @@ TEST(SizeCurve, InterpolatesOverTheLogarithm) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::claims_test

@@ -1,14 +1,14 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
-#include "datasets/atomic_file.h"
-#include "datasets/error.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
 #include "reproduce/csv_table.h"
 #include "reproduce/jobs.h"
 #include "reproduce/runner.h"
-#include "tests/datasets/temporary_folder.h"
+#include "tests/temporary_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::collect_results_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -133,4 +133,4 @@ TEST_F(CollectResults, AMissingOrEmptyJobResultNamesTheFileAndWritesNothing) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::collect_results_test

@@ -5,13 +5,13 @@
 #include <functional>
 #include <map>
 
-#include "datasets/atomic_file.h"
-#include "datasets/config.h"
-#include "datasets/error.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/json_reader.h"
 #include "models/parameter_count.h"
 #include "reproduce/resources.h"
 
-namespace mtlprune {
+namespace mtlprune::experiment_test {
 namespace {
 
 constexpr const char* kMinimal = R"({"name": "tiny", "dense": {"iterations": 3}})";
@@ -233,4 +233,4 @@ TEST(Scales, PaperIsThePapersProtocol) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::experiment_test

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "datasets/atomic_file.h"
+#include "base/atomic_file.h"
 
 namespace mtlprune {
 

@@ -1,17 +1,17 @@
 #include <gtest/gtest.h>
 
-#include "datasets/error.h"
-#include "datasets/statistics_files.h"
-#include "datasets/synthetic_rooms.h"
+#include "base/error.h"
+#include "datasets/inspect/statistics_files.h"
+#include "datasets/synthetic/synthetic_rooms.h"
 #include "reproduce/figure_drawing.h"
-#include "tests/datasets/temporary_folder.h"
 #include "tests/reproduce/fabricated_results.h"
+#include "tests/temporary_folder.h"
 
 #define REQUIRE_MATPLOTLIB()                             \
     static const auto python = python_with_matplotlib(); \
     if (!python) GTEST_SKIP() << "no python3 with matplotlib and numpy"
 
-namespace mtlprune {
+namespace mtlprune::figures_test {
 namespace {
 
 const std::filesystem::path kFigures = std::filesystem::path(MTLPRUNE_SOURCE_DIR) / "reproduce" / "figures";
@@ -88,4 +88,4 @@ TEST(Figures, DrawsTheStatisticsOfADataSet) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::figures_test

@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include "datasets/atomic_file.h"
-#include "datasets/error.h"
-#include "tests/datasets/temporary_folder.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "tests/temporary_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::job_folder_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -113,4 +113,4 @@ TEST(JobFolder, TextAndPrefixesGoThereAndBack) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::job_folder_test

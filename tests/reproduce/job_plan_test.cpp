@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <set>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "reproduce/job.h"
 
-namespace mtlprune {
+namespace mtlprune::job_plan_test {
 namespace {
 
 using Overrides = std::vector<std::pair<std::string, nlohmann::json>>;
@@ -126,4 +126,4 @@ TEST(JobPlan, AChangedKeyMovesExactlyTheJobsThatDependOnIt) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::job_plan_test

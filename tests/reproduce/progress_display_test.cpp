@@ -5,7 +5,7 @@
 #include <sstream>
 #include <thread>
 
-namespace mtlprune {
+namespace mtlprune::progress_display_test {
 namespace {
 
 TEST(DurationText, PicksTheUnitThatFits) {
@@ -87,4 +87,4 @@ TEST(ProgressDisplay, NoJobsAndNoCostAreNoDivisionByZero) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::progress_display_test

@@ -2,11 +2,11 @@
 
 #include <gtest/gtest.h>
 
-#include "datasets/atomic_file.h"
-#include "datasets/error.h"
-#include "tests/datasets/temporary_folder.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "tests/temporary_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::pruned_architecture_test {
 namespace {
 
 constexpr const char* kPlan = R"({"architectures": [
@@ -72,4 +72,4 @@ TEST_F(PrunedArchitectureTest, MissingOrMalformedPlansNameTheFile) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::pruned_architecture_test

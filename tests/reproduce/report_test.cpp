@@ -2,14 +2,14 @@
 
 #include <gtest/gtest.h>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "reproduce/csv_table.h"
 #include "reproduce/html.h"
 #include "reproduce/result_tables.h"
-#include "tests/datasets/temporary_folder.h"
 #include "tests/reproduce/fabricated_results.h"
+#include "tests/temporary_folder.h"
 
-namespace mtlprune {
+namespace mtlprune::report_test {
 namespace {
 
 std::string message_of(const std::function<void()>& action) {
@@ -134,4 +134,4 @@ TEST(ResultTables, RepeatedRowIsAnError) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::report_test

@@ -6,9 +6,9 @@
 #include <numbers>
 #include <vector>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
-namespace mtlprune {
+namespace mtlprune::statistics_test {
 namespace {
 
 using Values = std::vector<double>;
@@ -150,4 +150,4 @@ TEST(EffectSize, CohenAndHedges) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::statistics_test

@@ -6,10 +6,10 @@
 
 #include <fstream>
 
-#include "datasets/atomic_file.h"
-#include "datasets/error.h"
+#include "base/atomic_file.h"
+#include "base/error.h"
 
-namespace mtlprune {
+namespace mtlprune::checkpoint_test {
 namespace {
 
 class Checkpoint : public ::testing::Test {
@@ -167,4 +167,4 @@ TEST_F(Checkpoint, WhatCannotBeSavedLeavesTheFileAlone) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::checkpoint_test

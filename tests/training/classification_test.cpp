@@ -3,10 +3,10 @@
 
 #include <cmath>
 
-#include "datasets/error.h"
+#include "base/error.h"
 #include "training/evaluate.h"
 
-namespace mtlprune {
+namespace mtlprune::classification_test {
 namespace {
 
 const TaskSpec kTask{"digit", TaskKind::classification, 3};
@@ -85,4 +85,4 @@ TEST(BestConstant, IsTheMostFrequentClass) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::classification_test

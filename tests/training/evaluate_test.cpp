@@ -6,9 +6,9 @@
 
 #include <cmath>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
-namespace mtlprune {
+namespace mtlprune::evaluate_test {
 namespace {
 
 torch::Tensor noise(at::IntArrayRef shape, uint64_t key) {
@@ -148,4 +148,4 @@ TEST(EvaluateConstant, FitsModeMeanAndMedianOfTheTrainingSplit) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::evaluate_test

@@ -6,7 +6,7 @@
 #include "tests/golden_data.h"
 #include "training/losses.h"
 
-namespace mtlprune {
+namespace mtlprune::losses_golden_test {
 namespace {
 
 double relative_error(double value, double expected) {
@@ -110,4 +110,4 @@ TEST(GoldenLosses, GradientOfTheTotalInDoublePrecision) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::losses_golden_test

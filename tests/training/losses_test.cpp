@@ -5,9 +5,9 @@
 #include <cmath>
 #include <limits>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
-namespace mtlprune {
+namespace mtlprune::losses_test {
 namespace {
 
 const TaskSpec kSegmentation{"segmentation", TaskKind::segmentation, 4};
@@ -204,4 +204,4 @@ TEST(TaskLosses, ComeInTheOrderOfTheTasks) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::losses_test

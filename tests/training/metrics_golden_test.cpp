@@ -5,7 +5,7 @@
 #include "tests/golden_data.h"
 #include "training/metrics.h"
 
-namespace mtlprune {
+namespace mtlprune::metrics_golden_test {
 namespace {
 
 const std::vector<std::vector<std::string>> kReleasedNames = {
@@ -88,4 +88,4 @@ TEST(GoldenMetrics, CorrectedMeanIouCountsClassesThatAreNeverHit) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::metrics_golden_test

@@ -5,9 +5,9 @@
 #include <cmath>
 #include <set>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
-namespace mtlprune {
+namespace mtlprune::metrics_test {
 namespace {
 
 const TaskSpec kSegmentation{"segmentation", TaskKind::segmentation, 5};
@@ -209,4 +209,4 @@ TEST(Metrics, RejectShapesThatDoNotFit) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::metrics_test

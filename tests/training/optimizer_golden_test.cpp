@@ -6,7 +6,7 @@
 #include "training/losses.h"
 #include "training/optimizer.h"
 
-namespace mtlprune {
+namespace mtlprune::optimizer_golden_test {
 namespace {
 
 struct Trajectory {
@@ -70,4 +70,4 @@ TEST(GoldenOptimizer, AdamWOfThePruningPhase) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::optimizer_golden_test

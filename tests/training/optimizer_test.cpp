@@ -6,9 +6,9 @@
 #include <functional>
 #include <numbers>
 
-#include "datasets/error.h"
+#include "base/error.h"
 
-namespace mtlprune {
+namespace mtlprune::optimizer_test {
 namespace {
 
 const std::vector<OptimizerKind> kKinds = {OptimizerKind::adam, OptimizerKind::adamw, OptimizerKind::sgd};
@@ -34,7 +34,7 @@ OptimizerConfig with_kind(OptimizerKind kind) {
     return default_optimizer(kind);
 }
 
-ConfigReader reader(const char* text) {
+JsonReader reader(const char* text) {
     return {parse_json(text, "test.json"), "test.json"};
 }
 
@@ -265,4 +265,4 @@ TEST(ScheduleConfig, ReadsKeysAndRejectsWrongOnes) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::optimizer_test

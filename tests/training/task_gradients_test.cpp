@@ -4,7 +4,7 @@
 #include <torch/autograd.h>
 #include <torch/nn/functional/normalization.h>
 
-namespace mtlprune {
+namespace mtlprune::task_gradients_test {
 namespace {
 
 constexpr double kTolerance = 1e-12;
@@ -141,4 +141,4 @@ TEST(SumGradients, AddsListsAndLeavesThemAsTheyAre) {
 }
 
 }  // namespace
-}  // namespace mtlprune
+}  // namespace mtlprune::task_gradients_test

@@ -1,0 +1,26 @@
+// What a batch is.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace mtlprune {
+
+/// One task's labels of a batch. Where `mask` is false the target has no meaning.
+struct Target {
+    torch::Tensor value;  ///< segmentation: int64 [B,H,W]; normals: float32 [B,3,H,W]; classification: int64
+                          ///< [B]; others: float32 [B,1,H,W]
+    torch::Tensor mask;   ///< bool [B,1,H,W]; classification: bool [B]
+};
+
+struct Batch {
+    torch::Tensor image;           ///< float32 [B,3,H,W]
+    std::vector<Target> targets;   ///< in the order of the data set's tasks
+    std::vector<int64_t> indices;  ///< which samples, in order
+    int64_t size() const { return image.size(0); }
+    Batch to(torch::Device device) const;
+};
+
+}  // namespace mtlprune

@@ -1,0 +1,97 @@
+#include "datasets/layouts/idx.h"
+
+#include <fmt/format.h>
+
+#include <cstring>
+#include <opencv2/imgproc.hpp>
+
+#include "base/error.h"
+#include "base/json_reader.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr int64_t kLargestPicture = 4096;
+
+std::string folder_name(const std::filesystem::path& folder) {
+    const auto normal = std::filesystem::absolute(folder).lexically_normal();
+    return normal.has_filename() ? normal.filename().string() : normal.parent_path().filename().string();
+}
+
+}  // namespace
+
+IdxImages::IdxImages(IdxOptions options) : options_(std::move(options)) {
+    if (options_.task.empty()) options_.task = folder_name(options_.folder);
+    if (options_.classes < 2 || options_.classes > 256)
+        throw Error("idx images", "classes", "2..256", std::to_string(options_.classes));
+    tasks_ = {{options_.task, TaskKind::classification, options_.classes}};
+    const auto images_file = find("images"), labels_file = find("labels");
+    images_name_ = images_file.filename().string();
+    images_ = read_idx(images_file, 3);
+    labels_ = read_idx(labels_file, 1);
+    if (images_.shape[1] > kLargestPicture || images_.shape[2] > kLargestPicture)
+        throw Error("idx file", images_file.string(), fmt::format("sides in 1..{}", kLargestPicture),
+                    fmt::format("{}x{}", images_.shape[2], images_.shape[1]));
+    const int64_t count = images_.shape[0];
+    if (labels_.shape[0] != count)
+        throw Error("idx file", labels_file.string(),
+                    fmt::format("{} labels as {} has images", count, images_name_),
+                    std::to_string(labels_.shape[0]));
+    for (int64_t i = 0; i < count; ++i)
+        if (labels_.values[i] >= options_.classes)
+            throw Error("idx file", fmt::format("{}[{}]", labels_file.string(), i),
+                        fmt::format("classes 0..{}", options_.classes - 1),
+                        std::to_string(labels_.values[i]));
+    if (options_.limit < 0 || options_.limit > count)
+        throw Error("idx images", images_file.string(), fmt::format("a limit in 0..{}", count),
+                    std::to_string(options_.limit));
+    used_ = options_.limit == 0 ? count : options_.limit;
+}
+
+/// The file of "images" or "labels".
+std::filesystem::path IdxImages::find(const std::string& content) const {
+    const std::vector<std::string> splits = {"train", "test"};
+    if (options_.split != "train" && options_.split != "test")
+        throw Error("idx images", options_.folder.string(), "split 'train' or 'test'",
+                    "'" + options_.split + "'" + did_you_mean(options_.split, splits));
+    const std::string start = (options_.split == "train" ? "train-" : "t10k-") + content;
+    const std::string type = content == "images" ? "idx3-ubyte" : "idx1-ubyte";
+    for (const char* separator : {"-", "."})
+        for (const char* ending : {"", ".gz"}) {
+            const auto path = options_.folder / (start + separator + type + ending);
+            std::error_code unreadable;  // reading it will say why
+            if (std::filesystem::exists(std::filesystem::symlink_status(path, unreadable))) return path;
+        }
+    throw Error("idx images", options_.folder.string(), fmt::format("the file {}-{}[.gz]", start, type),
+                "none");
+}
+
+int64_t IdxImages::position(int64_t index) const {
+    if (index < 0 || index >= size())
+        throw Error("idx images", options_.split, fmt::format("an image in 0..{}", size() - 1),
+                    std::to_string(index));
+    return index * images_.shape[0] / used_;
+}
+
+std::string IdxImages::id(int64_t index) const {
+    return fmt::format("{}[{}]", images_name_, position(index));
+}
+
+Sample IdxImages::get(int64_t index) const {
+    const int64_t at = position(index);
+    const auto height = static_cast<int>(images_.shape[1]), width = static_cast<int>(images_.shape[2]);
+    cv::Mat grey(height, width, CV_8UC1);
+    std::memcpy(grey.data, images_.values.data() + at * height * width, grey.total());
+    Sample sample;
+    sample.id = id(index);
+    cv::cvtColor(grey, sample.image, cv::COLOR_GRAY2BGR);
+    sample.classes = {labels_.values[at]};
+    return sample;
+}
+
+std::string IdxImages::description() const {
+    return fmt::format("{} (idx), split {}: {} images of {}x{}", options_.task, options_.split, size(),
+                       images_.shape[2], images_.shape[1]);
+}
+
+}  // namespace mtlprune

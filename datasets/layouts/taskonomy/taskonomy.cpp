@@ -1,0 +1,126 @@
+#include "datasets/layouts/taskonomy/taskonomy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "datasets/codecs/image_file.h"
+#include "datasets/layouts/frame_files.h"
+#include "datasets/layouts/taskonomy/taskonomy_labels.h"
+#include "datasets/layouts/taskonomy/taskonomy_splits.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr const char* kSubject = "Taskonomy";
+constexpr double kLargestKeypoint = 0.005, kLargestEdge = 0.08;  // the AdaShare protocol's clipping
+
+TaskSpec task_of(const std::string& modality) {
+    if (modality == "segment_semantic")
+        return {"segmentation", TaskKind::segmentation, 17, taskonomy_class_weights()};
+    if (modality == "normal") return {"normals", TaskKind::normals, 3};
+    if (modality == "keypoints2d") return {"keypoints", TaskKind::keypoints, 1};
+    if (modality == "edge_texture") return {"edges", TaskKind::edges, 1};
+    if (modality == "depth_zbuffer" || modality == "depth_euclidean") return {"depth", TaskKind::depth, 1};
+    taskonomy_modality(modality);
+    throw Error(kSubject, "tasks", "tasks to learn", "'" + modality + "'");
+}
+
+std::vector<TaskSpec> tasks_of(const std::vector<std::string>& modalities) {
+    std::vector<TaskSpec> tasks;
+    for (const std::string& modality : modalities) {
+        const TaskSpec task = task_of(modality);
+        if (std::find(tasks.begin(), tasks.end(), task) != tasks.end())
+            throw Error(kSubject, "tasks", "each once, and one kind of depth", "another '" + modality + "'");
+        tasks.push_back(task);
+    }
+    if (tasks.empty()) throw Error(kSubject, "tasks", "1 or more", "0");
+    return tasks;
+}
+
+std::vector<std::string> files_of(const std::vector<std::string>& tasks) {
+    std::vector<std::string> modalities = {"rgb"};
+    modalities.insert(modalities.end(), tasks.begin(), tasks.end());
+    const auto wanted = [&](const char* name) {
+        return std::find(tasks.begin(), tasks.end(), name) != tasks.end();
+    };
+    if (wanted("normal") && !wanted("depth_zbuffer") && !wanted("depth_euclidean"))
+        modalities.emplace_back("depth_zbuffer");
+    return modalities;
+}
+
+std::filesystem::path find_split_file(const TaskonomyOptions& options) {
+    if (!options.split_file.empty()) return options.split_file;
+    const std::string names[] = {"taskonomy.json", fmt::format("train_val_test_{}.csv", options.partition),
+                                 "splits_taskonomy.zip"};
+    for (const std::string& name : names) {
+        std::error_code ignored;
+        if (std::filesystem::exists(options.folder / name, ignored)) return options.folder / name;
+    }
+    throw Error(kSubject, options.folder.string(),
+                fmt::format("one of {}, {}, {} or a split_file", names[0], names[1], names[2]), "none");
+}
+
+}  // namespace
+
+Taskonomy::Taskonomy(TaskonomyOptions options)
+    : options_(std::move(options)), modalities_(files_of(options_.tasks)), tasks_(tasks_of(options_.tasks)) {
+    const auto file = find_split_file(options_);
+    if (file.extension() == ".json") {
+        source_ = "listed";
+        frames_ = open_taskonomy_list(file, options_.split, modalities_);
+    } else {
+        source_ = options_.partition;
+        frames_ = open_taskonomy_tree(options_.folder,
+                                      taskonomy_buildings(file, options_.partition, options_.split),
+                                      modalities_, options_.allow_incomplete);
+    }
+    positions_ = evenly_spaced(frames_->size(), options_.limit, kSubject,
+                               options_.folder.string() + ": " + options_.split);
+}
+
+void Taskonomy::read_modality(size_t modality, int64_t position, Sample& sample) const {
+    const std::string& name = modalities_[modality];
+    const auto file = frames_->file(position, modality);
+    cv::Mat* label = &sample.depth;
+    if (name == "segment_semantic") {
+        label = &sample.segmentation;
+        *label = decode_taskonomy_classes(read_label_image(file), file.string());
+    } else if (name == "normal") {
+        label = &sample.normals;
+        *label = decode_taskonomy_normals(read_colour_image(file));
+    } else if (name == "keypoints2d") {
+        label = &sample.keypoints;
+        *label = decode_taskonomy_strength(read_grey16_image(file), kLargestKeypoint);
+    } else if (name == "edge_texture") {
+        label = &sample.edges;
+        *label = decode_taskonomy_strength(read_grey16_image(file), kLargestEdge);
+    } else {
+        *label = decode_taskonomy_depth(read_grey16_image(file));
+    }
+    check_frame_size(*label, file, sample.image, frames_->file(position, 0));
+}
+
+Sample Taskonomy::get(int64_t index) const {
+    if (index < 0 || index >= size())
+        throw Error(kSubject, options_.split, fmt::format("a frame in 0..{}", size() - 1),
+                    std::to_string(index));
+    const int64_t position = positions_[index];
+    Sample sample;
+    sample.id = id(index);
+    sample.image = read_colour_image(frames_->file(position, 0));
+    for (size_t modality = 1; modality < modalities_.size(); ++modality)
+        read_modality(modality, position, sample);
+    if (!sample.normals.empty()) sample.normals.setTo(cv::Scalar::all(0), sample.depth == 0.0f);
+    const bool depth_is_task = modalities_.size() == 1 + tasks_.size();
+    if (!depth_is_task) sample.depth = cv::Mat();
+    return sample;
+}
+
+std::string Taskonomy::description() const {
+    return fmt::format("Taskonomy ({}), split {}: {} frames of {}{}", source_, options_.split, size(),
+                       size_text(read_colour_image(frames_->file(positions_[0], 0))), frames_->omissions());
+}
+
+}  // namespace mtlprune

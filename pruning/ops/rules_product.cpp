@@ -1,0 +1,222 @@
+// Products that sum over shared axes: linear layers, matrix products, einsum. All are written as an einsum.
+#include <algorithm>
+#include <map>
+#include <numeric>
+
+#include "pruning/coupling/label_propagation.h"
+#include "pruning/ops/einsum_equation.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr const char* kProductNotZero = "channels are multiplied that are not zero when their weights are";
+
+bool occurs(const Letters& letters, int letter) {
+    return std::find(letters.begin(), letters.end(), letter) != letters.end();
+}
+
+bool repeats(Letters letters) {
+    std::sort(letters.begin(), letters.end());
+    return std::adjacent_find(letters.begin(), letters.end()) != letters.end();
+}
+
+/// x with one axis per letter 0..count-1; letters it lacks get size 1.
+Labelled spread(const Labelled& x, const Letters& letters, size_t count) {
+    Labelled result{std::vector<int64_t>(count, 1), x.arrays, x.vanishes};
+    for (size_t axis = 0; axis < letters.size(); ++axis) result.shape[letters[axis]] = x.shape[axis];
+    for (auto& array : result.arrays)
+        for (auto& axis : array.axes) axis = static_cast<size_t>(letters[axis]);
+    return result;
+}
+
+/// What a weight's axis does: read channels that are summed over, scale channels that others have too, or
+/// make new ones.
+Role role_of(int letter, size_t operand, const std::vector<Letters>& operands, const Letters& out) {
+    if (!occurs(out, letter)) return Role::input;
+    for (size_t other = 0; other < operands.size(); ++other)
+        if (other != operand && occurs(operands[other], letter)) return Role::channelwise;
+    return Role::output;
+}
+
+struct Product {
+    std::vector<size_t> values;
+    std::vector<Letters> letters;  ///< of each value
+    Letters out;
+};
+
+std::vector<size_t> contracted_letters(const Product& product, size_t count) {
+    std::vector<size_t> contracted;
+    for (size_t letter = 0; letter < count; ++letter)
+        if (!occurs(product.out, static_cast<int>(letter))) contracted.push_back(letter);
+    return contracted;
+}
+
+/// The letter is summed over and another operand has it too.
+bool contains_other(const Product& product, size_t operand, int letter) {
+    if (occurs(product.out, letter)) return false;
+    for (size_t other = 0; other < product.letters.size(); ++other)
+        if (other != operand && occurs(product.letters[other], letter)) return true;
+    return false;
+}
+
+/// Labels of the product, of this shape.
+Labelled contract(Labelling& l, const Product& product, const std::vector<int64_t>& shape) {
+    int last = 0;
+    for (const auto& letters : product.letters)
+        for (const int letter : letters) last = std::max(last, letter);
+    const auto count = static_cast<size_t>(last) + 1;
+    const auto contracted = contracted_letters(product, count);
+    std::vector<Labelled> operands;
+    std::vector<int64_t> sizes(count, 1);
+    bool any_vanishes = false, all_vanish = true;
+    const bool all_weights = std::all_of(product.values.begin(), product.values.end(),
+                                         [&](size_t value) { return l.is_weight(value); });
+    for (size_t i = 0; i < product.values.size(); ++i) {
+        const auto& letters = product.letters[i];
+        // A weight that is a product of weights: the last factor makes the channels that the others read.
+        const bool makes_inner = all_weights && i + 1 == product.values.size() && i > 0;
+        for (size_t axis = 0; axis < letters.size(); ++axis)
+            l.mark(product.values[i], axis,
+                   makes_inner && contains_other(product, i, letters[axis])
+                       ? Role::output
+                       : role_of(letters[axis], i, product.letters, product.out));
+        auto x = spread(l.labels(product.values[i]), letters, count);
+        l.separate(x, contracted);
+        for (size_t axis = 0; axis < count; ++axis) sizes[axis] = std::max(sizes[axis], x.shape[axis]);
+        any_vanishes = any_vanishes || x.vanishes;
+        const bool passes_on = std::any_of(x.arrays.begin(), x.arrays.end(), [&](const LabelArray& array) {
+            return occurs(product.out, static_cast<int>(array.axes[0]));
+        });
+        all_vanish = all_vanish && (x.vanishes || !passes_on);
+        operands.push_back(std::move(x));
+    }
+    auto result = l.broadcast(std::move(operands), sizes);
+    l.separate(result, contracted);
+    for (const size_t letter : contracted) {
+        if (!any_vanishes) l.fix_axis(result, letter, kProductNotZero);
+        result.drop(letter);
+    }
+    std::vector<size_t> place(count);
+    for (size_t i = 0; i < product.out.size(); ++i) place[product.out[i]] = i;
+    for (auto& array : result.arrays)
+        for (auto& axis : array.axes) axis = place[axis];
+    return {shape, std::move(result.arrays), all_vanish};
+}
+
+Letters counted(size_t rank, int first) {
+    Letters letters(rank);
+    std::iota(letters.begin(), letters.end(), first);
+    return letters;
+}
+
+/// a @ b as torch.matmul: batch axes are aligned from the right; vectors are rows or columns.
+Product matmul_of(const Labelling& l, size_t a, size_t b) {
+    const size_t rank_a = l.shape(a).size(), rank_b = l.shape(b).size();
+    const size_t batch = std::max({rank_a, rank_b, size_t{2}}) - 2;
+    const int row = static_cast<int>(batch), inner = row + 1, column = row + 2;
+    const auto batch_letters = [&](size_t rank) {
+        const size_t own = rank > 2 ? rank - 2 : 0;
+        return counted(own, static_cast<int>(batch - own));
+    };
+    Product product{{a, b}, {batch_letters(rank_a), batch_letters(rank_b)}, counted(batch, 0)};
+    if (rank_a > 1) product.letters[0].push_back(row);
+    product.letters[0].push_back(inner);
+    product.letters[1].push_back(inner);
+    if (rank_b > 1) product.letters[1].push_back(column);
+    if (rank_a > 1) product.out.push_back(row);
+    if (rank_b > 1) product.out.push_back(column);
+    return product;
+}
+
+void matmul(Labelling& l, const TracedNode& node) {
+    const size_t a = node.inputs[0], b = node.inputs[1], out = node.outputs[0];
+    l.set(out, contract(l, matmul_of(l, a, b), l.shape(out)));
+}
+
+/// x [..., I] with weight [O, I] and bias [O]. Written out because most networks consist of it.
+void linear(Labelling& l, const TracedNode& node) {
+    auto x = l.labels(node.inputs[0]);
+    const size_t weight = node.inputs[1], out = node.outputs[0];
+    if (l.shape(weight).size() != 2) return freeze_inputs(l, node, "weight is no matrix");
+    const size_t last = x.shape.size() - 1;
+    l.separate(x, {last});
+    l.attach(weight, 1, l.alone(x, last), Role::input);
+    x.drop(last);
+    x.shape = l.shape(out);
+    const auto fresh = l.fresh_axis(x.shape[last]);
+    auto labels = l.attach(weight, 0, fresh, Role::output);
+    // A bias is not zero where something else than its own channels left.
+    const bool others_vanish = x.arrays.empty() || (x.vanishes && !l.is_tensor(node, 2));
+    x.vanishes = l.vanishes(weight) && others_vanish;
+    if (l.is_tensor(node, 2)) {
+        labels = l.attach(node.inputs[2], 0, labels, Role::output);
+        x.vanishes = x.vanishes && l.vanishes(node.inputs[2]);
+    }
+    if (labels) x.arrays.push_back({{last}, labels, {}});
+    l.set(out, std::move(x));
+}
+
+/// beta * input + alpha * (a @ b)
+void add_product(Labelling& l, const TracedNode& node) {
+    const auto& shape = l.shape(node.outputs[0]);
+    auto result = contract(l, matmul_of(l, node.inputs[1], node.inputs[2]), shape);
+    const auto bias = l.labels(node.inputs[0]);
+    for (size_t dim = 0; dim < bias.shape.size(); ++dim) l.mark(node.inputs[0], dim, Role::output);
+    const bool vanishes = result.vanishes && bias.vanishes;
+    result = l.broadcast({std::move(result), bias}, shape);
+    result.vanishes = vanishes;
+    l.set(node.outputs[0], std::move(result));
+}
+
+/// "bnc,bnc->bc" over tensors; repeated letters in one operand freeze.
+void einsum(Labelling& l, const TracedNode& node) {
+    const auto& equation = l.graph().values[node.inputs[0]].constant;
+    const auto& values = l.graph().values[node.inputs[1]].elements;
+    if (!equation || !equation->isString()) return freeze_inputs(l, node, "its equation is no constant");
+    std::vector<size_t> ranks;
+    ranks.reserve(values.size());
+    for (const size_t value : values) ranks.push_back(l.shape(value).size());
+    const auto parsed = parse_einsum(equation->toStringRef(), ranks);
+    if (std::any_of(parsed.operands.begin(), parsed.operands.end(), repeats))
+        return freeze_inputs(l, node, "takes a diagonal");
+    const Product product{values, parsed.operands, parsed.out};
+    l.set(node.outputs[0], contract(l, product, l.shape(node.outputs[0])));
+}
+
+/// bilinear(x1 [..., I], x2 [..., J], weight [O, I, J], bias [O])
+void bilinear(Labelling& l, const TracedNode& node) {
+    const auto& shape = l.shape(node.outputs[0]);
+    const size_t batch = shape.size() - 1;
+    const int i = static_cast<int>(batch), j = i + 1, o = i + 2;
+    Product product{{node.inputs[0], node.inputs[1], node.inputs[2]},
+                    {counted(batch, 0), counted(batch, 0), {o, i, j}},
+                    counted(batch, 0)};
+    product.letters[0].push_back(i);
+    product.letters[1].push_back(j);
+    product.out.push_back(o);
+    auto result = contract(l, product, shape);
+    if (l.is_tensor(node, 3)) {
+        auto labels = l.alone(result, batch);
+        l.attach(node.inputs[3], 0, labels, Role::output);
+    }
+    l.set(node.outputs[0], std::move(result));
+}
+
+/// outer(a, b)
+void outer(Labelling& l, const TracedNode& node) {
+    l.set(node.outputs[0],
+          contract(l, {{node.inputs[0], node.inputs[1]}, {{0}, {1}}, {0, 1}}, l.shape(node.outputs[0])));
+}
+
+}  // namespace
+
+void add_product_rules(RuleTable& rules) {
+    add_rules(rules, linear, {"linear"});
+    add_rules(rules, matmul, {"mm", "bmm", "matmul", "mv", "dot", "__matmul__", "inner_product"});
+    add_rules(rules, add_product, {"addmm", "baddbmm", "addmv"});
+    add_rules(rules, einsum, {"einsum"});
+    add_rules(rules, bilinear, {"bilinear"});
+    add_rules(rules, outer, {"outer", "ger"});
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,190 @@
+// Operators that move, merge, split or repeat axes.
+#include <algorithm>
+#include <numeric>
+
+#include "pruning/coupling/label_propagation.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr const char* kShapeNotConstant = "its arguments are not constants";
+
+void reshape(Labelling& l, const TracedNode& node) {
+    l.set(node.outputs[0], l.reshape(l.labels(node.inputs[0]), l.shape(node.outputs[0])));
+}
+
+/// Axes that grow from size 1 hold copies: how many there are follows the values they are combined with.
+void expand(Labelling& l, const TracedNode& node) {
+    const auto& x = l.labels(node.inputs[0]);
+    const auto& shape = l.shape(node.outputs[0]);
+    const size_t added = shape.size() - x.shape.size();
+    auto out = l.broadcast({x}, shape);
+    for (size_t axis = 0; axis < shape.size(); ++axis) {
+        const bool grown = shape[axis] > 1 && (axis < added || x.shape[axis - added] == 1);
+        if (auto labels = grown ? l.copies_axis(shape[axis]) : nullptr)
+            out.arrays.push_back({{axis}, labels, {}});
+    }
+    out.vanishes = x.vanishes;
+    l.set(node.outputs[0], std::move(out));
+}
+
+void reorder(Labelling& l, const TracedNode& node, const std::vector<size_t>& order) {
+    l.set(node.outputs[0], permuted(l.labels(node.inputs[0]), order));
+}
+
+void permute(Labelling& l, const TracedNode& node) {
+    const size_t rank = l.shape(node.inputs[0]).size();
+    const auto named = l.graph().integers(node.inputs[1]);
+    if (!named || named->size() != rank) return freeze_inputs(l, node, kShapeNotConstant);
+    std::vector<size_t> order;
+    for (const int64_t axis : *named) order.push_back(wrap_axis(axis, rank));
+    reorder(l, node, order);
+}
+
+void transpose(Labelling& l, const TracedNode& node) {
+    const size_t rank = l.shape(node.inputs[0]).size();
+    std::vector<size_t> order(rank);
+    std::iota(order.begin(), order.end(), size_t{0});
+    if (rank >= 2) {
+        const bool matrix = node.inputs.size() < 3;
+        const auto a = matrix ? rank - 2 : axis_argument(l, node, 1, rank);
+        const auto b = matrix ? rank - 1 : axis_argument(l, node, 2, rank);
+        if (!a || !b) return freeze_inputs(l, node, kShapeNotConstant);
+        std::swap(order[*a], order[*b]);
+    }
+    reorder(l, node, order);
+}
+
+void reverse_axes(Labelling& l, const TracedNode& node) {
+    std::vector<size_t> order(l.shape(node.inputs[0]).size());
+    std::iota(order.rbegin(), order.rend(), size_t{0});
+    reorder(l, node, order);
+}
+
+/// movedim(x, source, destination)
+void move_axes(Labelling& l, const TracedNode& node) {
+    const size_t rank = l.shape(node.inputs[0]).size();
+    const auto from = l.graph().integers(node.inputs[1]), to = l.graph().integers(node.inputs[2]);
+    if (!from || !to || from->size() != to->size()) return freeze_inputs(l, node, kShapeNotConstant);
+    std::vector<int64_t> order(rank, -1);
+    std::vector<bool> moved(rank);
+    for (size_t i = 0; i < from->size(); ++i) {
+        order[wrap_axis((*to)[i], rank)] = static_cast<int64_t>(wrap_axis((*from)[i], rank));
+        moved[wrap_axis((*from)[i], rank)] = true;
+    }
+    size_t next = 0;
+    for (auto& axis : order) {
+        while (next < rank && moved[next]) ++next;
+        if (axis < 0) axis = static_cast<int64_t>(next++);
+    }
+    reorder(l, node, {order.begin(), order.end()});
+}
+
+/// repeat(x, times per axis): the axis holds whole copies, one after the other.
+void repeat(Labelling& l, const TracedNode& node) {
+    auto x = l.labels(node.inputs[0]);
+    const auto& shape = l.shape(node.outputs[0]);
+    const size_t added = shape.size() - x.shape.size();
+    x.shape.insert(x.shape.begin(), added, 1);
+    for (auto& array : x.arrays)
+        for (auto& axis : array.axes) axis += added;
+    for (size_t axis = 0; axis < shape.size(); ++axis) {
+        if (x.shape[axis] == shape[axis]) continue;
+        std::vector<int64_t> picks(shape[axis]);
+        for (int64_t i = 0; i < shape[axis]; ++i) picks[i] = i % x.shape[axis];
+        const bool grown = x.shape[axis] == 1;
+        x = picked(x, axis, picks);
+        if (auto labels = grown ? l.copies_axis(shape[axis]) : nullptr)
+            x.arrays.push_back({{axis}, labels, {}});
+    }
+    l.set(node.outputs[0], std::move(x));
+}
+
+/// repeat_interleave(x, times, dim) with a number of times.
+void repeat_interleave(Labelling& l, const TracedNode& node) {
+    const auto& x = l.labels(node.inputs[0]);
+    const auto axis = axis_argument(l, node, 2, x.shape.size());
+    const int64_t times = l.graph().integer(node.inputs[1], 0);
+    if (!axis || times < 1) return freeze_inputs(l, node, kShapeNotConstant);
+    std::vector<int64_t> picks(x.shape[*axis] * times);
+    for (size_t i = 0; i < picks.size(); ++i) picks[i] = static_cast<int64_t>(i) / times;
+    l.set(node.outputs[0], picked(x, *axis, picks));
+}
+
+/// [N, C r r, H, W] -> [N, C, H r, W r]: the channels of a block of r * r leave together.
+void pixel_shuffle(Labelling& l, const TracedNode& node) {
+    auto x = l.labels(node.inputs[0]);
+    const int64_t factor = l.graph().integer(node.inputs[1], 0);
+    const size_t channel = x.shape.size() - 3, rows = x.shape.size() - 2, columns = x.shape.size() - 1;
+    l.fix_axis(x, rows, "is interleaved with channels");
+    l.fix_axis(x, columns, "is interleaved with channels");
+    l.join_blocks(l.alone(x, channel), factor * factor);
+    const int64_t channels = x.shape[channel] / (factor * factor);
+    std::vector<int64_t> picks(channels);
+    for (int64_t c = 0; c < channels; ++c) picks[c] = c * factor * factor;
+    if (channels == 1) l.fix_axis(x, channel, "the only channel of its axis");
+    x = picked(x, channel, picks);
+    x.shape = l.shape(node.outputs[0]);
+    l.set(node.outputs[0], std::move(x));
+}
+
+/// [N, C, H r, W r] -> [N, C r r, H, W]
+void pixel_unshuffle(Labelling& l, const TracedNode& node) {
+    auto x = l.labels(node.inputs[0]);
+    const int64_t factor = l.graph().integer(node.inputs[1], 0);
+    const size_t channel = x.shape.size() - 3;
+    for (size_t axis = channel + 1; axis < x.shape.size(); ++axis) l.fix_axis(x, axis, "becomes channels");
+    std::vector<int64_t> picks(x.shape[channel] * factor * factor);
+    for (size_t i = 0; i < picks.size(); ++i) picks[i] = static_cast<int64_t>(i) / (factor * factor);
+    x = picked(x, channel, picks);
+    x.shape = l.shape(node.outputs[0]);
+    l.set(node.outputs[0], std::move(x));
+}
+
+/// As the view [g, C/g], transpose and view back that it is.
+void channel_shuffle(Labelling& l, const TracedNode& node) {
+    auto x = l.labels(node.inputs[0]);
+    const int64_t groups = l.graph().integer(node.inputs[1], 1), size = x.shape[1] / groups;
+    l.join_periodic(l.alone(x, 1), size);
+    std::vector<int64_t> picks(x.shape[1]);
+    for (int64_t i = 0; i < x.shape[1]; ++i) picks[i] = (i % groups) * size + i / groups;
+    l.set(node.outputs[0], picked(x, 1, picks));
+}
+
+/// [N, C, H, W] -> [N, C k, L]: every channel becomes the k positions of its windows.
+void unfold_windows(Labelling& l, const TracedNode& node) {
+    auto x = l.labels(node.inputs[0]);
+    if (x.shape.size() != 4) return freeze_inputs(l, node, "no coupling rule for this form of the operator");
+    l.fix_axis(x, 2, "slides over this axis");
+    l.fix_axis(x, 3, "slides over this axis");
+    const auto& shape = l.shape(node.outputs[0]);
+    const int64_t positions = shape[1] / x.shape[1];
+    std::vector<int64_t> picks(shape[1]);
+    for (int64_t i = 0; i < shape[1]; ++i) picks[i] = i / positions;
+    x = picked(x, 1, picks);
+    x.shape = shape;
+    l.set(node.outputs[0], std::move(x));
+}
+
+}  // namespace
+
+void add_shape_rules(RuleTable& rules) {
+    add_rules(
+        rules, reshape,
+        {"view", "_unsafe_view", "reshape", "_reshape_alias", "flatten", "unflatten", "squeeze", "squeeze_",
+         "unsqueeze", "unsqueeze_", "view_as", "reshape_as", "ravel", "atleast_2d", "atleast_3d"});
+    add_rules(rules, expand, {"expand", "expand_as", "broadcast_to"});
+    add_rules(rules, permute, {"permute"});
+    add_rules(rules, transpose,
+              {"transpose", "transpose_", "t", "t_", "swapaxes", "swapdims", "mT", "adjoint"});
+    add_rules(rules, reverse_axes, {"numpy_T"});
+    add_rules(rules, move_axes, {"movedim", "moveaxis"});
+    add_rules(rules, repeat, {"repeat", "tile"});
+    add_rules(rules, repeat_interleave, {"repeat_interleave"});
+    add_rules(rules, pixel_shuffle, {"pixel_shuffle"});
+    add_rules(rules, pixel_unshuffle, {"pixel_unshuffle"});
+    add_rules(rules, channel_shuffle, {"channel_shuffle"});
+    add_rules(rules, unfold_windows, {"im2col"});
+}
+
+}  // namespace mtlprune

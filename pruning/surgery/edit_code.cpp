@@ -1,0 +1,112 @@
+#include <torch/csrc/jit/ir/constants.h>
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "pruning/surgery/code_edits.h"
+
+namespace mtlprune {
+namespace {
+
+namespace jit = torch::jit;
+
+/// Deletes what the edits left without a reader. LibTorch's own pass visits the whole network.
+class DeadCode {
+  public:
+    /// Call once `value` has lost a reader.
+    void check(jit::Value* value) { candidates_.insert(value->node()); }
+
+    void remove() {
+        while (!candidates_.empty()) {
+            auto* node = *candidates_.begin();
+            candidates_.erase(candidates_.begin());
+            if (!is_dead(*node)) continue;
+            for (auto* input : node->inputs()) check(input);
+            node->destroy();
+        }
+    }
+
+  private:
+    static bool is_dead(const jit::Node& node) {
+        if (node.kind() == c10::prim::Param || node.hasUses() || !node.blocks().empty()) return false;
+        const auto* schema = node.maybeSchema();
+        return !node.hasSideEffects() && (schema == nullptr || !schema->is_mutable());
+    }
+
+    std::unordered_set<jit::Node*> candidates_;
+};
+
+/// A new constant in front of `node`.
+jit::Value* constant_before(jit::Node* node, const c10::IValue& content) {
+    const jit::WithInsertPoint guard(node);
+    return node->owningGraph()->insertConstant(content);
+}
+
+/// `length`: of the list, where the argument is one.
+void change_number(jit::Node* node, size_t argument, int64_t element, const c10::IValue& number,
+                   size_t length) {
+    if (element < 0) {
+        node->replaceInput(argument, constant_before(node, number));
+        return;
+    }
+    auto* list = node->input(argument)->node();
+    // A list of its own, since others may read the same one.
+    const jit::WithInsertPoint guard(node);
+    auto& graph = *node->owningGraph();
+    if (list->kind() == c10::prim::Constant) {
+        auto numbers = jit::toIValue(list->output())->toIntVector();
+        numbers.at(element) = number.toInt();
+        node->replaceInput(argument, graph.insertConstant(numbers));
+        return;
+    }
+    std::vector<jit::Value*> elements(list->inputs().begin(), list->inputs().end());
+    if (list->kind() != c10::prim::ListConstruct) {
+        elements.clear();
+        for (size_t i = 0; i < length; ++i)
+            elements.push_back(
+                graph.insert(c10::aten::__getitem__, {list->output(), static_cast<int64_t>(i)}));
+    }
+    elements.at(element) = graph.insertConstant(number);
+    const auto type = list->output()->type()->expectRef<c10::ListType>().getElementType();
+    node->replaceInput(argument, graph.insertNode(graph.createList(type, elements))->output());
+}
+
+}  // namespace
+
+void edit_code(ScriptTrace& script, const TracedGraph& graph, const CodeEdits& edits) {
+    DeadCode dead;
+    // In order of execution, so that equal networks give equal files.
+    std::unordered_map<const jit::Node*, size_t> position;
+    for (size_t i = 0; i < script.nodes.size(); ++i) position.emplace(script.nodes[i], i);
+    for (const auto& decision : script.decisions) position.emplace(std::get<0>(decision), position.size());
+    std::vector<std::map<std::tuple<jit::Node*, size_t, int64_t>, c10::IValue>::const_iterator> order;
+    for (auto it = edits.numbers.begin(); it != edits.numbers.end(); ++it) order.push_back(it);
+    std::stable_sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
+        return position.at(std::get<0>(a->first)) < position.at(std::get<0>(b->first));
+    });
+    for (const auto& edit : order) {
+        const auto& [node, argument, element] = edit->first;
+        size_t length = 0;
+        if (element >= 0)
+            length = graph.integers(graph.nodes[position.at(node)].inputs[argument])
+                         .value_or(std::vector<int64_t>())
+                         .size();
+        dead.check(node->input(argument));
+        change_number(node, argument, element, edit->second, length);
+    }
+    for (const auto& [node, factor] : edits.query_factors) {
+        const jit::WithInsertPoint guard(node);
+        node->replaceInput(0, script.code->insert(c10::aten::mul, {node->input(0), factor}));
+    }
+    for (auto* value : script.constants) {
+        const auto edit = edits.tensors.find(value);
+        if (value == nullptr || edit == edits.tensors.end() || !value->hasUses()) continue;
+        const jit::WithInsertPoint guard(value->node());
+        value->replaceAllUsesWith(script.code->insertConstant(edit->second));
+        dead.check(value);
+    }
+    dead.remove();
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,40 @@
+// Proof that a pruned network computes what the original computes without the removed channels.
+#pragma once
+
+#include <torch/script.h>
+
+#include <string>
+#include <vector>
+
+#include "pruning/coupling/groups.h"
+#include "pruning/surgery/plan.h"
+
+namespace mtlprune {
+
+struct Verification {
+    /// Largest difference of the outputs relative to the largest output; infinite when they do not compare.
+    double error = 0;
+    std::string first_difference;  ///< the operator whose result differs first; empty when the error is
+                                   ///< within tolerance
+    bool passed() const { return first_difference.empty(); }
+};
+
+/// Runs `original` (which is changed: it is used up) with the plan's slices set to zero and `pruned` on the
+/// inputs. Normalisations across channels of which some left (layer and group norm) are computed over the
+/// channels that stay, independently of the surgery. Tolerance: 1e-4 for float32, 1e-9 for float64. Networks
+/// in float32 that exceed it are compared once more in float64, which tells rounding that a network amplifies
+/// from a wrong result; `error` is then that of float64.
+Verification verify(torch::jit::Module& original, const torch::jit::Module& pruned, const Plan& plan,
+                    const std::vector<torch::Tensor>& inputs, const CouplingOptions& options = {});
+
+/// Largest difference relative to the largest expected value; infinite when shapes differ or a value is not
+/// finite.
+double relative_error(const torch::Tensor& found, const torch::Tensor& expected);
+
+/// Real numbers in float64; others as they are.
+std::vector<torch::Tensor> in_double(std::vector<torch::Tensor> tensors);
+
+/// The largest relative error that rounding explains, by type.
+double verification_tolerance(const torch::Tensor& expected);
+
+}  // namespace mtlprune
