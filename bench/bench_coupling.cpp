@@ -25,9 +25,10 @@
 #include "base/atomic_file.h"
 #include "models/process_setup.h"
 #include "pruning/allocation/allocation.h"
-#include "pruning/criteria/weight_scores.h"
+#include "pruning/criteria/criterion.h"
 #include "pruning/graph/script_graph.h"
 #include "pruning/graph/script_network.h"
+#include "pruning/network/network.h"
 
 namespace mtlprune {
 namespace {
@@ -60,6 +61,10 @@ int64_t channels(const std::vector<Group>& groups) {
     int64_t total = 0;
     for (const auto& group : groups) total += group.channels;
     return total;
+}
+
+std::vector<torch::Tensor> l2_scores(const Coupling& coupling, const StoredTensors& tensors) {
+    return scores_without_data(*criteria().make("l2"), coupling.graph, coupling.groups, tensors).scores;
 }
 
 void describe(benchmark::State& state, const Coupling& coupling) {
@@ -95,7 +100,7 @@ void score_only(benchmark::State& state, const std::filesystem::path& path) {
     const auto coupling = couple(subject.module, subject.inputs);
     const auto tensors = stored_tensors(subject.module);
     for (auto _ : state) {
-        auto result = weight_scores(coupling.graph, coupling.groups, tensors);
+        auto result = l2_scores(coupling, tensors);
         benchmark::DoNotOptimize(result);
     }
     state.SetBytesProcessed(state.iterations() * 4 * cost_of(coupling.graph).parameters);
@@ -109,7 +114,7 @@ void surgery_only(benchmark::State& state, const std::filesystem::path& path) {
         {
             auto module = subject.module.deepcopy();
             const auto coupling = couple(module, subject.inputs);
-            const auto scores = weight_scores(coupling.graph, coupling.groups, stored_tensors(module)).scores;
+            const auto scores = l2_scores(coupling, stored_tensors(module));
             const auto plan = make_plan(coupling.groups, weaker_half(coupling, scores));
             state.ResumeTiming();
             apply_plan(module, coupling, plan);
@@ -151,7 +156,7 @@ void copy_limit(benchmark::State& state, const std::filesystem::path& path) {
     const auto subject = load(path);
     auto pruned = subject.module.deepcopy();
     const auto coupling = couple(pruned, subject.inputs);
-    const auto scores = weight_scores(coupling.graph, coupling.groups, stored_tensors(pruned)).scores;
+    const auto scores = l2_scores(coupling, stored_tensors(pruned));
     apply_plan(pruned, coupling, make_plan(coupling.groups, weaker_half(coupling, scores)));
     time_copies(state, subject, elements_of(pruned));
 }
@@ -191,7 +196,7 @@ std::vector<Lines> lines_to_read(const torch::jit::Module& module, const Plan& p
     for (const auto& item : module.named_parameters()) {
         auto stays = torch::ones(item.value.sizes(), torch::kBool);
         bool shrinks = false;
-        for (const auto& removal : plan.removed) {
+        for (const auto& removal : plan.slices) {
             if (removal.tensor != item.name) continue;
             stays.index_fill_(removal.dim, torch::tensor(removal.indices, torch::kInt64), 0);
             shrinks = true;
@@ -205,7 +210,7 @@ std::vector<Lines> lines_to_read(const torch::jit::Module& module, const Plan& p
 void read_limit(benchmark::State& state, const std::filesystem::path& path) {
     const auto subject = load(path);
     const auto coupling = couple(subject.module, subject.inputs);
-    const auto scores = weight_scores(coupling.graph, coupling.groups, stored_tensors(subject.module)).scores;
+    const auto scores = l2_scores(coupling, stored_tensors(subject.module));
     const auto lines =
         lines_to_read(subject.module, make_plan(coupling.groups, weaker_half(coupling, scores)));
     for (auto _ : state) {
@@ -234,7 +239,7 @@ void whole(benchmark::State& state, const std::filesystem::path& path) {
         auto module = subject.module.deepcopy();
         state.ResumeTiming();
         const auto coupling = couple(module, subject.inputs);
-        const auto scores = weight_scores(coupling.graph, coupling.groups, stored_tensors(module)).scores;
+        const auto scores = l2_scores(coupling, stored_tensors(module));
         apply_plan(module, coupling, make_plan(coupling.groups, weaker_half(coupling, scores)));
         state.PauseTiming();
         module = {};

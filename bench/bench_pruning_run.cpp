@@ -121,10 +121,9 @@ void dense_to_floor(benchmark::State& state, const Run& run, Method method) {
         if (method == Method::released) model->use(ConvolutionKernels::library);
         IterativePrunerOptions options;
         options.frequency = method == Method::removed ? 4 : 1;
-        options.filters_per_event = run.filters_per_event;
-        options.floor = run.floor;
-        options.mask = mask;
-        IterativePruner pruner(model, torch::zeros({1, 3, run.side, run.side}), make_criterion("cosprune"),
+        options.allocation = lowest_of_backbone(run.filters_per_event, run.floor);
+        options.edit = mask ? EditKind::mask : EditKind::remove;
+        IterativePruner pruner(model, torch::zeros({1, 3, run.side, run.side}), criteria().make("cosprune"),
                                options);
         const auto optimizer = make_optimizer(model->parameters(), default_optimizer(OptimizerKind::adamw));
         double macs = 0;

@@ -110,7 +110,8 @@ void cosprune_iteration(benchmark::State& state) {
     auto model = make_model(size);
     IterativePrunerOptions options;
     options.frequency = 1000000;  // no event within the measurement
-    IterativePruner pruner(model, torch::zeros({1, 3, size.side, size.side}), make_criterion("cosprune"),
+    options.allocation = lowest_of_backbone(100, 5);
+    IterativePruner pruner(model, torch::zeros({1, 3, size.side, size.side}), criteria().make("cosprune"),
                            options);
     const auto optimizer = make_optimizer(model->parameters(), default_optimizer(OptimizerKind::adamw));
     const auto batch = random_batch(size.prune_batch, size.side);

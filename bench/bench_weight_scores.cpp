@@ -3,7 +3,7 @@
 //   build/bin/bench_weight_scores --benchmark_repetitions=5
 //
 // `read` adds up the words of the weights as integers: the memory bandwidth that a single
-// pass can have. `sums` is the fused pass of pruning/criteria/weight_sums.h, `scores` all of weight_scores()
+// pass can have. `sums` is the fused pass of pruning/criteria/weight_sums.h, `scores` all of the criterion l2
 // on groups in which every layer produces the next one's input. Bytes per second count every weight once.
 // MTLPRUNE_BENCH_THREADS as in bench_training_iteration.
 #include <ATen/Parallel.h>
@@ -14,7 +14,7 @@
 #include <numeric>
 #include <string>
 
-#include "pruning/criteria/weight_scores.h"
+#include "pruning/criteria/criterion.h"
 #include "pruning/criteria/weight_sums.h"
 
 namespace mtlprune {
@@ -106,8 +106,13 @@ void sums(benchmark::State& state, const Network& network) {
 }
 
 void scores(benchmark::State& state, const Network& network) {
+    const Evidence::Structure structure(network.graph, network.groups);
+    std::vector<size_t> asked(network.groups.size());
+    std::iota(asked.begin(), asked.end(), size_t{0});
+    const auto criterion = criteria().make("l2");
     for (auto _ : state)
-        benchmark::DoNotOptimize(weight_scores(network.graph, network.groups, network.tensors));
+        benchmark::DoNotOptimize(
+            criterion->scores(Evidence(structure, network.groups, asked, network.tensors)));
     state.SetBytesProcessed(state.iterations() * network.bytes);
 }
 

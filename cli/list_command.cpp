@@ -21,9 +21,10 @@ int list_command(const Arguments& arguments) {
             options, arguments, values))
         return 0;
     std::cout << "criteria\n";
-    for (const auto& criterion : list_criteria())
-        std::cout << fmt::format("  {:16} needs {:28} fidelity {}\n  {:16} {}\n", criterion.name,
-                                 criterion.needs, criterion.fidelity, "", criterion.paper);
+    for (const auto& entry : criteria().entries())
+        std::cout << fmt::format("  {:16} {}\n{:19}needs {}{}{}\n{}", entry.key, entry.summary, "",
+                                 criteria().make(entry.key)->needs().text(), entry.paper.empty() ? "" : "; ",
+                                 entry.paper, options_text(entry, std::string(19, ' ')));
     std::cout << "\ndata sets\n";
     for (const auto& layout : dataset_layouts()) {
         auto form = layout.name + (layout.needs_folder ? "=DIR" : "");

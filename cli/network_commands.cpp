@@ -67,7 +67,7 @@ int prune_command(const Arguments& arguments) {
     po::options_description options("options");
     add_experiment_options(options);
     options.add_options()("criterion", po::value<std::vector<std::string>>()->multitoken(),
-                          "taylor, cosprune; default: the scale's");
+                          "names of mtlprune list, with options: taylor:window=false; default: the scale's");
     po::variables_map values;
     if (!parse("usage: mtlprune prune [OPTIONS]\n\nPrunes the dense network of a scale iteratively until "
                "every layer is at its floor\n"
@@ -79,7 +79,7 @@ int prune_command(const Arguments& arguments) {
     if (values.count("criterion") > 0) {
         const auto& named = values["criterion"].as<std::vector<std::string>>();
         criteria = {named.begin(), named.end()};
-        for (const auto& name : criteria) make_criterion(name);
+        for (const auto& name : criteria) mtlprune::criteria().make(name);
         experiment.prune.criteria = named;
         experiment.canonical["prune"]["criteria"] = named;
     }

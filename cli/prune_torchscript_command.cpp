@@ -6,10 +6,11 @@
 #include <sstream>
 
 #include "base/atomic_file.h"
+#include "base/enum_names.h"
 #include "base/json_reader.h"
 #include "cli/commands.h"
 #include "cli/script_input.h"
-#include "pruning/one_shot.h"
+#include "pruning/network/prune.h"
 
 namespace mtlprune::cli {
 namespace {
@@ -24,14 +25,11 @@ constexpr const char* kPruneTorchscriptUsage =
     "  mtlprune prune-torchscript net.pt --input 1x3x64x64 --scope global --budget macs=0.3 --ignore "
     "'head\\..*' --out small.pt";
 
-RankingScope scope_named(const std::string& name) {
-    const std::vector<std::string> names = {"local", "isomorphic", "owner", "global"};
-    const auto found = std::find(names.begin(), names.end(), name);
-    if (found == names.end())
-        throw Error("option", "--scope", "local, isomorphic, owner or global",
-                    "'" + name + "'" + did_you_mean(name, names));
-    return static_cast<RankingScope>(found - names.begin());
-}
+const EnumNames<RankingScope> kScopes = {{RankingScope::local, "local"},
+                                         {RankingScope::isomorphic, "isomorphic"},
+                                         {RankingScope::owner, "owner"},
+                                         {RankingScope::global, "global"}};
+const EnumNames<EditKind> kEdits = {{EditKind::remove, "remove"}, {EditKind::mask, "mask"}};
 
 double number_of(const std::string& option, const std::string& text) {
     size_t read = 0;
@@ -56,9 +54,17 @@ Budget budget_of(const std::string& text) {
             number_of("--budget", text.substr(equals + 1))};
 }
 
+/// Those that work without data.
+std::string criterion_names() {
+    std::string names;
+    for (const auto& entry : criteria().entries())
+        if (!criteria().make(entry.key)->needs().data()) names += (names.empty() ? "" : ", ") + entry.key;
+    return names;
+}
+
 AllocationOptions allocation_of(const po::variables_map& values) {
     AllocationOptions options;
-    options.scope = scope_named(values["scope"].as<std::string>());
+    options.scope = kScopes.value(values["scope"].as<std::string>(), "option --scope");
     options.budget.value = values["ratio"].as<double>();
     if (values.count("budget") > 0) {
         if (!values["ratio"].defaulted()) throw Error("options --ratio and --budget exclude each other");
@@ -87,7 +93,7 @@ nlohmann::json frozen_list(const std::vector<FrozenDimension>& frozen) {
     return list;
 }
 
-nlohmann::json summary(const OneShotReport& report) {
+nlohmann::json summary(const PruneReport& report) {
     const auto cost = [](const Cost& c) {
         return nlohmann::json{
             {"parameters", c.parameters}, {"macs", c.macs}, {"activation_bytes", c.activation_bytes}};
@@ -124,8 +130,12 @@ int prune_torchscript_command(const Arguments& arguments) {
         "JSON file to write: every slice that left, what is frozen and why");
     add_coupling_options(options);
     options.add_options()("criterion", po::value<std::string>()->default_value("l2"),
-                          "l1, l2, random, bn_scale, lamp or fpgm")(
-        "ratio", po::value<double>()->default_value(0.5), "share of the channels that leaves")(
+                          criterion_names() + "; with options: lamp:reduction=sum (mtlprune list says more)")(
+        "steps", po::value<int64_t>()->default_value(1),
+        "events on the way; scores are taken again before each")(
+        "edit", po::value<std::string>()->default_value("remove"),
+        "remove, or mask: set to zero, saves nothing")("ratio", po::value<double>()->default_value(0.5),
+                                                       "share of the channels that leaves")(
         "budget", po::value<std::string>(), "macs=SHARE or params=SHARE that may stay, instead of --ratio")(
         "scope", po::value<std::string>()->default_value("local"),
         "channels ranked against each other: local (per group), isomorphic, owner (shared backbone, each "
@@ -140,18 +150,21 @@ int prune_torchscript_command(const Arguments& arguments) {
     po::variables_map values;
     if (!parse(kPruneTorchscriptUsage, options, arguments, values, {"in"})) return 0;
 
-    OneShotOptions job;
+    PruneOptions job;
     job.coupling = read_coupling_options(values);
-    job.score.score = weight_score_named(values["criterion"].as<std::string>());
-    job.score.seed = values["seed"].as<uint64_t>();
     job.allocation = allocation_of(values);
+    job.steps = values["steps"].as<int64_t>();
+    job.edit = kEdits.value(values["edit"].as<std::string>(), "option --edit");
     job.verify = !values["no-verify"].as<bool>();
+    auto choice = parse_choice("criterion", values["criterion"].as<std::string>());
+    if (!values["seed"].defaulted()) choice.options["seed"] = values["seed"].as<uint64_t>();
     auto module = load_script(values["in"].as<std::string>());
     const auto inputs = example_inputs(module, input_texts(values));
-    const auto report = prune_once(module, inputs, job);
+    ScriptNetwork network(module, inputs);
+    const auto report = prune(network, criteria().make(choice), job);
     write_module(module, values["out"].as<std::string>());
     if (values.count("plan") > 0) {
-        auto plan = plan_to_json(report.plan);
+        auto plan = steps_to_json(report.steps);
         plan["frozen"] = frozen_list(report.frozen);
         write_file_atomically(values["plan"].as<std::string>(), plan.dump(1) + "\n");
     }

@@ -112,7 +112,7 @@ PruneRecipe read_prune(JsonReader reader) {
     PruneRecipe prune;
     prune.criteria = reader.get<std::vector<std::string>>("criteria", {"taylor", "cosprune"});
     for (const auto& criterion : prune.criteria)
-        make_criterion(criterion);  // throws when there is no such one
+        criteria().make(criterion);  // throws when there is no such one
     require_distinct(prune.criteria, reader.place() + ": criteria");
     prune.training = read_recipe(reader, 0);
     prune.frequency = reader.integer("frequency", 500, 1, kMany);
@@ -132,11 +132,11 @@ std::vector<RetrainTarget> read_targets(const nlohmann::json& list, const std::s
         RetrainTarget target;
         target.parameters_fraction = reader.number("parameters_fraction", 0.0, 0.0, 1.0);
         for (const auto& [criterion, event] : reader.get("events", std::map<std::string, int64_t>{})) {
-            make_criterion(criterion);
+            criteria().make(criterion);
             target.events.emplace_back(criterion, event);
         }
         for (const auto& [criterion, lr] : reader.get("lr", std::map<std::string, double>{})) {
-            make_criterion(criterion);
+            criteria().make(criterion);
             target.lr.emplace_back(criterion, lr);
         }
         reader.finish();

@@ -26,7 +26,8 @@ class PruneJob {
         model_ = load_model(context_.experiment.model, start);
         place(*model_, context_.device);
         pruner_ = std::make_unique<IterativePruner>(
-            model_, example(), make_criterion(context_.job.criterion, context_.experiment.fidelity),
+            model_, example(),
+            criteria().make(context_.job.criterion, context_.experiment.fidelity == Fidelity::as_released),
             options());
         for (const auto& item : model_->named_parameters()) names_.push_back(item.key());
         optimizer_ = make_optimizer(model_->parameters(), recipe_.training.optimizer);
@@ -63,8 +64,8 @@ class PruneJob {
     }
 
     IterativePrunerOptions options() const {
-        return {recipe_.frequency, recipe_.filters_per_event, recipe_.floor, context_.experiment.fidelity,
-                recipe_.removal == "mask"};
+        return {recipe_.frequency, lowest_of_backbone(recipe_.filters_per_event, recipe_.floor),
+                context_.experiment.fidelity, recipe_.removal == "mask" ? EditKind::mask : EditKind::remove};
     }
 
     int64_t event_count() const {

@@ -3,7 +3,7 @@
 
 #include <iostream>
 
-#include "pruning/one_shot.h"
+#include "pruning/network/prune.h"
 
 struct Net : torch::nn::Module {
     torch::nn::Conv2d stem{torch::nn::Conv2dOptions(3, 16, 3).padding(1)},
@@ -26,11 +26,11 @@ struct Net : torch::nn::Module {
 
 int main() {
     Net net;
-    mtlprune::OneShotOptions options;
+    mtlprune::ModuleNetwork network(net, [&](const auto& in) { return std::vector{net.forward(in[0])}; },
+                                    {torch::randn({1, 3, 32, 32})});
+    mtlprune::PruneOptions options;
     options.allocation.budget = {mtlprune::BudgetUnit::macs, 0.5};
-    const auto report = mtlprune::prune_once(
-        net, [&](const auto& in) { return std::vector{net.forward(in[0])}; }, {torch::randn({1, 3, 32, 32})},
-        options);
+    const auto report = mtlprune::prune(network, mtlprune::criteria().make("l2"), options);
 
     std::cout << net << "\n"
               << report.before.macs << " -> " << report.after.macs << " multiply-accumulates, "

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "base/error.h"
 #include "pruning/allocation/group_limits.h"
@@ -37,10 +38,12 @@ class Allocator {
             const auto own = limits_[scope.groups.front()].ratio;
             if (own || options_.budget.unit == BudgetUnit::channels)
                 take_ratio(scope, own.value_or(options_.budget.value));
+            else if (options_.budget.unit == BudgetUnit::count)
+                take_count(scope, std::llround(options_.budget.value));
             else
                 open.push_back(&scope);
         }
-        if (options_.budget.unit != BudgetUnit::channels) meet_budget(merged_steps(open));
+        if (is_cost(options_.budget.unit)) meet_budget(merged_steps(open));
         result_.before = cost_of(coupling_, channel_counts(groups_));
         result_.after = cost_of(coupling_, kept(taken_));
         fill_removed();
@@ -48,6 +51,16 @@ class Allocator {
     }
 
   private:
+    static bool is_cost(BudgetUnit unit) {
+        return unit == BudgetUnit::parameters || unit == BudgetUnit::macs;
+    }
+
+    /// As many as there are when they are fewer.
+    void take_count(const Scope& scope, int64_t count) {
+        const int64_t possible = static_cast<int64_t>(scope.steps.size());
+        for (int64_t i = 0; i < std::min(count, possible); ++i) ++taken_[scope.steps[i]];
+    }
+
     void take_ratio(const Scope& scope, double ratio) {
         const int64_t asked = scope.count_at(ratio), possible = static_cast<int64_t>(scope.steps.size());
         for (int64_t i = 0; i < std::min(asked, possible); ++i) ++taken_[scope.steps[i]];
@@ -128,6 +141,15 @@ Allocation allocate(const Coupling& coupling, const std::vector<Group>& groups,
     return Allocator(coupling, groups, scores, options).run();
 }
 
+std::vector<size_t> open_groups(const Coupling& coupling, const std::vector<Group>& groups,
+                                const AllocationOptions& options) {
+    const auto limits = group_limits(coupling, groups, options);
+    std::vector<size_t> open;
+    for (size_t g = 0; g < groups.size(); ++g)
+        if (!groups[g].frozen && !limits[g].is_ignored) open.push_back(g);
+    return open;
+}
+
 AllocationOptions at_step(const Coupling& coupling, const AllocationOptions& options, int64_t step,
                           int64_t steps) {
     if (step < 1 || step > steps)
@@ -136,7 +158,7 @@ AllocationOptions at_step(const Coupling& coupling, const AllocationOptions& opt
     if (step == steps) return scaled;
     const double share = static_cast<double>(step) / static_cast<double>(steps);
     for (auto& [pattern, ratio] : scaled.ratios) ratio *= share;
-    if (options.budget.unit == BudgetUnit::channels) {
+    if (options.budget.unit == BudgetUnit::channels || options.budget.unit == BudgetUnit::count) {
         scaled.budget.value *= share;
         return scaled;
     }

@@ -19,10 +19,11 @@ namespace mtlprune {
 /// and each task's head. global: all.
 enum class RankingScope { local, isomorphic, owner, global };
 
-enum class BudgetUnit { channels, parameters, macs };
+enum class BudgetUnit { channels, count, parameters, macs };
 
-/// channels: `value` in [0, 1) is the share of each scope's channels that leaves. parameters, macs: what may
-/// stay, as a share of the network that was coupled (up to 1) or as a number (above 1).
+/// channels: `value` in [0, 1) is the share of each scope's channels that leaves. count: how many of each
+/// scope's channels leave. parameters, macs: what may stay, as a share of the network that was coupled (up to
+/// 1) or as a number (above 1).
 struct Budget {
     BudgetUnit unit = BudgetUnit::channels;
     double value = 0.5;
@@ -40,8 +41,10 @@ struct AllocationOptions {
     /// Expression -> share of its channels that each matching group loses, ranked by itself and outside of
     /// the budget's scopes; the first that matches counts.
     std::vector<std::pair<std::string, double>> ratios;
+    std::vector<std::string> only;    ///< groups that may shrink; empty: all
     std::vector<std::string> ignore;  ///< groups that stay whole
     int64_t min_channels = 1;         ///< every group keeps at least this many (or all it has)
+    bool may_empty = false;           ///< min_channels may be 0: for masks, no layer can do without channels
     double max_ratio = 1.0;  ///< a group never loses more than this share of what it had when coupled
     /// Groups that lose channels keep a multiple of this, never under the two floors above.
     int64_t round_to = 1;
@@ -64,6 +67,10 @@ struct Allocation {
 /// parameters or MACs that cannot be met, saying what stops it.
 Allocation allocate(const Coupling& coupling, const std::vector<Group>& groups,
                     const std::vector<torch::Tensor>& scores, const AllocationOptions& options);
+
+/// Numbers of the groups that the options let shrink at all: those that need scores.
+std::vector<size_t> open_groups(const Coupling& coupling, const std::vector<Group>& groups,
+                                const AllocationOptions& options);
 
 /// The options for event `step` (from 1) of `steps`: the budget and the ratios after each event lie on a
 /// straight line from the network as coupled to what `options` asks for, which the last event gets exactly.

@@ -28,8 +28,8 @@ void check(const AllocationOptions& options) {
         require(ratio >= 0 && ratio < 1, "ratio of '" + pattern + "'", "a share in [0, 1)", ratio);
     require(options.max_ratio >= 0 && options.max_ratio <= 1, "maximum ratio", "a share in [0, 1]",
             options.max_ratio);
-    require(options.min_channels >= 1, "minimum of channels", "1 or more",
-            static_cast<double>(options.min_channels));
+    require(options.min_channels >= (options.may_empty ? 0 : 1), "minimum of channels",
+            options.may_empty ? "0 or more" : "1 or more", static_cast<double>(options.min_channels));
     require(options.round_to >= 1, "multiple to round to", "1 or more",
             static_cast<double>(options.round_to));
 }
@@ -93,6 +93,18 @@ void apply_ignored(std::vector<GroupLimit>& limits, const std::vector<Group>& gr
     }
 }
 
+void apply_only(std::vector<GroupLimit>& limits, const std::vector<Group>& groups,
+                const std::vector<std::string>& patterns) {
+    if (patterns.empty()) return;
+    std::vector<bool> chosen(groups.size());
+    for (const auto& text : patterns) {
+        Pattern pattern(text);
+        for (size_t g = 0; g < groups.size(); ++g) chosen[g] = pattern.matches(groups[g]) || chosen[g];
+        pattern.require_match(groups);
+    }
+    for (size_t g = 0; g < groups.size(); ++g) limits[g].is_ignored = limits[g].is_ignored || !chosen[g];
+}
+
 void apply_ratios(std::vector<GroupLimit>& limits, const std::vector<Group>& groups,
                   const std::vector<std::pair<std::string, double>>& ratios) {
     for (const auto& [text, ratio] : ratios) {
@@ -106,7 +118,8 @@ void apply_ratios(std::vector<GroupLimit>& limits, const std::vector<Group>& gro
 int64_t floor_of(const GroupLimit& limit, const AllocationOptions& options) {
     // The product is rounded before it is cut: 10 * 0.7 is a little less than 7.
     const auto most = static_cast<int64_t>(options.max_ratio * static_cast<double>(limit.original) + 1e-9);
-    const int64_t floor = std::max({options.min_channels, limit.original - most, int64_t{1}});
+    const int64_t floor =
+        std::max({options.min_channels, limit.original - most, options.may_empty ? int64_t{0} : int64_t{1}});
     return std::min(floor, limit.channels);
 }
 
@@ -129,6 +142,7 @@ std::vector<GroupLimit> group_limits(const Coupling& coupling, const std::vector
     std::vector<GroupLimit> limits;
     for (size_t g = 0; g < groups.size(); ++g)
         limits.push_back({groups[g].channels, coupling.groups[g].channels, 0, false, {}});
+    apply_only(limits, groups, options.only);
     apply_ignored(limits, groups, options.ignore);
     apply_ratios(limits, groups, options.ratios);
     for (size_t g = 0; g < groups.size(); ++g) {

@@ -76,27 +76,65 @@ torch::Tensor mean_pairwise_cosine(const torch::Tensor& gram) {
     return (cosines * upper).sum({1, 2}) / (static_cast<double>(tasks * (tasks - 1)) / 2.0);
 }
 
-void CosPruneCriterion::observe(const std::vector<GroupObservation>& groups) {
-    torch::NoGradGuard no_grad;
-    std::vector<torch::Tensor> contributions;
-    for (const auto& group : groups) {
-        torch::Tensor gram;
-        for (const auto& producer : group.producers) {
-            if (producer.weight_gradients.size() < 2)
-                throw Error("criterion cosprune", group.group, "gradients of at least 2 tasks",
-                            std::to_string(producer.weight_gradients.size()));
-            const auto term = task_gram(producer.weight_gradients);
-            gram = gram.defined() ? gram + term : term;
-        }
-        contributions.push_back(mean_pairwise_cosine(gram));
-    }
-    mean_.add(contributions);
-}
+namespace {
 
-std::map<std::string, torch::Tensor> CosPruneCriterion::state() const {
-    std::map<std::string, torch::Tensor> state;
-    mean_.save(state);
-    return state;
+/// Score = mean over mini-batches since the last event of the mean over task pairs of cos(dL_i/dW_c,
+/// dL_j/dW_c); weights only, biases not. Filters on which tasks conflict most (most negative) go first. A
+/// zero gradient gives cosine 0. The gradients of a group's producers are concatenated.
+class CosPrune : public Criterion {
+  public:
+    Needs needs() const override { return {.task_gradients = true}; }
+
+    void observe(const Evidence& batch) override {
+        const torch::NoGradGuard no_grad;
+        std::vector<torch::Tensor> contributions;
+        for (const size_t number : batch.asked())
+            contributions.push_back(mean_pairwise_cosine(gram(batch, batch.groups()[number])));
+        mean_.add(contributions);
+    }
+
+    Scores scores(const Evidence& now) const override { return mean_.mean("cosprune", now); }
+    void after_event(const std::vector<torch::Tensor>&) override { mean_.reset(); }
+
+    std::map<std::string, torch::Tensor> state() const override {
+        std::map<std::string, torch::Tensor> state;
+        mean_.save(state);
+        return state;
+    }
+    void load_state(const std::map<std::string, torch::Tensor>& state) override { mean_.load(state); }
+
+  private:
+    static torch::Tensor gram(const Evidence& batch, const Group& group) {
+        torch::Tensor sum;
+        for (const auto& member : group.members) {
+            if (member.role != Role::output || member.is_buffer) continue;
+            const auto found = batch.task_gradients.find(member.tensor);
+            if (found == batch.task_gradients.end() || found->second.front().dim() < 2) continue;
+            if (found->second.size() < 2)
+                throw Error("criterion cosprune", group.name, "gradients of at least 2 tasks",
+                            std::to_string(found->second.size()));
+            std::vector<torch::Tensor> rows;
+            for (const auto& gradient : found->second) rows.push_back(Evidence::rows(member, gradient));
+            const auto term = task_gram(rows);
+            sum = sum.defined() ? sum + term : term;
+        }
+        if (!sum.defined())
+            throw Error("criterion cosprune", group.name, "per-task gradients of its producers' weights",
+                        "none");
+        return sum;
+    }
+
+    ScoreMean mean_;
+};
+
+}  // namespace
+
+Registry<Criterion>::Entry cosprune_criterion() {
+    return {{.key = "cosprune",
+             .summary =
+                 "mean cosine between the tasks' gradients of a filter: where tasks conflict, channels leave",
+             .paper = "Garg, Zhang, Guan, Structured Pruning for Multi-Task Deep Neural Networks, 2023"},
+            [](const nlohmann::json&) { return std::make_unique<CosPrune>(); }};
 }
 
 }  // namespace mtlprune

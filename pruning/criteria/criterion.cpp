@@ -1,11 +1,44 @@
 #include "pruning/criteria/criterion.h"
 
 #include "base/error.h"
-#include "base/json_reader.h"
-#include "pruning/criteria/cosprune.h"
-#include "pruning/criteria/taylor.h"
+
+// One line per criterion; `name` is defined in a file of its own as `Registry<Criterion>::Entry
+// name_criterion()`.
+#define MTLPRUNE_CRITERIA(ENTRY) \
+    ENTRY(random)                \
+    ENTRY(l1)                    \
+    ENTRY(l2)                    \
+    ENTRY(bn_scale)              \
+    ENTRY(lamp)                  \
+    ENTRY(fpgm)                  \
+    ENTRY(taylor)                \
+    ENTRY(cosprune)
 
 namespace mtlprune {
+
+#define MTLPRUNE_DECLARE(name) Registry<Criterion>::Entry name##_criterion();
+MTLPRUNE_CRITERIA(MTLPRUNE_DECLARE)
+#undef MTLPRUNE_DECLARE
+
+Registry<Criterion>& criteria() {
+    static Registry<Criterion> all = [] {
+        Registry<Criterion> registry("criterion");
+#define MTLPRUNE_ADD(name) registry.add(name##_criterion());
+        MTLPRUNE_CRITERIA(MTLPRUNE_ADD)
+#undef MTLPRUNE_ADD
+        return registry;
+    }();
+    return all;
+}
+
+Scores scores_without_data(const Criterion& criterion, const TracedGraph& graph,
+                           const std::vector<Group>& groups, const StoredTensors& tensors) {
+    const Evidence::Structure structure(graph, groups);
+    std::vector<size_t> asked;
+    for (size_t g = 0; g < groups.size(); ++g)
+        if (!groups[g].frozen) asked.push_back(g);
+    return criterion.scores(Evidence(structure, groups, asked, tensors));
+}
 
 void ScoreMean::add(const std::vector<torch::Tensor>& contributions) {
     if (sums_.empty())
@@ -15,12 +48,13 @@ void ScoreMean::add(const std::vector<torch::Tensor>& contributions) {
     ++count_;
 }
 
-std::vector<torch::Tensor> ScoreMean::mean(const std::string& criterion) const {
+Scores ScoreMean::mean(const std::string& criterion, const Evidence& now) const {
     if (count_ == 0)
         throw Error("criterion " + criterion, "scores", "at least one observed mini-batch", "none");
-    std::vector<torch::Tensor> result;
-    result.reserve(sums_.size());
-    for (const auto& sum : sums_) result.push_back(sum / static_cast<double>(count_));
+    Scores result;
+    result.scores.assign(now.groups().size(), torch::empty({0}, torch::kDouble));
+    for (size_t i = 0; i < now.asked().size(); ++i)
+        result.scores[now.asked()[i]] = sums_.at(i) / static_cast<double>(count_);
     return result;
 }
 
@@ -44,21 +78,6 @@ void ScoreMean::load(const std::map<std::string, torch::Tensor>& state) {
     count_ = state.at("count").item<int64_t>();
     for (size_t g = 0; state.count("sum." + std::to_string(g)) > 0; ++g)
         sums_.push_back(state.at("sum." + std::to_string(g)).clone());
-}
-
-std::unique_ptr<Criterion> make_criterion(const std::string& name, Fidelity fidelity) {
-    if (name == "taylor") return std::make_unique<TaylorCriterion>(TaylorOptions::of(fidelity));
-    if (name == "cosprune") return std::make_unique<CosPruneCriterion>();
-    std::vector<std::string> names;
-    for (const auto& criterion : list_criteria()) names.push_back(criterion.name);
-    throw Error("criterion", "name", "one of taylor, cosprune", "'" + name + "'" + did_you_mean(name, names));
-}
-
-std::vector<CriterionDescription> list_criteria() {
-    return {
-        {"taylor", "labels, gradients", "Molchanov et al., CVPR 2019 (gate form)", "corrected, as_released"},
-        {"cosprune", "labels, per-task gradients", "Garg, Zhang, Guan, 2023",
-         "corrected and as_released coincide"}};
 }
 
 }  // namespace mtlprune

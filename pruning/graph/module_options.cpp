@@ -132,7 +132,7 @@ void refresh_one(torch::nn::Module& module, const std::vector<int64_t>* removed_
 
 void refresh_options(torch::nn::Module& module, const Plan& plan) {
     Rows rows;
-    for (const auto& removal : plan.removed)
+    for (const auto& removal : plan.slices)
         if (removal.dim == 0) rows[removal.tensor] = &removal.indices;
     const auto removed_from = [&](const std::string& tensor) {
         const auto found = rows.find(tensor);

@@ -4,34 +4,32 @@
 
 #include <torch/optim/optimizer.h>
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "models/multi_task_model.h"
-#include "pruning/coupling/groups.h"
-#include "pruning/criteria/criterion.h"
+#include "pruning/network/network.h"
+#include "pruning/network/pruner.h"
 #include "training/task_gradients.h"
 
 namespace mtlprune {
 
 struct IterativePrunerOptions {
     int64_t frequency = 500;
-    int64_t filters_per_event = 100;
-    int64_t floor = 5;  ///< least channels per group; 0 is possible with masks only
+    AllocationOptions allocation;  ///< of every event
     Fidelity fidelity = Fidelity::corrected;
-    bool mask = false;  ///< multiply by 0/1 gates instead of removing (what the released code does)
+    /// mask: multiply by 0/1 gates instead of removing (what the released code does).
+    EditKind edit = EditKind::remove;
 };
 
-/// What one event removed.
-struct PruneEvent {
-    std::vector<std::vector<int64_t>> removed;  ///< per group, indices in the dense network
-    std::vector<int64_t> widths;                ///< per group, after the event
-    std::vector<double> mean_scores;            ///< per group, over the channels alive before the event
-};
+/// The main paper's event: the `filters` lowest of all channels of the shared backbone leave, every group
+/// keeps `floor` (0 is possible with masks only).
+AllocationOptions lowest_of_backbone(int64_t filters, int64_t floor);
 
-/// Wraps the backbone's groups of a model. One call of `step` is one mini-batch of training without the
-/// optimiser step.
+/// Wraps the groups of a model that `options.allocation` lets shrink. One call of `step` is one mini-batch of
+/// training without the optimiser step.
 class IterativePruner {
   public:
     /// `example` [1,3,H,W] is traced to find the coupled channels.
@@ -41,7 +39,7 @@ class IterativePruner {
     /// True when the next step ends a window: it prunes (unless finished).
     bool due() const { return (iteration_ + 1) % options_.frequency == 0; }
     /// Every group is at its floor.
-    bool finished() const;
+    bool finished() const { return pruner_.finished(); }
 
     /// Forward, gradients, observation, pruning when due (before the weight update, as in the paper); leaves
     /// gradients in .grad. `optimizer` (may be null) has its state sliced with the parameters. Returns the
@@ -51,12 +49,13 @@ class IterativePruner {
     /// Events so far, oldest first.
     const std::vector<PruneEvent>& events() const { return events_; }
     int64_t iteration() const { return iteration_; }
-    std::vector<int64_t> widths() const;
+    std::vector<int64_t> widths() const { return pruner_.widths(); }
     /// Gates [C_l] of 0/1 in mask mode, else null: what the model's forward needs.
-    const std::vector<torch::Tensor>* gates() const { return options_.mask ? &gates_ : nullptr; }
-    const std::vector<Group>& groups() const { return groups_; }
+    const std::vector<torch::Tensor>* gates() const { return is_mask() ? &gates_ : nullptr; }
+    /// The groups that may shrink.
+    std::vector<Group> groups() const;
     /// Per group, the scores [C] that the latest event ranked (present channels before it).
-    const std::vector<torch::Tensor>& last_scores() const { return last_scores_; }
+    const std::vector<torch::Tensor>& last_scores() const { return pruner_.last_scores(); }
 
     /// Replaces the selection of the next event (tests of released trajectories): indices in the dense
     /// network.
@@ -69,26 +68,24 @@ class IterativePruner {
     void load_state(const std::map<std::string, torch::Tensor>& state);
 
   private:
-    struct Selection {
-        std::vector<std::vector<int64_t>> removed;  ///< per group, present indices
-        std::vector<torch::Tensor> kept;            ///< per group, present indices, int64
-    };
-    std::vector<GroupObservation> observations(const std::vector<std::vector<torch::Tensor>>& per_task,
-                                               const std::vector<torch::Tensor>& total) const;
-    Selection select() const;
-    Selection forced_selection() const;
-    void record(const Selection& selection);
-    void remove(const Selection& selection, torch::optim::Optimizer* optimizer);
-    torch::Tensor alive(size_t group) const;
+    bool is_mask() const { return options_.edit == EditKind::mask; }
+    /// `per_task` and `total` in the order of the backbone's parameters, gates after them.
+    void observe(const std::vector<std::vector<torch::Tensor>>& per_task,
+                 const std::vector<torch::Tensor>& total);
+    /// The gates' part of a list of gradients, per group as it is now.
+    std::vector<torch::Tensor> gate_gradients(const std::vector<torch::Tensor>& gradients) const;
+    PruneEvent choose();
+    void close_gates(const PruneEvent& event);
+    void carry_out(const PruneEvent& event, torch::optim::Optimizer* optimizer);
 
     MultiTaskModel model_;
-    std::unique_ptr<Criterion> criterion_;
     IterativePrunerOptions options_;
-    std::vector<Group> groups_;
+    ModuleNetwork network_;
+    Pruner pruner_;
+    StoredTensors tensors_;
+    std::vector<std::string> backbone_names_;  ///< in the order of TaskGradients' lists
     std::vector<torch::Tensor> gates_;  ///< one per group; empty unless masks or the criterion need them
-    std::vector<torch::Tensor> original_index_;  ///< per group, int64 [C]: present channel -> dense network
     std::vector<PruneEvent> events_;
-    std::vector<torch::Tensor> last_scores_;
     std::vector<std::vector<int64_t>> forced_;
     int64_t iteration_ = 0;
 };

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <map>
 
+#include "base/enum_names.h"
 #include "base/error.h"
 #include "base/json_reader.h"
 
@@ -13,7 +14,8 @@ namespace {
 
 using Place = std::pair<std::string, int64_t>;  ///< tensor and dimension
 
-std::vector<int64_t> checked_channels(const Group& group, std::vector<int64_t> channels) {
+std::vector<int64_t> checked_channels(const Group& group, std::vector<int64_t> channels,
+                                      bool must_leave_some) {
     std::sort(channels.begin(), channels.end());
     if (channels.empty()) return channels;
     if (group.frozen)
@@ -23,7 +25,7 @@ std::vector<int64_t> checked_channels(const Group& group, std::vector<int64_t> c
                     std::to_string(channels.front() < 0 ? channels.front() : channels.back()));
     if (const auto twice = std::adjacent_find(channels.begin(), channels.end()); twice != channels.end())
         throw Error("plan", group.name, "every channel once", fmt::format("channel {} twice", *twice));
-    if (static_cast<int64_t>(channels.size()) == group.channels)
+    if (must_leave_some && static_cast<int64_t>(channels.size()) == group.channels)
         throw Error("plan", group.name, "at least one channel left",
                     fmt::format("all {} removed", group.channels));
     return channels;
@@ -46,19 +48,20 @@ std::vector<int64_t> ascending(JsonReader& reader, const std::string& key) {
 
 }  // namespace
 
-Plan make_plan(const std::vector<Group>& groups, const std::vector<std::vector<int64_t>>& removed) {
+Plan make_plan(const std::vector<Group>& groups, const std::vector<std::vector<int64_t>>& removed,
+               EditKind edit) {
     if (removed.size() != groups.size())
         throw Error("plan", "removed channels", fmt::format("{} lists, one per group", groups.size()),
                     std::to_string(removed.size()));
-    Plan plan;
+    Plan plan{edit, {}, {}};
     std::map<Place, size_t> position;
     for (size_t g = 0; g < groups.size(); ++g) {
-        auto channels = checked_channels(groups[g], removed[g]);
+        auto channels = checked_channels(groups[g], removed[g], edit == EditKind::remove);
         if (channels.empty()) continue;
         for (const auto& member : groups[g].members) {
-            const auto [it, is_new] = position.emplace(Place(member.tensor, member.dim), plan.removed.size());
-            if (is_new) plan.removed.push_back({member.tensor, member.dim, {}});
-            auto& indices = plan.removed[it->second].indices;
+            const auto [it, is_new] = position.emplace(Place(member.tensor, member.dim), plan.slices.size());
+            if (is_new) plan.slices.push_back({member.tensor, member.dim, {}});
+            auto& indices = plan.slices[it->second].indices;
             for (const int64_t channel : channels) {
                 const auto slices = member.channel(channel);
                 indices.insert(indices.end(), slices.begin(), slices.end());
@@ -66,13 +69,13 @@ Plan make_plan(const std::vector<Group>& groups, const std::vector<std::vector<i
         }
         plan.groups.push_back({groups[g].name, std::move(channels)});
     }
-    for (auto& removal : plan.removed) std::sort(removal.indices.begin(), removal.indices.end());
+    for (auto& removal : plan.slices) std::sort(removal.indices.begin(), removal.indices.end());
     return plan;
 }
 
 void remove_channels(std::vector<Group>& groups, const Plan& plan) {
-    std::map<Place, const Removal*> removals;
-    for (const auto& removal : plan.removed) removals[{removal.tensor, removal.dim}] = &removal;
+    std::map<Place, const Slices*> removals;
+    for (const auto& removal : plan.slices) removals[{removal.tensor, removal.dim}] = &removal;
     for (auto& group : groups) {
         for (auto& member : group.members) {
             const auto found = removals.find({member.tensor, member.dim});
@@ -80,7 +83,7 @@ void remove_channels(std::vector<Group>& groups, const Plan& plan) {
             std::vector<int64_t> kept;
             for (const int64_t index : member.indices)
                 if (const int64_t below = shift(found->second->indices, index); below >= 0)
-                    kept.push_back(index - below);
+                    kept.push_back(plan.edit == EditKind::remove ? index - below : index);
             member.indices = std::move(kept);
         }
         group.channels =
@@ -88,24 +91,41 @@ void remove_channels(std::vector<Group>& groups, const Plan& plan) {
     }
 }
 
+void keep_channels(Group& group, const std::vector<int64_t>& channels) {
+    for (auto& member : group.members) {
+        std::vector<int64_t> kept;
+        for (const int64_t channel : channels) {
+            const auto slices = member.channel(channel);
+            kept.insert(kept.end(), slices.begin(), slices.end());
+        }
+        member.indices = std::move(kept);
+    }
+    group.channels = static_cast<int64_t>(channels.size());
+}
+
+namespace {
+const EnumNames<EditKind> kEditNames = {{EditKind::remove, "remove"}, {EditKind::mask, "mask"}};
+}  // namespace
+
 nlohmann::json plan_to_json(const Plan& plan) {
-    auto removed = nlohmann::json::array();
-    for (const auto& removal : plan.removed)
-        removed.push_back({{"tensor", removal.tensor}, {"dim", removal.dim}, {"indices", removal.indices}});
+    auto slices = nlohmann::json::array();
+    for (const auto& removal : plan.slices)
+        slices.push_back({{"tensor", removal.tensor}, {"dim", removal.dim}, {"indices", removal.indices}});
     auto groups = nlohmann::json::array();
     for (const auto& group : plan.groups)
         groups.push_back({{"group", group.group}, {"channels", group.channels}});
-    return {{"removed", removed}, {"groups", groups}};
+    return {{"edit", kEditNames.name(plan.edit)}, {"slices", slices}, {"groups", groups}};
 }
 
 Plan plan_from_json(const nlohmann::json& json, const std::string& place) {
     Plan plan;
     JsonReader reader(json, place);
+    plan.edit = kEditNames.value(reader.require<std::string>("edit"), place + ": edit");
     size_t i = 0;
-    for (const auto& item : reader.require<std::vector<nlohmann::json>>("removed")) {
-        JsonReader removal(item, fmt::format("{}: removed[{}]", place, i++));
-        plan.removed.push_back({removal.require<std::string>("tensor"), removal.require<int64_t>("dim"), {}});
-        plan.removed.back().indices = ascending(removal, "indices");
+    for (const auto& item : reader.require<std::vector<nlohmann::json>>("slices")) {
+        JsonReader removal(item, fmt::format("{}: slices[{}]", place, i++));
+        plan.slices.push_back({removal.require<std::string>("tensor"), removal.require<int64_t>("dim"), {}});
+        plan.slices.back().indices = ascending(removal, "indices");
         removal.finish();
     }
     i = 0;
@@ -117,6 +137,20 @@ Plan plan_from_json(const nlohmann::json& json, const std::string& place) {
     }
     reader.finish();
     return plan;
+}
+
+nlohmann::json steps_to_json(const std::vector<Plan>& steps) {
+    auto list = nlohmann::json::array();
+    for (const auto& step : steps) list.push_back(plan_to_json(step));
+    return {{"steps", list}};
+}
+
+std::vector<Plan> steps_from_json(const nlohmann::json& json, const std::string& place) {
+    std::vector<Plan> steps;
+    JsonReader reader(json, place);
+    for (const auto& step : reader.require<std::vector<nlohmann::json>>("steps"))
+        steps.push_back(plan_from_json(step, fmt::format("{}: steps[{}]", place, steps.size())));
+    return steps;
 }
 
 }  // namespace mtlprune

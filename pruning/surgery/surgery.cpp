@@ -23,11 +23,11 @@ NamedTensors tensors_of(const torch::nn::Module& module) {
     return tensors;
 }
 
-std::string place_of(const Removal& removal) {
+std::string place_of(const Slices& removal) {
     return fmt::format("{} dim {}", removal.tensor, removal.dim);
 }
 
-void check_indices(const Removal& removal, int64_t size) {
+void check_indices(const Slices& removal, int64_t size) {
     for (size_t i = 0; i < removal.indices.size(); ++i)
         if (removal.indices[i] < 0 || removal.indices[i] >= size ||
             (i > 0 && removal.indices[i] <= removal.indices[i - 1]))
@@ -39,7 +39,7 @@ void check_indices(const Removal& removal, int64_t size) {
 }
 
 /// Without branches, which random channels would make the processor mispredict.
-std::vector<int64_t> kept_indices(const Removal& removal, int64_t size) {
+std::vector<int64_t> kept_indices(const Slices& removal, int64_t size) {
     std::vector<uint8_t> leaves(size);
     for (const int64_t index : removal.indices) leaves[index] = 1;
     std::vector<int64_t> kept(size);
@@ -65,7 +65,7 @@ class CutFinder {
     explicit CutFinder(const NamedTensors& tensors) : tensors_(tensors) {}
 
     std::vector<Cut> find(const Plan& plan) {
-        for (const auto& removal : plan.removed) add(removal, cut_of(removal.tensor));
+        for (const auto& removal : plan.slices) add(removal, cut_of(removal.tensor));
         return std::move(cuts_);
     }
 
@@ -76,7 +76,7 @@ class CutFinder {
         return cuts_[it->second];
     }
 
-    void add(const Removal& removal, Cut& cut) {
+    void add(const Slices& removal, Cut& cut) {
         if (removal.dim < 0 || removal.dim >= cut.tensor.dim())
             throw Error("surgery", place_of(removal), fmt::format("a dimension below {}", cut.tensor.dim()),
                         "none");
@@ -88,7 +88,7 @@ class CutFinder {
     }
 
     /// Members of a group follow each other and mostly lose the same indices.
-    const std::vector<int64_t>& kept(const Removal& removal, int64_t size) {
+    const std::vector<int64_t>& kept(const Slices& removal, int64_t size) {
         if (last_ == nullptr || size != last_size_ || removal.indices != last_->indices) {
             check_indices(removal, size);
             last_kept_ = kept_indices(removal, size);
@@ -101,7 +101,7 @@ class CutFinder {
     const NamedTensors& tensors_;
     std::vector<Cut> cuts_;
     std::unordered_map<std::string_view, size_t> place_;
-    const Removal* last_ = nullptr;
+    const Slices* last_ = nullptr;
     int64_t last_size_ = 0;
     std::vector<int64_t> last_kept_;
 };
@@ -144,7 +144,7 @@ void remove_slices(const NamedTensors& tensors, const Plan& plan, const OnSlice&
 void zero_slices(const NamedTensors& tensors, const Plan& plan) {
     const torch::NoGradGuard no_grad;
     CutFinder(tensors).find(plan);  // checks it
-    for (const auto& removal : plan.removed) {
+    for (const auto& removal : plan.slices) {
         if (tensors.parameters.count(removal.tensor) == 0 || is_direction(tensors, removal.tensor)) continue;
         const auto& tensor = tensors.at(removal.tensor);
         tensor.index_fill_(removal.dim, torch::tensor(removal.indices, torch::kInt64).to(tensor.device()), 0);

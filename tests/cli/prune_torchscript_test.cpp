@@ -63,7 +63,7 @@ TEST_F(PruneTorchscript, PrunesTheFileAndSaysWhatItDid) {
     const auto plan = nlohmann::json::parse(read_file(folder_ / "plan.json"));
     auto zeroed = torch::jit::load((folder_ / "net.pt").string());
     const torch::NoGradGuard no_grad;
-    for (const auto& removal : plan["removed"])
+    for (const auto& removal : plan["steps"][0]["slices"])
         zeroed.attr(removal["tensor"].get<std::string>())
             .toTensor()
             .index_fill_(removal["dim"].get<int64_t>(),

@@ -37,7 +37,7 @@ std::string failure_of(const toy::SourceNetwork& network, toy::Form form, uint64
     const auto choice = [&](const std::vector<Group>& groups, const toy::TensorMap&) {
         return toy::random_removal(groups, seed);
     };
-    // Numbers in C++ code (groups, the outer size of a view) cannot follow; prune_once restores such a
+    // Numbers in C++ code (groups, the outer size of a view) cannot follow; prune() restores such a
     // module.
     const auto unless_refused = [&](const std::string& failure) {
         if (form != toy::Form::cpp) return failure;
@@ -46,7 +46,7 @@ std::string failure_of(const toy::SourceNetwork& network, toy::Form form, uint64
     };
     try {
         const auto outcome = toy::prune_and_compare(network, form, torch::kFloat64, choice);
-        pruned = !outcome.plan.removed.empty();
+        pruned = !outcome.plan.slices.empty();
         if (!(outcome.error < 1e-10)) return unless_refused(fmt::format("relative error {}", outcome.error));
         if (seed % 8 == 0 &&
             toy::prune_and_compare(network, form, torch::kFloat64, choice).plan != outcome.plan)

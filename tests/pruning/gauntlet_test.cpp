@@ -49,7 +49,7 @@ void check(const SourceNetwork& network, Form form, const Precision& precision) 
         const auto outcome = toy::prune_and_compare(network, form, precision.type, toy::weaker_half);
         auto expected = network;
         if (may_refuse) expected.after.clear();
-        // A size that C++ code reads is a number in its trace: only the comparison that prune_once makes
+        // A size that C++ code reads is a number in its trace: only the comparison that prune() makes
         // tells.
         if (may_refuse && !(outcome.error < precision.tolerance)) return expect_refusal(network, precision);
         expect_right(expected, toy::name_of(form), outcome, precision.tolerance);

@@ -46,8 +46,9 @@ struct Training {
         : type(type),
           model(small_model(type)),
           optimizer(make_optimizer(model->parameters(), default_optimizer(OptimizerKind::adamw))),
-          pruner(model, torch::zeros({1, 3, 16, 16}), make_criterion(criterion, fidelity),
-                 {2, 3, floor, fidelity, mask}) {}
+          pruner(model, torch::zeros({1, 3, 16, 16}),
+                 criteria().make(criterion, fidelity == Fidelity::as_released),
+                 {2, lowest_of_backbone(3, floor), fidelity, mask ? EditKind::mask : EditKind::remove}) {}
 
     void step() {
         pruner.step(batch(static_cast<uint64_t>(pruner.iteration()), type), optimizer.get());
@@ -93,7 +94,7 @@ TEST_P(MaskedAndPhysical, AgreeAfterEveryEventWhileTraining) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Criteria, MaskedAndPhysical,
-                         testing::Combine(testing::Values("taylor", "cosprune"),
+                         testing::Combine(testing::ValuesIn(criteria().keys()),
                                           testing::Values(Fidelity::corrected, Fidelity::as_released)),
                          [](const auto& info) {
                              return std::get<0>(info.param) + (std::get<1>(info.param) == Fidelity::corrected
@@ -133,7 +134,7 @@ TEST(IterativePruner, TheRecordedEventsNameFiltersOfTheDenseNetwork) {
 
 TEST(IterativePruner, ResumesExactly) {
     for (const bool mask : {false, true})
-        for (const char* criterion : {"taylor", "cosprune"}) {
+        for (const auto& criterion : criteria().keys()) {
             Training whole(criterion, Fidelity::corrected, mask, torch::kFloat);
             for (int i = 0; i < 5; ++i) whole.step();
             ModelConfig config = whole.model->config();
@@ -143,8 +144,9 @@ TEST(IterativePruner, ResumesExactly) {
                 const auto saved = whole.model->named_parameters();
                 for (auto& item : model->named_parameters()) item.value().copy_(saved[item.key()]);
             }
-            IterativePruner resumed(model, torch::zeros({1, 3, 16, 16}), make_criterion(criterion),
-                                    {2, 3, 2, Fidelity::corrected, mask});
+            IterativePruner resumed(
+                model, torch::zeros({1, 3, 16, 16}), criteria().make(criterion),
+                {2, lowest_of_backbone(3, 2), Fidelity::corrected, mask ? EditKind::mask : EditKind::remove});
             resumed.load_state(whole.pruner.state());
             EXPECT_EQ(resumed.iteration(), 5);
             EXPECT_EQ(resumed.events().size(), whole.pruner.events().size());

@@ -1,4 +1,4 @@
-#include "pruning/one_shot.h"
+#include "pruning/network/prune.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -12,10 +12,16 @@ namespace {
 
 using ::testing::HasSubstr;
 
-OneShotOptions keep_macs(double share) {
-    OneShotOptions options;
+PruneOptions keep_macs(double share) {
+    PruneOptions options;
     options.allocation.budget = {BudgetUnit::macs, share};
     return options;
+}
+
+PruneReport prune_module(torch::nn::Module& module, const TracedFunction& forward,
+                         const std::vector<torch::Tensor>& inputs, const PruneOptions& options = {}) {
+    ModuleNetwork network(module, forward, inputs);
+    return prune(network, criteria().make("l2"), options);
 }
 
 std::vector<torch::Tensor> values_of(const torch::nn::Module& module) {
@@ -33,7 +39,7 @@ bool equal(const std::vector<torch::Tensor>& a, const std::vector<torch::Tensor>
 TEST(OneShot, MeetsItsBudgetAndComputesWhatTheZeroedNetworkComputes) {
     for (auto make : {toy::residual, toy::concatenation, toy::classifier, toy::assorted}) {
         auto network = make();
-        const auto report = prune_once(*network.module, network.forward, {toy::image()}, keep_macs(0.6));
+        const auto report = prune_module(*network.module, network.forward, {toy::image()}, keep_macs(0.6));
         EXPECT_LE(report.after.macs, static_cast<int64_t>(0.6 * static_cast<double>(report.before.macs)));
         EXPECT_GT(report.removed_channels, 0);
         EXPECT_LT(report.error, 1e-10);
@@ -53,7 +59,7 @@ TEST(OneShot, RoundingThatANetworkAmplifiesIsNoDifference) {
         return {y};
     });
     n.module->to(torch::kFloat32);
-    const auto report = prune_once(*n.module, n.forward, {toy::uniform({16, 5}, 7).to(torch::kFloat32)});
+    const auto report = prune_module(*n.module, n.forward, {toy::uniform({16, 5}, 7).to(torch::kFloat32)});
     EXPECT_LT(report.error, 1e-9);  // of float64
     EXPECT_EQ(layer->weight.scalar_type(), torch::kFloat32);
     EXPECT_EQ(layer->weight.size(0), 128);
@@ -76,7 +82,7 @@ TEST(OneShot, AModuleWithSizesInItsCodeIsRestored) {
     const auto before = values_of(*network.module);
     const auto output = network(toy::image());
     try {
-        prune_once(*network.module, network.forward, {toy::image()});
+        prune_module(*network.module, network.forward, {toy::image()});
         FAIL() << "no error";
     } catch (const Error& error) {
         EXPECT_THAT(error.what(), HasSubstr("restored"));
@@ -95,7 +101,7 @@ TEST(OneShot, AttentionModulesKeepHeadsAndComputeTheSame) {
         const auto x = torch::relu(first(in[0]));
         return {last(x + std::get<0>(attention(x, x, x)))};
     });
-    const auto report = prune_once(*n.module, n.forward, {toy::uniform({6, 2, 5}, 7)});
+    const auto report = prune_module(*n.module, n.forward, {toy::uniform({6, 2, 5}, 7)});
     EXPECT_LT(report.error, 1e-10);
     EXPECT_EQ(attention->options.embed_dim(), 4);
     EXPECT_EQ(attention->options.num_heads(), 2);
@@ -111,7 +117,7 @@ TEST(OneShot, RecurrentLayersLoseHiddenUnits) {
     n = toy::finish(n, [=](const std::vector<torch::Tensor>& in) mutable -> std::vector<torch::Tensor> {
         return {last(std::get<0>(gru(std::get<0>(lstm(in[0])))))};
     });
-    const auto report = prune_once(*n.module, n.forward, {toy::uniform({4, 2, 5}, 7)});
+    const auto report = prune_module(*n.module, n.forward, {toy::uniform({4, 2, 5}, 7)});
     EXPECT_LT(report.error, 1e-10);
     EXPECT_EQ(lstm->options.hidden_size(), 4);
     EXPECT_EQ(gru->options.input_size(), 8);
@@ -123,7 +129,7 @@ TEST(OneShot, ABudgetOutOfReachSaysWhatStopsIt) {
     auto options = keep_macs(0.01);
     options.allocation.min_channels = 4;
     try {
-        prune_once(*network.module, network.forward, {toy::image()}, options);
+        prune_module(*network.module, network.forward, {toy::image()}, options);
         FAIL() << "no error";
     } catch (const Error& error) {
         EXPECT_THAT(error.what(), HasSubstr("4"));

@@ -52,7 +52,7 @@ inline std::vector<std::vector<int64_t>> weaker_half(const std::vector<Group>& g
 inline void zero_slices(TensorMap& parameters, const Plan& plan,
                         const std::vector<std::string>& keep_rows = {}) {
     const torch::NoGradGuard no_grad;
-    for (const auto& removal : plan.removed) {
+    for (const auto& removal : plan.slices) {
         const auto found = parameters.find(removal.tensor);
         const bool kept = std::count(keep_rows.begin(), keep_rows.end(), removal.tensor) > 0;
         if (found == parameters.end() || (kept && removal.dim == 0)) continue;

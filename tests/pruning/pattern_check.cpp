@@ -6,7 +6,7 @@
 
 #include "base/error.h"
 #include "pruning/graph/script_network.h"
-#include "pruning/one_shot.h"
+#include "pruning/network/prune.h"
 #include "pruning/surgery/surgery.h"
 
 namespace mtlprune::toy {
@@ -116,7 +116,8 @@ std::string refusal_problem(const SourceNetwork& network, c10::ScalarType type) 
     const auto inputs = inputs_of(network, type);
     const auto before = module.forward(inputs);
     try {
-        prune_once(*module.module, module.forward, inputs);
+        ModuleNetwork face(*module.module, module.forward, inputs);
+        prune(face, criteria().make("l2"));
         return "";
     } catch (const Error& error) {
         const std::string text = error.what();

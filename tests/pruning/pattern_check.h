@@ -30,7 +30,7 @@ Outcome prune_and_compare(const SourceNetwork& network, const Network& pruned,
 Outcome prune_and_compare(const SourceNetwork& network, Form form, c10::ScalarType type,
                           const Choice& choice);
 
-/// A C++ module with numbers in its code that cannot follow: prune_once must find that and give the module
+/// A C++ module with numbers in its code that cannot follow: prune() must find that and give the module
 /// back as it was, or prune it right. Says what went wrong otherwise.
 std::string refusal_problem(const SourceNetwork& network, c10::ScalarType type);
 

@@ -273,10 +273,10 @@ TEST(ScriptNetwork, AWrongPlanChangesNothing) {
     auto module = between("");
     const auto coupling = couple(module, {rows(2)});
     Plan plan;
-    plan.removed = {{"w1", 0, {0, 17}}};
+    plan.slices = {{"w1", 0, {0, 17}}};
     const auto before = bytes(module);
     EXPECT_THROW(apply_plan(module, coupling, plan), Error);
-    plan.removed = {{"nobody", 0, {0}}};
+    plan.slices = {{"nobody", 0, {0}}};
     EXPECT_THROW(apply_plan(module, coupling, plan), Error);
     EXPECT_EQ(bytes(module), before);
 }

@@ -41,7 +41,7 @@ void expect_pruned_equals_zeroed(const std::function<Subject()>& build, uint64_t
     for (uint64_t round = 0; round < 3; ++round) {
         const auto before = pruned.forward({pruned.input});
         const auto plan = apply_plan(*pruned.module, groups, toy::random_removal(groups, key + round));
-        if (plan.removed.empty()) continue;
+        if (plan.slices.empty()) continue;
         remove_channels(groups, plan);
         const auto twin = build();
         for (const auto& earlier : plans) apply_plan(*twin.module, earlier);
@@ -204,17 +204,18 @@ TEST(Plan, RefusesWhatWouldBreakTheNetwork) {
     EXPECT_THROW(make_plan(groups, {{2, 2}, {}}), Error);
     EXPECT_THROW(make_plan(groups, {{}, {0}}), Error);
     EXPECT_THROW(make_plan(groups, {{0}}), Error);
-    EXPECT_TRUE(make_plan(groups, {{}, {}}).removed.empty());
+    EXPECT_TRUE(make_plan(groups, {{}, {}}).slices.empty());
 }
 
 TEST(Surgery, AWrongPlanChangesNothing) {
     const auto network = toy::residual();
     const auto size = network.module->parameters().front().sizes().vec();
-    const Removal good{"first.weight", 0, {0}};
-    for (const Removal& bad : {Removal{"none.weight", 0, {0}}, Removal{"first.weight", 4, {0}},
-                               Removal{"first.weight", 1, {3}}, Removal{"first.bias", 0, {1, 0}},
-                               Removal{"first.bias", 0, {0, 1, 2, 3, 4, 5}}, Removal{"first.weight", 0, {1}}})
-        EXPECT_THROW(apply_plan(*network.module, Plan{{good, bad}, {}}), Error) << bad.tensor << bad.dim;
+    const Slices good{"first.weight", 0, {0}};
+    for (const Slices& bad : {Slices{"none.weight", 0, {0}}, Slices{"first.weight", 4, {0}},
+                              Slices{"first.weight", 1, {3}}, Slices{"first.bias", 0, {1, 0}},
+                              Slices{"first.bias", 0, {0, 1, 2, 3, 4, 5}}, Slices{"first.weight", 0, {1}}})
+        EXPECT_THROW(apply_plan(*network.module, Plan{EditKind::remove, {good, bad}, {}}), Error)
+            << bad.tensor << bad.dim;
     EXPECT_EQ(network.module->parameters().front().sizes().vec(), size);
 }
 
@@ -223,12 +224,15 @@ TEST(Plan, SurvivesJson) {
     const auto plan = make_plan(groups, small_removal(groups));
     EXPECT_EQ(plan.groups[0].channels, (std::vector<int64_t>{1, 3}));
     const auto json = plan_to_json(plan);
-    EXPECT_EQ(json["removed"][0]["tensor"], "conv.weight");
-    EXPECT_EQ(json["removed"][0]["indices"], (std::vector<int64_t>{1, 3}));
+    EXPECT_EQ(json["slices"][0]["tensor"], "conv.weight");
+    EXPECT_EQ(json["slices"][0]["indices"], (std::vector<int64_t>{1, 3}));
     EXPECT_EQ(plan_from_json(nlohmann::json::parse(json.dump()), "plan.json"), plan);
-    for (const auto* bad : {R"({"removed": []})", R"({"removed": [{"tensor": "a", "dim": 0}], "groups": []})",
-                            R"({"removed": [{"tensor": "a", "dim": 0, "indices": [2, 1]}], "groups": []})",
-                            R"({"removed": [], "groups": [], "more": 1})", "[]"})
+    for (const auto* bad :
+         {R"({"edit": "remove", "slices": []})",
+          R"({"edit": "remove", "slices": [{"tensor": "a", "dim": 0}], "groups": []})",
+          R"({"edit": "remove", "slices": [{"tensor": "a", "dim": 0, "indices": [2, 1]}], "groups": []})",
+          R"({"edit": "remove", "slices": [], "groups": [], "more": 1})",
+          R"({"edit": "cut", "slices": [], "groups": []})", R"({"slices": [], "groups": []})", "[]"})
         EXPECT_THROW(plan_from_json(nlohmann::json::parse(bad), "plan.json"), Error) << bad;
 }
 

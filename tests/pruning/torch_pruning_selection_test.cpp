@@ -5,7 +5,8 @@
 #include <torch/utils.h>
 
 #include "pruning/allocation/allocation.h"
-#include "pruning/criteria/weight_scores.h"
+#include "pruning/criteria/criterion.h"
+#include "pruning/network/network.h"
 #include "pruning/surgery/plan.h"
 #include "tests/pruning/toy_networks.h"
 
@@ -85,95 +86,65 @@ toy::Network joined() {
 
 struct Case {
     toy::Network (*network)();
-    WeightScore score;
+    const char* score;
     RankingScope scope;
     std::map<std::string, std::vector<int64_t>> removed;  ///< output channels per layer
 };
 
 std::vector<Case> cases() {
     return {
-        {&residual,
-         WeightScore::l1,
-         RankingScope::local,
-         {{"conv2", {0, 3, 6, 7, 9}}, {"conv3", {0, 2, 4, 6}}}},
-        {&residual,
-         WeightScore::l1,
-         RankingScope::global,
-         {{"conv2", {0, 3, 6, 7}}, {"conv3", {0, 2, 4, 6}}}},
-        {&residual,
-         WeightScore::l1,
-         RankingScope::isomorphic,
-         {{"conv2", {0, 3, 6, 7, 9}}, {"conv3", {0, 2, 4, 6}}}},
-        {&residual,
-         WeightScore::l2,
-         RankingScope::local,
-         {{"conv2", {0, 3, 6, 7, 9}}, {"conv3", {0, 2, 4, 6}}}},
-        {&residual,
-         WeightScore::l2,
-         RankingScope::global,
-         {{"conv2", {0, 3, 6, 7, 9}}, {"conv3", {0, 2, 6}}}},
-        {&residual,
-         WeightScore::l2,
-         RankingScope::isomorphic,
-         {{"conv2", {0, 3, 6, 7, 9}}, {"conv3", {0, 2, 4, 6}}}},
+        {&residual, "l1", RankingScope::local, {{"conv2", {0, 3, 6, 7, 9}}, {"conv3", {0, 2, 4, 6}}}},
+        {&residual, "l1", RankingScope::global, {{"conv2", {0, 3, 6, 7}}, {"conv3", {0, 2, 4, 6}}}},
+        {&residual, "l1", RankingScope::isomorphic, {{"conv2", {0, 3, 6, 7, 9}}, {"conv3", {0, 2, 4, 6}}}},
+        {&residual, "l2", RankingScope::local, {{"conv2", {0, 3, 6, 7, 9}}, {"conv3", {0, 2, 4, 6}}}},
+        {&residual, "l2", RankingScope::global, {{"conv2", {0, 3, 6, 7, 9}}, {"conv3", {0, 2, 6}}}},
+        {&residual, "l2", RankingScope::isomorphic, {{"conv2", {0, 3, 6, 7, 9}}, {"conv3", {0, 2, 4, 6}}}},
         {&grouped,
-         WeightScore::l1,
+         "l1",
          RankingScope::local,
          {{"conv1", {2, 3, 6, 7, 10, 11}}, {"conv2", {0, 2, 4, 6, 8, 10, 12, 14, 16}}, {"conv3", {1, 3, 5}}}},
         {&grouped,
-         WeightScore::l1,
+         "l1",
          RankingScope::global,
          {{"conv1", {2, 3, 6, 7, 10, 11}}, {"conv2", {0, 2, 4, 6, 8, 10, 12, 14, 16}}, {"conv3", {1, 5}}}},
         {&grouped,
-         WeightScore::l1,
+         "l1",
          RankingScope::isomorphic,
          {{"conv1", {2, 6, 10}}, {"conv2", {0, 2, 4, 6, 8, 10, 12, 14, 16}}, {"conv3", {1, 3, 5}}}},
         {&grouped,
-         WeightScore::l2,
+         "l2",
          RankingScope::local,
          {{"conv1", {2, 3, 6, 7, 10, 11}}, {"conv2", {0, 2, 4, 6, 8, 10, 12, 14, 16}}, {"conv3", {1, 3, 5}}}},
         {&grouped,
-         WeightScore::l2,
+         "l2",
          RankingScope::global,
          {{"conv1", {2, 3, 6, 7, 10, 11}}, {"conv2", {0, 2, 4, 6, 8, 10, 12, 14, 16}}, {"conv3", {1, 5}}}},
         {&grouped,
-         WeightScore::l2,
+         "l2",
          RankingScope::isomorphic,
          {{"conv1", {2, 6, 10}}, {"conv2", {0, 2, 4, 6, 8, 10, 12, 14, 16}}, {"conv3", {1, 3, 5}}}},
-        {&flattened, WeightScore::l1, RankingScope::local, {{"conv1", {0, 2, 3}}, {"hidden", {0, 2, 4, 5}}}},
-        {&flattened, WeightScore::l1, RankingScope::global, {{"conv1", {0, 2, 3, 5}}, {"hidden", {0, 2, 5}}}},
-        {&flattened,
-         WeightScore::l1,
-         RankingScope::isomorphic,
-         {{"conv1", {0, 2, 3}}, {"hidden", {0, 2, 4, 5}}}},
-        {&flattened, WeightScore::l2, RankingScope::local, {{"conv1", {0, 1, 2}}, {"hidden", {0, 2, 4, 5}}}},
-        {&flattened, WeightScore::l2, RankingScope::global, {{"conv1", {0, 1, 2, 5}}, {"hidden", {0, 2, 5}}}},
-        {&flattened,
-         WeightScore::l2,
-         RankingScope::isomorphic,
-         {{"conv1", {0, 1, 2}}, {"hidden", {0, 2, 4, 5}}}},
+        {&flattened, "l1", RankingScope::local, {{"conv1", {0, 2, 3}}, {"hidden", {0, 2, 4, 5}}}},
+        {&flattened, "l1", RankingScope::global, {{"conv1", {0, 2, 3, 5}}, {"hidden", {0, 2, 5}}}},
+        {&flattened, "l1", RankingScope::isomorphic, {{"conv1", {0, 2, 3}}, {"hidden", {0, 2, 4, 5}}}},
+        {&flattened, "l2", RankingScope::local, {{"conv1", {0, 1, 2}}, {"hidden", {0, 2, 4, 5}}}},
+        {&flattened, "l2", RankingScope::global, {{"conv1", {0, 1, 2, 5}}, {"hidden", {0, 2, 5}}}},
+        {&flattened, "l2", RankingScope::isomorphic, {{"conv1", {0, 1, 2}}, {"hidden", {0, 2, 4, 5}}}},
         {&joined,
-         WeightScore::l1,
+         "l1",
          RankingScope::local,
          {{"depth", {3, 4, 5, 7}}, {"left", {0, 4}}, {"right", {1, 5, 6}}}},
+        {&joined, "l1", RankingScope::global, {{"depth", {3, 4, 5, 7}}, {"left", {0, 4}}, {"right", {1, 6}}}},
         {&joined,
-         WeightScore::l1,
-         RankingScope::global,
-         {{"depth", {3, 4, 5, 7}}, {"left", {0, 4}}, {"right", {1, 6}}}},
-        {&joined,
-         WeightScore::l1,
+         "l1",
          RankingScope::isomorphic,
          {{"depth", {3, 4, 5, 7}}, {"left", {0, 4}}, {"right", {1, 5, 6}}}},
         {&joined,
-         WeightScore::l2,
+         "l2",
          RankingScope::local,
          {{"depth", {3, 4, 5, 7}}, {"left", {0, 1}}, {"right", {0, 1, 2}}}},
+        {&joined, "l2", RankingScope::global, {{"depth", {3, 4, 5, 7}}, {"left", {0, 1}}, {"right", {1, 2}}}},
         {&joined,
-         WeightScore::l2,
-         RankingScope::global,
-         {{"depth", {3, 4, 5, 7}}, {"left", {0, 1}}, {"right", {1, 2}}}},
-        {&joined,
-         WeightScore::l2,
+         "l2",
          RankingScope::isomorphic,
          {{"depth", {3, 4, 5, 7}}, {"left", {0, 1}}, {"right", {0, 1, 2}}}}};
 }
@@ -181,16 +152,15 @@ std::vector<Case> cases() {
 std::map<std::string, std::vector<int64_t>> removed_outputs(const Case& c) {
     const auto network = c.network();
     const auto coupling = toy::couple(network);
-    WeightScoreOptions scoring;
-    scoring.score = c.score;
     AllocationOptions options;
     options.scope = c.scope;
     options.budget.value = 0.4;
-    const auto scores =
-        weight_scores(coupling.graph, coupling.groups, stored_tensors(*network.module), scoring).scores;
+    const auto scores = scores_without_data(*criteria().make(c.score), coupling.graph, coupling.groups,
+                                            stored_tensors(*network.module))
+                            .scores;
     const auto allocation = allocate(coupling, coupling.groups, scores, options);
     std::map<std::string, std::vector<int64_t>> removed;
-    for (const auto& removal : make_plan(coupling.groups, allocation.removed).removed)
+    for (const auto& removal : make_plan(coupling.groups, allocation.removed).slices)
         for (const auto& [layer, channels] : c.removed)
             if (removal.tensor == layer + ".weight" && removal.dim == (layer == "up" ? 1 : 0))
                 removed[layer] = removal.indices;

@@ -1,4 +1,4 @@
-#include "pruning/criteria/weight_scores.h"
+#include "pruning/criteria/criterion.h"
 
 #include <gtest/gtest.h>
 #include <torch/utils.h>
@@ -7,6 +7,8 @@
 
 #include "base/error.h"
 #include "pruning/criteria/filter_distances.h"
+#include "pruning/criteria/score_reduction.h"
+#include "pruning/network/network.h"
 #include "tests/pruning/toy_networks.h"
 
 namespace mtlprune::weight_scores_test {
@@ -17,10 +19,11 @@ using Values = std::vector<double>;
 /// Scores by the name of the group.
 class Scored {
   public:
-    Scored(const toy::Network& network, const WeightScoreOptions& options = {})
+    explicit Scored(const toy::Network& network, const std::string& criterion = "l2")
         : tensors_(stored_tensors(*network.module)),
           coupling_(toy::couple(network)),
-          result_(weight_scores(coupling_.graph, coupling_.groups, tensors_, options)) {}
+          result_(scores_without_data(*criteria().make(criterion), coupling_.graph, coupling_.groups,
+                                      tensors_)) {}
 
     torch::Tensor of(const std::string& name) const { return result_.scores.at(number(name)); }
     size_t number(const std::string& name) const {
@@ -29,17 +32,18 @@ class Scored {
         throw std::out_of_range(name);
     }
     torch::Tensor tensor(const std::string& name) const { return tensors_.at(name).detach(); }
-    const WeightScores& result() const { return result_; }
+    const Scores& result() const { return result_; }
     const Coupling& coupling() const { return coupling_; }
 
   private:
     StoredTensors tensors_;
     Coupling coupling_;
-    WeightScores result_;
+    Scores result_;
 };
 
-WeightScoreOptions raw(WeightScore score, MemberReduction reduction = MemberReduction::mean) {
-    return {score, reduction, ScoreNormaliser::none};
+/// The criterion without division by the group's mean.
+std::string raw(const std::string& criterion, const std::string& reduction = "mean") {
+    return criterion + ":normaliser=none,reduction=" + reduction;
 }
 
 /// Sum of |w|^p over index `i` of dimension `dim`, element by element.
@@ -64,7 +68,7 @@ Values per_channel(int64_t channels, const std::function<double(int64_t)>& score
 }
 
 TEST(WeightScores, OfAResidualStreamAskBothProducersAndBothReaders) {
-    for (const auto& [score, p] : {std::pair(WeightScore::l1, 1), std::pair(WeightScore::l2, 2)}) {
+    for (const auto& [score, p] : {std::pair("l1", 1), std::pair("l2", 2)}) {
         const Scored scored(toy::residual(), raw(score));
         const auto first = scored.tensor("first.weight"), second = scored.tensor("second.weight"),
                    last = scored.tensor("last.weight");
@@ -77,7 +81,7 @@ TEST(WeightScores, OfAResidualStreamAskBothProducersAndBothReaders) {
 }
 
 TEST(WeightScores, OfAFlattenedChannelSumItsColumnsAndSkipTheDepthwiseLayer) {
-    const Scored scored(toy::classifier(), raw(WeightScore::l2));
+    const Scored scored(toy::classifier(), raw("l2"));
     const auto hidden = scored.tensor("hidden.weight");
     expect_values(scored.of("conv"), per_channel(5, [&](int64_t c) {
                       double sum = slice(scored.tensor("conv.weight"), 0, c, 2) +
@@ -91,7 +95,7 @@ TEST(WeightScores, OfAFlattenedChannelSumItsColumnsAndSkipTheDepthwiseLayer) {
 }
 
 TEST(WeightScores, OfGroupedConvolutionsAverageOverTheirGroups) {
-    const Scored scored(toy::assorted(), raw(WeightScore::l2));
+    const Scored scored(toy::assorted(), raw("l2"));
     const auto conv = scored.tensor("conv.weight"), grouped = scored.tensor("grouped.weight"),
                up = scored.tensor("up.weight"), table = scored.tensor("table");
     // Positions c and c + 4, each read by column c of its own half of the grouped convolution's rows.
@@ -112,9 +116,9 @@ TEST(WeightScores, OfGroupedConvolutionsAverageOverTheirGroups) {
 }
 
 TEST(WeightScores, ReduceOverMembersAsAsked) {
-    const Scored sum(toy::concatenation(), raw(WeightScore::l1, MemberReduction::sum));
-    const Scored max(toy::concatenation(), raw(WeightScore::l1, MemberReduction::max));
-    const Scored first(toy::concatenation(), raw(WeightScore::l1, MemberReduction::first));
+    const Scored sum(toy::concatenation(), raw("l1", "sum"));
+    const Scored max(toy::concatenation(), raw("l1", "max"));
+    const Scored first(toy::concatenation(), raw("l1", "first"));
     const auto own = [&](int64_t c) { return slice(sum.tensor("right.weight"), 0, c, 1); };
     const auto read = [&](int64_t c) { return slice(sum.tensor("last.weight"), 1, 4 + c, 1); };
     expect_values(sum.of("right"), per_channel(5, [&](int64_t c) { return own(c) + read(c); }));
@@ -135,24 +139,21 @@ TEST(WeightScores, LampDividesByAllThatIsNotSmaller) {
     EXPECT_EQ(normalised({4, 1, 3}, ScoreNormaliser::lamp), (Values{1, 0.125, 3.0 / 7}));
     EXPECT_EQ(normalised({2, 2}, ScoreNormaliser::lamp), (Values{0.5, 1}));
     EXPECT_EQ(normalised({0, 0, 0}, ScoreNormaliser::lamp), (Values{0, 0, 1}));
-    const auto lamp = Scored(toy::residual(), {WeightScore::lamp}).of("first");
-    const auto l2 = Scored(toy::residual(), {WeightScore::l2}).of("first");
+    const auto lamp = Scored(toy::residual(), "lamp").of("first");
+    const auto l2 = Scored(toy::residual(), "l2").of("first");
     EXPECT_EQ(lamp.max().item<double>(), 1.0);
     EXPECT_TRUE(torch::equal(lamp.argsort(), l2.argsort()));
 }
 
 TEST(WeightScores, BnScaleAsksBatchNormsAndReportsGroupsWithout) {
-    const Scored scored(toy::classifier(), raw(WeightScore::bn_scale));
+    const Scored scored(toy::classifier(), raw("bn_scale"));
     expect_values(scored.of("conv"), per_channel(5, [&](int64_t c) {
                       return std::fabs(scored.tensor("norm.weight")[c].item<double>());
                   }));
-    EXPECT_TRUE(
-        torch::equal(scored.of("hidden"), Scored(toy::classifier(), raw(WeightScore::l2)).of("hidden")));
+    EXPECT_TRUE(torch::equal(scored.of("hidden"), Scored(toy::classifier(), raw("l2")).of("hidden")));
     ASSERT_EQ(scored.result().notes.size(), 1U);
     EXPECT_NE(scored.result().notes[0].find("group hidden"), std::string::npos);
-    auto strict = raw(WeightScore::bn_scale);
-    strict.replace_missing_bn = false;
-    EXPECT_THROW(Scored(toy::classifier(), strict), Error);
+    EXPECT_THROW(Scored(toy::classifier(), "bn_scale:replace_missing=false"), Error);
 }
 
 /// All indices of one dimension, one per channel.
@@ -189,7 +190,7 @@ struct Projected {
                         whole("block.out_proj.weight", 1, 5, Role::input, "aten::linear", 1)})};
     }
     std::vector<torch::Tensor> scores() const {
-        return weight_scores(graph, groups, tensors, raw(WeightScore::l2)).scores;
+        return scores_without_data(*criteria().make(raw("l2")), graph, groups, tensors).scores;
     }
     TracedGraph graph;
     std::vector<Group> groups;
@@ -217,29 +218,26 @@ TEST(WeightScores, FollowAPermutationOfTheChannels) {
     const torch::NoGradGuard no_grad;
     const auto network = toy::residual();
     const auto order = torch::tensor({3, 0, 5, 1, 4, 2});
-    for (const auto score : {WeightScore::l1, WeightScore::l2, WeightScore::lamp, WeightScore::fpgm}) {
-        const auto before = Scored(network, {score}).of("first");
+    for (const char* score : {"l1", "l2", "lamp", "fpgm"}) {
+        const auto before = Scored(network, score).of("first");
         for (auto& item : network.module->named_parameters()) {
             auto& w = item.value();
             if (item.key() != "last.weight" && item.key() != "last.bias") w.copy_(w.index_select(0, order));
             if (item.key() == "second.weight" || item.key() == "last.weight")
                 w.copy_(w.index_select(1, order));
         }
-        EXPECT_LT(
-            toy::relative_difference(Scored(network, {score}).of("first"), before.index_select(0, order)),
-            1e-12);
+        EXPECT_LT(toy::relative_difference(Scored(network, score).of("first"), before.index_select(0, order)),
+                  1e-12);
     }
 }
 
 TEST(WeightScores, ScaleWithTheWeightsUnlessNormalised) {
     const torch::NoGradGuard no_grad;
     const auto network = toy::residual();
-    const Scored l1(network, raw(WeightScore::l1)), l2(network, raw(WeightScore::l2)), mean(network);
+    const Scored l1(network, raw("l1")), l2(network, raw("l2")), mean(network);
     for (auto& parameter : network.module->parameters()) parameter.mul_(3.0);
-    EXPECT_LT(toy::relative_difference(Scored(network, raw(WeightScore::l1)).of("first"), 3 * l1.of("first")),
-              1e-12);
-    EXPECT_LT(toy::relative_difference(Scored(network, raw(WeightScore::l2)).of("first"), 9 * l2.of("first")),
-              1e-12);
+    EXPECT_LT(toy::relative_difference(Scored(network, raw("l1")).of("first"), 3 * l1.of("first")), 1e-12);
+    EXPECT_LT(toy::relative_difference(Scored(network, raw("l2")).of("first"), 9 * l2.of("first")), 1e-12);
     EXPECT_LT(toy::relative_difference(Scored(network).of("first"), mean.of("first")), 1e-12);
     EXPECT_NEAR(mean.of("first").mean().item<double>(), 1.0, 1e-12);
 }
@@ -249,8 +247,7 @@ TEST(WeightScores, FpgmIsLowestForTheMeanOfTheOthers) {
     const auto network = toy::residual();
     auto weight = network.module->named_parameters()["first.weight"];
     weight[4].copy_((weight.sum(0) - weight[4]) / 5);
-    const auto options = WeightScoreOptions{WeightScore::fpgm, MemberReduction::first, ScoreNormaliser::none};
-    const auto scores = Scored(network, options).of("first");
+    const auto scores = Scored(network, raw("fpgm", "first")).of("first");
     EXPECT_EQ(scores.argmin().item<int64_t>(), 4);
     expect_values(scores, per_channel(6, [&](int64_t c) {
                       double sum = 0;
@@ -267,12 +264,10 @@ TEST(WeightScores, FpgmOfSquaresCannotTellAFilterFromItsNegative) {
 }
 
 TEST(WeightScores, AtRandomDependOnSeedAndGroupAlone) {
-    WeightScoreOptions options{WeightScore::random};
-    const auto a = Scored(toy::classifier(), options), b = Scored(toy::classifier(), options);
+    const auto a = Scored(toy::classifier(), "random"), b = Scored(toy::classifier(), "random");
     EXPECT_TRUE(torch::equal(a.of("conv"), b.of("conv")));
     EXPECT_FALSE(torch::equal(a.of("conv"), a.of("hidden").slice(0, 0, 5)));
-    options.seed = 1;
-    EXPECT_FALSE(torch::equal(a.of("conv"), Scored(toy::classifier(), options).of("conv")));
+    EXPECT_FALSE(torch::equal(a.of("conv"), Scored(toy::classifier(), "random:seed=1").of("conv")));
     EXPECT_TRUE(((a.of("conv") >= 0) & (a.of("conv") < 1)).all().item<bool>());
 }
 
@@ -287,7 +282,7 @@ TEST(WeightScores, NameWhatIsWrong) {
     auto tensors = stored_tensors(*network.module);
     const auto message = [&] {
         try {
-            weight_scores(coupling.graph, coupling.groups, tensors);
+            scores_without_data(*criteria().make("l2"), coupling.graph, coupling.groups, tensors);
         } catch (const Error& error) {
             return std::string(error.what());
         }
@@ -301,17 +296,6 @@ TEST(WeightScores, NameWhatIsWrong) {
     tensors["conv.weight"][3][0][1][1] = std::numeric_limits<double>::quiet_NaN();
     EXPECT_NE(message().find("group conv channel 3"), std::string::npos) << message();
     EXPECT_NE(message().find("NaN"), std::string::npos);
-}
-
-TEST(WeightScores, HaveNames) {
-    EXPECT_EQ(weight_score_named("bn_scale"), WeightScore::bn_scale);
-    try {
-        weight_score_named("bnscale");
-        FAIL();
-    } catch (const Error& error) {
-        EXPECT_NE(std::string(error.what()).find("did you mean 'bn_scale'"), std::string::npos)
-            << error.what();
-    }
 }
 
 }  // namespace

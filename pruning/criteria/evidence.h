@@ -1,0 +1,92 @@
+// What is known about the channels of a network when a criterion looks at them.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "pruning/criteria/gate_members.h"
+#include "pruning/criteria/scored_members.h"
+
+namespace mtlprune {
+
+/// Parameters and buffers by name.
+using StoredTensors = std::unordered_map<std::string, torch::Tensor>;
+
+/// What a criterion looks at. Whoever runs it gathers that and no more.
+struct Needs {
+    bool weights = false;
+    bool gradients = false;       ///< of the sum of the losses
+    bool task_gradients = false;  ///< of every task's loss
+    bool gates = false;           ///< gradients of explicit gates (the released Taylor engine reads them)
+    bool data() const { return gradients || task_gradients || gates; }
+    /// "weights", "per-task gradients of labelled data", ...
+    std::string text() const;
+};
+
+/// One mini-batch's gradients, or none, together with the tensors as they are now. Holds references: what it
+/// was made from must outlive it.
+class Evidence {
+  public:
+    /// `asked` are the numbers of the groups to score. `groups` are those of the coupling that `structure`
+    /// was made from, perhaps after channels left; indices of their members refer to `values`.
+    struct Structure {
+        explicit Structure(const TracedGraph& graph, const std::vector<Group>& groups)
+            : scored(graph), gates(graph, groups) {}
+        ScoredMembers scored;
+        GateMembers gates;
+    };
+
+    Evidence(const Structure& structure, const std::vector<Group>& groups, std::vector<size_t> asked,
+             const StoredTensors& values)
+        : structure_(structure), groups_(groups), asked_(std::move(asked)), values_(&values) {}
+    /// Keeps the tensors itself.
+    Evidence(const Structure& structure, const std::vector<Group>& groups, std::vector<size_t> asked,
+             std::shared_ptr<const StoredTensors> values)
+        : structure_(structure),
+          groups_(groups),
+          asked_(std::move(asked)),
+          own_(std::move(values)),
+          values_(own_.get()) {}
+
+    const std::vector<Group>& groups() const { return groups_; }
+    const std::vector<size_t>& asked() const { return asked_; }
+    const ScoredMembers& scored() const { return structure_.scored; }
+    /// Throws Error naming criterion-independent facts: the group, the tensor, and what its size should be.
+    const torch::Tensor& value(const Group& group, const Member& member) const;
+    /// [C, ...]: a channel's slices of a tensor of the member's shape, one row each.
+    static torch::Tensor rows(const Member& member, const torch::Tensor& tensor);
+
+    /// Members whose weights times their gradients add up to the gradient of a gate on the group's channels.
+    std::vector<const Member*> gate_members(size_t group) const {
+        return structure_.gates.of(groups_[group]);
+    }
+
+    /// Gradients by parameter name; an absent one is a parameter that the loss does not depend on.
+    std::map<std::string, torch::Tensor> gradients;                    ///< of the sum of the losses
+    std::map<std::string, std::vector<torch::Tensor>> task_gradients;  ///< one per task
+    std::vector<torch::Tensor> gate_gradients;                         ///< [C] per asked group
+    /// Per asked group, int64 [C]: what number each channel had when the network was coupled; empty: their
+    /// own.
+    std::vector<torch::Tensor> originals;
+
+  private:
+    const Structure& structure_;
+    const std::vector<Group>& groups_;
+    std::vector<size_t> asked_;
+    std::shared_ptr<const StoredTensors> own_;
+    const StoredTensors* values_;
+};
+
+/// The gradients of one mini-batch's losses [one scalar per task] by parameter name, as the criterion needs
+/// them.
+void add_gradients(Evidence& evidence, const Needs& needs, const std::vector<torch::Tensor>& losses,
+                   const StoredTensors& parameters);
+
+}  // namespace mtlprune

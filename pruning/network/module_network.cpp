@@ -1,0 +1,165 @@
+// C++ modules: surgery on tensors and options, checked by running the module before and after.
+#include <fmt/format.h>
+#include <torch/utils.h>
+
+#include <limits>
+
+#include "base/error.h"
+#include "base/stop_watch.h"
+#include "pruning/graph/module_options.h"
+#include "pruning/network/network.h"
+
+namespace mtlprune {
+namespace {
+
+/// A module's parameters and buffers as they were.
+class Backup {
+  public:
+    explicit Backup(torch::nn::Module& module) : module_(module), options_(module) {
+        for (const auto& tensor : tensors()) values_.push_back(tensor.detach().clone());
+    }
+    void restore() const {
+        const torch::NoGradGuard no_grad;
+        const auto now = tensors();
+        for (size_t i = 0; i < now.size(); ++i) torch::Tensor(now[i]).set_data(values_[i].clone());
+        options_.restore();
+    }
+
+  private:
+    std::vector<torch::Tensor> tensors() const {
+        auto tensors = module_.parameters();
+        const auto buffers = module_.buffers();
+        tensors.insert(tensors.end(), buffers.begin(), buffers.end());
+        return tensors;
+    }
+    torch::nn::Module& module_;
+    OptionsSnapshot options_;
+    std::vector<torch::Tensor> values_;
+};
+
+double largest_error(const std::vector<torch::Tensor>& found, const std::vector<torch::Tensor>& expected) {
+    double error = 0;
+    for (size_t i = 0; i < expected.size(); ++i)
+        error = std::max(error, relative_error(found.at(i), expected[i]));
+    return error;
+}
+
+bool mixes_channels(const Coupling& coupling, const Plan& plan) {
+    for (const auto& removal : plan.groups)
+        for (const auto& group : coupling.groups)
+            if (group.name == removal.group && group.cross_channel) return true;
+    return false;
+}
+
+/// Outputs of the original with zeros; the module is as before afterwards.
+std::vector<torch::Tensor> zeroed_outputs(torch::nn::Module& module, const TracedFunction& forward,
+                                          const std::vector<torch::Tensor>& inputs, const Plan& plan,
+                                          const Backup& backup) {
+    zero_removed(module, plan);
+    auto outputs = forward(inputs);
+    backup.restore();
+    return outputs;
+}
+
+/// Rounding that a network amplifies is told from a wrong result as in verify(). The module is pruned before
+/// and afterwards.
+double error_in_double(torch::nn::Module& module, const TracedFunction& forward,
+                       const std::vector<torch::Tensor>& inputs, const Plan& plan, const Backup& backup) {
+    double error = std::numeric_limits<double>::infinity();
+    try {
+        backup.restore();
+        module.to(torch::kFloat64);
+        const auto expected = zeroed_outputs(module, forward, in_double(inputs), plan, backup);
+        apply_plan(module, plan);
+        module.to(torch::kFloat64);
+        error = largest_error(forward(in_double(inputs)), expected);
+    } catch (const std::exception&) {  // a forward pass that wants float32
+    }
+    backup.restore();
+    apply_plan(module, plan);
+    return error;
+}
+
+class ModuleExpectation : public Expectation {
+  public:
+    ModuleExpectation(torch::nn::Module& module, TracedFunction forward, std::vector<torch::Tensor> inputs,
+                      const Coupling& coupling, const Plan& plan)
+        : module_(module),
+          forward_(std::move(forward)),
+          inputs_(std::move(inputs)),
+          plan_(plan),
+          mixes_channels_(mixes_channels(coupling, plan)),
+          eval_mode_(module),
+          backup_(module),
+          expected_(zeroed_outputs(module, forward_, inputs_, plan, backup_)) {}
+
+    Verification check() override {
+        Verification result;
+        try {
+            const auto found = forward_(inputs_);
+            // Without some of its channels a layer norm gives other values, so only the shapes can be
+            // compared.
+            result.error = mixes_channels_ ? 0 : largest_error(found, expected_);
+            bool is_right = result.error <= verification_tolerance(expected_.at(0));
+            if (!is_right && plan_.edit == EditKind::remove) {
+                const double exact = error_in_double(module_, forward_, inputs_, plan_, backup_);
+                is_right = exact <= verification_tolerance(in_double(expected_).at(0));
+                if (is_right) result.error = exact;
+            }
+            if (!is_right)
+                result.first_difference = fmt::format("a relative difference of {:.2g}", result.error);
+        } catch (const std::exception& error) {
+            const std::string text = error.what();
+            result.error = std::numeric_limits<double>::infinity();
+            result.first_difference = text.substr(0, text.find('\n'));
+        }
+        if (result.passed()) return result;
+        backup_.restore();
+        result.first_difference = module_.name() + " (restored): " + result.first_difference;
+        return result;
+    }
+
+  private:
+    torch::nn::Module& module_;
+    TracedFunction forward_;
+    std::vector<torch::Tensor> inputs_;
+    Plan plan_;
+    bool mixes_channels_;
+    EvalMode eval_mode_;
+    Backup backup_;
+    std::vector<torch::Tensor> expected_;
+};
+
+}  // namespace
+
+Coupling ModuleNetwork::couple(const CouplingOptions& options, double* seconds) const {
+    StopWatch watch;
+    auto graph = trace(module_, forward_, inputs_);
+    if (seconds != nullptr) *seconds = watch.lap();
+    return mtlprune::couple(std::move(graph), options);
+}
+
+StoredTensors stored_tensors(const torch::nn::Module& module) {
+    StoredTensors tensors;
+    for (const auto& item : module.named_parameters()) tensors[item.key()] = item.value();
+    for (const auto& item : module.named_buffers()) tensors[item.key()] = item.value();
+    return tensors;
+}
+
+StoredTensors ModuleNetwork::tensors() const {
+    return stored_tensors(module_);
+}
+
+void ModuleNetwork::apply(const Coupling&, const Plan& plan, const OnSlice& on_slice) {
+    if (plan.edit == EditKind::mask)
+        zero_removed(module_, plan);
+    else
+        apply_plan(module_, plan, on_slice);
+}
+
+std::unique_ptr<Expectation> ModuleNetwork::expect(const Coupling& coupling, const Plan& plan,
+                                                   const CouplingOptions&) {
+    return std::make_unique<ModuleExpectation>(module_, forward_, inputs_, coupling, plan);
+}
+
+}  // namespace mtlprune

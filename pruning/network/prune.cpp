@@ -1,0 +1,88 @@
+#include "pruning/network/prune.h"
+
+#include <fmt/format.h>
+#include <torch/utils.h>
+
+#include "base/error.h"
+#include "base/stop_watch.h"
+
+namespace mtlprune {
+namespace {
+
+void observe(Pruner& pruner, const Network& network, const std::vector<BatchLosses>& batches) {
+    const auto needs = pruner.criterion().needs();
+    if (!needs.data()) return;
+    if (needs.gates)
+        throw Error("criterion", "gates", "a criterion that needs no explicit gates", "one that does");
+    if (batches.empty())
+        throw Error("criterion", "data", "labelled data (the criterion needs " + needs.text() + ")", "none");
+    const auto tensors = network.tensors();
+    for (const auto& losses : batches) {
+        const torch::AutoGradMode with_gradients(true);
+        auto evidence = pruner.evidence(tensors);
+        add_gradients(evidence, needs, losses(), tensors);
+        pruner.criterion().observe(evidence);
+    }
+}
+
+void check(Expectation& expectation, PruneReport& report) {
+    const auto result = expectation.check();
+    report.error = std::max(report.error, result.error);
+    if (!result.passed())
+        throw Error("pruned network", result.first_difference,
+                    "what the original computes without the removed channels",
+                    fmt::format("a relative difference of {:.2g}", result.error));
+}
+
+void describe(const Pruner& pruner, PruneReport& report) {
+    report.frozen = pruner.coupling().frozen;
+    for (const auto& group : pruner.groups()) {
+        if (group.frozen) continue;
+        ++report.groups;
+        report.channels += group.channels;
+    }
+}
+
+void add(PruneReport& report, PruneEvent&& event, bool is_first) {
+    if (is_first) report.before = event.before;
+    report.after = event.plan.edit == EditKind::mask ? report.before : event.after;
+    for (const auto& group : event.plan.groups)
+        report.removed_channels += static_cast<int64_t>(group.channels.size());
+    report.notes = std::move(event.notes);
+    report.steps.push_back(std::move(event.plan));
+}
+
+}  // namespace
+
+PruneReport prune(Network& network, std::unique_ptr<Criterion> criterion, const PruneOptions& options,
+                  const std::vector<BatchLosses>& batches) {
+    const torch::NoGradGuard no_grad;
+    PruneReport report;
+    StopWatch watch;
+    auto coupling = network.couple(options.coupling, &report.seconds.trace);
+    report.seconds.coupling = watch.lap() - report.seconds.trace;
+    Pruner pruner(std::move(coupling), std::move(criterion), options.allocation, options.edit);
+    describe(pruner, report);
+    for (int64_t step = 1; step <= options.steps; ++step) {
+        observe(pruner, network, batches);
+        const auto tensors = network.tensors();
+        auto event = pruner.next(pruner.evidence(tensors),
+                                 at_step(pruner.coupling(), options.allocation, step, options.steps));
+        report.seconds.scoring += watch.lap();
+        const bool again = step > 1 && network.edits_code() && options.edit == EditKind::remove;
+        const auto current = again ? network.couple(options.coupling) : Coupling{};
+        const auto& now = again ? current : pruner.coupling();
+        report.seconds.coupling += watch.lap();
+        const auto expectation = options.verify ? network.expect(now, event.plan, options.coupling) : nullptr;
+        report.seconds.verification += watch.lap();
+        network.apply(now, event.plan);
+        report.seconds.surgery += watch.lap();
+        if (expectation) check(*expectation, report);
+        report.seconds.verification += watch.lap();
+        pruner.carried_out(event);
+        add(report, std::move(event), step == 1);
+    }
+    return report;
+}
+
+}  // namespace mtlprune
