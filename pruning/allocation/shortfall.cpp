@@ -53,12 +53,12 @@ int64_t smallest_without_frozen(const Coupling& coupling, const std::vector<Grou
 }  // namespace
 
 int64_t amount(const Cost& cost, BudgetUnit unit) {
-    if (unit == BudgetUnit::channels) return 0;
+    if (unit == BudgetUnit::channels || unit == BudgetUnit::count) return 0;
     return unit == BudgetUnit::parameters ? cost.parameters : cost.macs;
 }
 
 std::string unit_name(BudgetUnit unit) {
-    if (unit == BudgetUnit::channels) return "channels";
+    if (unit == BudgetUnit::channels || unit == BudgetUnit::count) return "channels";
     return unit == BudgetUnit::parameters ? "parameters" : "MACs";
 }
 
