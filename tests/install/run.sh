@@ -18,7 +18,7 @@ done
 # Paths of this machine would make the package useless on others.
 for path in "$source" "$build" "$folder/installed" /usr/lib; do
     [ "$torch" = system ] || break
-    if grep -rnF "$path/" "$prefix"/include "$prefix"/lib*/cmake; then fail "the package names $path"; fi
+    if grep -rnF --include="*.cmake" --include="*.h" "$path/" "$prefix"; then fail "the package names $path"; fi
 done
 folders=$(ls "$prefix/include")
 [ "$folders" = mtlprune ] || fail "expected include/mtlprune alone, found $folders"
