@@ -7,13 +7,14 @@
 #include "base/json_reader.h"
 #include "cli/commands.h"
 #include "models/process_setup.h"
+#include "mtlprune/version.h"
 
 namespace {
 
 constexpr const char* kUsage =
     R"(mtlprune: structured pruning of multi-task networks, benchmarked and reproduced
 
-usage: mtlprune COMMAND [OPTIONS]      (mtlprune COMMAND --help says more)
+usage: mtlprune COMMAND [OPTIONS]      (mtlprune COMMAND --help says more; mtlprune --version)
 
   reproduce   train, prune, re-train, evaluate; draw the main paper's figures and test its claims
   train       train one dense network of a scale
@@ -60,6 +61,10 @@ int main(int argc, char** argv) {
     if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
         (arguments.empty() ? std::cerr : std::cout) << kUsage;
         return arguments.empty() ? 2 : 0;
+    }
+    if (arguments[0] == "--version") {
+        std::cout << "mtlprune " << mtlprune::kVersion << "\n";
+        return 0;
     }
     std::string command_line = "mtlprune";
     for (const auto& argument : arguments) command_line += " " + argument;

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "mtlprune/version.h"
 #include "reproduce/experiment_data.h"
 #include "reproduce/figure_drawing.h"
 #include "reproduce/machine.h"
@@ -51,7 +52,7 @@ nlohmann::json run_facts(const Experiment& experiment, const Invocation& invocat
             {"machine", machine},
             {"device", experiment.device},
             {"torch", machine.at("torch")},
-            {"version", MTLPRUNE_VERSION},
+            {"version", kVersion},
             {"seeds", experiment.seeds},
             {"started", invocation.started},
             {"seconds", invocation.seconds},

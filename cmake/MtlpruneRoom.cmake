@@ -45,9 +45,15 @@ function(mtlprune_unite target most)
   endforeach()
 endfunction()
 
+# Where the public headers of the rooms are installed: beside <mtlprune/mtlprune.h>, so that `#include "<room>/..."` finds
+# them there and /usr/include gets no folder "base".
+include(GNUInstallDirs)
+set(MTLPRUNE_ROOM_HEADERS ${CMAKE_INSTALL_INCLUDEDIR}/mtlprune/rooms)
+
 function(mtlprune_target name)
   target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>
-                             $<INSTALL_INTERFACE:include/mtlprune>)
+                             $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}> $<INSTALL_INTERFACE:${MTLPRUNE_ROOM_HEADERS}>)
+  target_compile_features(${name} PUBLIC cxx_std_20)
   target_link_libraries(${name} PUBLIC mtlprune_torch PRIVATE $<BUILD_INTERFACE:mtlprune_warnings>)
 endfunction()
 
@@ -69,4 +75,15 @@ function(mtlprune_room name)
   mtlprune_library(${name} ${_sources})
   list(TRANSFORM ARGN PREPEND mtlprune_)
   target_link_libraries(mtlprune_${name} PUBLIC ${ARGN})
+endfunction()
+
+# mtlprune::mtlprune: <mtlprune/mtlprune.h>, <mtlprune/version.h> and all rooms up to `last`.
+function(mtlprune_umbrella last)
+  configure_file(${PROJECT_SOURCE_DIR}/include/mtlprune/version.h.in ${PROJECT_BINARY_DIR}/include/mtlprune/version.h @ONLY)
+  add_library(mtlprune_everything INTERFACE)
+  add_library(mtlprune::mtlprune ALIAS mtlprune_everything)
+  set_target_properties(mtlprune_everything PROPERTIES EXPORT_NAME mtlprune)
+  target_include_directories(mtlprune_everything INTERFACE $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>
+                             $<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include>)
+  target_link_libraries(mtlprune_everything INTERFACE mtlprune_${last})
 endfunction()

@@ -15,8 +15,9 @@ namespace fs = std::filesystem;
 fs::path resource_folder() {
     std::vector<fs::path> candidates;
     if (const char* home = std::getenv("MTLPRUNE_RESOURCES")) candidates.emplace_back(home);
-    candidates.emplace_back(MTLPRUNE_RESOURCE_SOURCE);
+    // An installed program uses what was installed with it, also where the sources still are.
     candidates.push_back(fs::read_symlink("/proc/self/exe").parent_path().parent_path() / "share/mtlprune");
+    candidates.emplace_back(MTLPRUNE_RESOURCE_SOURCE);
     for (const auto& candidate : candidates)
         if (fs::is_directory(candidate / "scales")) return candidate;
     throw Error("resources", fmt::format("{}", candidates.front().string()),

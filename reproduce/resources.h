@@ -8,8 +8,8 @@
 
 namespace mtlprune {
 
-/// The folder with scales/, figures/, paper_curves/: $MTLPRUNE_RESOURCES, else the source tree the program
-/// was built from, else <prefix>/share/mtlprune. Throws Error when none exists.
+/// The folder with scales/, figures/, paper_curves/: $MTLPRUNE_RESOURCES, else <prefix>/share/mtlprune of the
+/// installed program, else the source tree that it was built from. Throws Error when none exists.
 std::filesystem::path resource_folder();
 
 /// Names of the scales that come with the program, sorted.

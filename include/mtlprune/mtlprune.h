@@ -1,0 +1,41 @@
+// Everything that is promised to users of the library: only the headers named here (and what they include)
+// are installed. All names are in namespace mtlprune; bad input throws mtlprune::Error.
+#pragma once
+
+#include "mtlprune/version.h"
+
+#include "base/error.h"
+
+// Data: what tasks, frames and batches are; data sets by name; batches in worker threads.
+#include "datasets/contract/batch.h"
+#include "datasets/contract/sample.h"
+#include "datasets/contract/task.h"
+#include "datasets/layouts/open_dataset.h"
+#include "datasets/pipeline/loader.h"
+
+// Models with one prediction per task; what a program that computes for long calls first.
+#include "models/multi_task_model.h"
+#include "models/parameter_count.h"
+#include "models/process_setup.h"
+
+// Training: losses, gradients per task, optimisers, metrics, checkpoints.
+#include "training/checkpoint.h"
+#include "training/evaluate.h"
+#include "training/losses.h"
+#include "training/metrics.h"
+#include "training/optimizer.h"
+#include "training/task_gradients.h"
+
+// Pruning any module once: everything together, or trace -> groups -> scores -> selection -> plan -> surgery.
+#include "pruning/allocation/allocation.h"
+#include "pruning/cost/cost.h"
+#include "pruning/coupling/groups.h"
+#include "pruning/criteria/weight_scores.h"
+#include "pruning/graph/traced_graph.h"
+#include "pruning/one_shot.h"
+#include "pruning/surgery/plan.h"
+#include "pruning/surgery/surgery.h"
+
+// Pruning while training.
+#include "pruning/criteria/criterion.h"
+#include "pruning/schedules/iterative_pruner.h"
