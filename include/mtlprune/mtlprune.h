@@ -26,16 +26,17 @@
 #include "training/optimizer.h"
 #include "training/task_gradients.h"
 
-// Pruning any module once: everything together, or trace -> groups -> scores -> selection -> plan -> surgery.
+// Pruning any module or file, at once or in steps: everything together, or trace -> groups -> scores -> selection -> plan -> surgery.
 #include "pruning/allocation/allocation.h"
 #include "pruning/cost/cost.h"
 #include "pruning/coupling/groups.h"
-#include "pruning/criteria/weight_scores.h"
+#include "pruning/criteria/criterion.h"
 #include "pruning/graph/traced_graph.h"
-#include "pruning/one_shot.h"
+#include "pruning/network/network.h"
+#include "pruning/network/prune.h"
+#include "pruning/network/pruner.h"
 #include "pruning/surgery/plan.h"
 #include "pruning/surgery/surgery.h"
 
 // Pruning while training.
-#include "pruning/criteria/criterion.h"
 #include "pruning/schedules/iterative_pruner.h"

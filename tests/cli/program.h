@@ -43,10 +43,11 @@ inline const Words kNoPython = {"PYTHONHOME=/nonexistent"};
 /// One run of the program in a process group of its own, in `folder`. Its output goes to files there.
 class Program {
   public:
-    /// `environment`: "NAME=VALUE" beyond the test's own.
-    Program(const Words& arguments, const std::filesystem::path& folder, const Words& environment = {})
+    /// `environment`: "NAME=VALUE" beyond the test's own; `program`: another one than mtlprune.
+    Program(const Words& arguments, const std::filesystem::path& folder, const Words& environment = {},
+            const std::string& program = MTLPRUNE_PROGRAM)
         : out_(folder / ".stdout"), err_(folder / ".stderr") {
-        const Words words = Words{MTLPRUNE_PROGRAM} + arguments;
+        const Words words = Words{program} + arguments;
         Words variables = environment;
         for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
         const auto argv = pointers(words), envp = pointers(variables);

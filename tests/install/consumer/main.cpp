@@ -22,10 +22,11 @@ struct Net : torch::nn::Module {
 int main() {
     Net net;
     const auto image = torch::randn({2, 3, 8, 8});
-    mtlprune::OneShotOptions options;
+    mtlprune::ModuleNetwork network(
+        net, [&](const auto& in) { return std::vector{net.forward(in[0])}; }, {image});
+    mtlprune::PruneOptions options;
     options.allocation.budget = {mtlprune::BudgetUnit::macs, 0.5};
-    const auto report = mtlprune::prune_once(
-        net, [&](const auto& in) { return std::vector{net.forward(in[0])}; }, {image}, options);
+    const auto report = mtlprune::prune(network, mtlprune::criteria().make("l2"), options);
     const auto width = net.stem->options.out_channels();
     std::cout << "mtlprune " << mtlprune::kVersion << ": " << width << " of 16 channels, "
               << report.before.macs << " -> " << report.after.macs << " multiply-accumulates\n";

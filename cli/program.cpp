@@ -1,0 +1,85 @@
+#include "cli/program.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <iostream>
+
+#include "base/json_reader.h"
+#include "cli/commands.h"
+#include "models/process_setup.h"
+#include "mtlprune/version.h"
+
+namespace {
+
+constexpr const char* kUsage =
+    R"(mtlprune: structured pruning of multi-task networks, benchmarked and reproduced
+
+usage: mtlprune COMMAND [OPTIONS]      (mtlprune COMMAND --help says more; mtlprune --version)
+
+  reproduce   train, prune, re-train, evaluate; draw the main paper's figures and test its claims
+  train       train one dense network of a scale
+  prune       prune a trained network iteratively with one criterion
+  eval        metrics of a checkpoint on the test split
+  data        look at a data set (show), validate it (check), describe it (stats), or write the synthetic rooms to
+              disk (render)
+  list        criteria, data sets, models and scales that exist
+
+  prune-torchscript   prune any traced or scripted network once, by its weights
+  groups              channels of a network that must leave together, as a table and a picture
+  explain             channels of a network that cannot leave, and why
+
+Exit codes: 0 success, 1 internal error (data check: problems found), 2 bad input or environment.
+)";
+
+int run(const std::string& command, const mtlprune::cli::Arguments& rest, const std::string& command_line) {
+    using namespace mtlprune::cli;
+    if (command == "list") return list_command(rest);
+    if (command == "data") return data_command(rest);
+    if (command == "train") return train_command(rest);
+    if (command == "prune") return prune_command(rest);
+    if (command == "eval") return eval_command(rest);
+    if (command == "reproduce") return reproduce_command(rest, command_line);
+    if (command == "prune-torchscript") return prune_torchscript_command(rest);
+    if (command == "groups") return groups_command(rest);
+    if (command == "explain") return explain_command(rest);
+    throw mtlprune::Error(
+        fmt::format("unknown command '{}'{}; mtlprune --help lists all", command,
+                    mtlprune::did_you_mean(command, {"list", "data", "train", "prune", "eval", "reproduce",
+                                                     "prune-torchscript", "groups", "explain"})));
+}
+
+/// The others would only start later.
+bool computes_for_long(const std::string& command) {
+    return command == "train" || command == "prune" || command == "eval" || command == "reproduce";
+}
+
+}  // namespace
+
+namespace mtlprune::cli {
+
+int run_program(int argc, char** argv) {
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    if (!arguments.empty() && computes_for_long(arguments[0])) mtlprune::set_up_process(argv);
+    if (arguments.empty() || arguments[0] == "--help" || arguments[0] == "-h" || arguments[0] == "help") {
+        (arguments.empty() ? std::cerr : std::cout) << kUsage;
+        return arguments.empty() ? 2 : 0;
+    }
+    if (arguments[0] == "--version") {
+        std::cout << "mtlprune " << mtlprune::kVersion << "\n";
+        return 0;
+    }
+    std::string command_line = "mtlprune";
+    for (const auto& argument : arguments) command_line += " " + argument;
+    try {
+        return run(arguments[0], {arguments.begin() + 1, arguments.end()}, command_line);
+    } catch (const mtlprune::Error& error) {
+        std::cerr << "mtlprune: " << error.what() << "\n";
+        return 2;
+    } catch (const std::exception& error) {
+        std::cerr << "mtlprune: internal error: " << error.what() << "\n";
+        return 1;
+    }
+}
+
+}  // namespace mtlprune::cli
