@@ -123,14 +123,14 @@ void write_module(const torch::jit::Module& module, const std::string& path) {
 }  // namespace
 
 int prune_torchscript_command(const Arguments& arguments) {
+    const auto names = criterion_names() + "; with options: lamp:reduction=sum (mtlprune list says more)";
     po::options_description options("options");
     options.add_options()("in", po::value<std::string>()->required(), "the TorchScript file")(
         "out", po::value<std::string>()->required(), "file to write")(
         "plan", po::value<std::string>(),
         "JSON file to write: every slice that left, what is frozen and why");
     add_coupling_options(options);
-    options.add_options()("criterion", po::value<std::string>()->default_value("l2"),
-                          criterion_names() + "; with options: lamp:reduction=sum (mtlprune list says more)")(
+    options.add_options()("criterion", po::value<std::string>()->default_value("l2"), names.c_str())(
         "steps", po::value<int64_t>()->default_value(1),
         "events on the way; scores are taken again before each")(
         "edit", po::value<std::string>()->default_value("remove"),
