@@ -1,10 +1,21 @@
 // Normalisations, and other operators with one parameter per channel.
+#include <torch/nn.h>
+
 #include <algorithm>
+#include <numeric>
 
 #include "pruning/coupling/label_propagation.h"
+#include "pruning/ops/families.h"
+#include "pruning/ops/masked_norms.h"
 
 namespace mtlprune {
 namespace {
+
+/// Whether a batch or instance norm normalises by the statistics of its input instead of stored ones: (x,
+/// weight, bias, running mean, running variance, whether to use the input's, ...) in all their forms.
+bool computes_statistics(const TracedGraph& graph, const TracedNode& norm) {
+    return !graph.values[norm.inputs[3]].is_tensor || graph.integer(norm.inputs[5], 1) != 0;
+}
 
 /// Zeros become the norm's bias, which leaves with entries of the axes from `first` to `last` alone. Weights
 /// that are standardised are taken without what leaves.
@@ -51,7 +62,7 @@ void channel_norm(Labelling& l, const TracedNode& node) {
 void layer_norm(Labelling& l, const TracedNode& node) {
     auto x = l.labels(node.inputs[0]);
     const auto normalised = l.graph().integers(node.inputs[1]);
-    if (!normalised) return freeze_inputs(l, node, "its arguments are not constants");
+    if (!normalised) return freeze_inputs(l, node, kNotConstant);
     const size_t first = x.shape.size() - normalised->size();
     for (size_t axis = first; axis < x.shape.size(); ++axis) l.mark_cross_channel(l.alone(x, axis));
     x.vanishes = norm_vanishes(l, node, x, 2, first, x.shape.size() - 1);
@@ -105,7 +116,7 @@ void prelu(Labelling& l, const TracedNode& node) {
 void weight_norm(Labelling& l, const TracedNode& node) {
     auto v = l.labels(node.inputs[0]);
     const auto dim = l.graph().integers(node.inputs[2]);
-    if (!dim) return freeze_inputs(l, node, "its arguments are not constants");
+    if (!dim) return freeze_inputs(l, node, kNotConstant);
     for (size_t axis = 0; axis < v.shape.size(); ++axis)
         if (static_cast<int64_t>(axis) != dim->front())
             l.fix_axis(v, axis, "the norm of the weight runs over this axis");
@@ -124,15 +135,136 @@ void embedding(Labelling& l, const TracedNode& node) {
     l.set(node.outputs[0], std::move(out));
 }
 
+torch::Tensor embedding_shape(const std::vector<c10::IValue>& arguments) {
+    auto shape = arguments[1].toTensor().sizes().vec();
+    shape.push_back(arguments[0].toTensor().size(1));
+    return on_meta(shape, arguments[0].toTensor().scalar_type());
+}
+
+/// norm(x, normalised shape, ...)
+void edit_normalised_shape(EditFinder& finder, const TracedNode& node) {
+    if (const auto shape = finder.graph().integers(node.inputs[1]))
+        finder.change_sizes(node, 1, node.inputs[0], finder.rank(node.inputs[0]) - shape->size());
+}
+
+/// The last axes, which the second argument lists the sizes of.
+std::vector<int64_t> normalised_axes(const TracedGraph& graph, const TracedNode& node) {
+    const auto listed = graph.integers(node.inputs[1]).value_or(std::vector<int64_t>());
+    std::vector<int64_t> axes(listed.size());
+    std::iota(axes.begin(), axes.end(),
+              static_cast<int64_t>(graph.values[node.inputs[0]].shape.size() - listed.size()));
+    return axes;
+}
+
+std::optional<MaskedForm> masked_layer_norm(const TracedGraph& graph, const TracedNode& node) {
+    return MaskedForm{kMaskedLayerNorm, normalised_axes(graph, node), {2, 3, 4}};
+}
+
+std::optional<MaskedForm> masked_rms_norm(const TracedGraph& graph, const TracedNode& node) {
+    return MaskedForm{kMaskedRmsNorm, normalised_axes(graph, node), {2, 3}};
+}
+
+std::optional<MaskedForm> masked_group_norm(const TracedGraph&, const TracedNode&) {
+    return MaskedForm{kMaskedGroupNorm, {1}, {1, 2, 3, 4}};
+}
+
+std::optional<MaskedForm> masked_batch_norm(const TracedGraph& graph, const TracedNode& node) {
+    if (!computes_statistics(graph, node)) return std::nullopt;
+    std::vector<int64_t> axes(graph.values[node.inputs[0]].shape.size());
+    std::iota(axes.begin(), axes.end(), int64_t{0});
+    axes.erase(axes.begin() + 1);
+    return MaskedForm{kMaskedBatchNorm, std::move(axes), {1, 2, 7}};
+}
+
+template <typename Layer, typename... Others>
+bool refresh_norm(torch::nn::Module& module, const std::vector<int64_t>* removed_rows) {
+    const bool is_one = refresh_as<Layer>(module, [](Layer& layer) {
+        for (const auto& tensor : {layer.weight, layer.running_mean})
+            if (tensor.defined()) layer.options.num_features(tensor.size(0));
+    });
+    if constexpr (sizeof...(Others) > 0) return is_one || refresh_norm<Others...>(module, removed_rows);
+    return is_one;
+}
+
+/// Statistics run over the last axes, which the weight has; without a weight nothing tells.
+bool refresh_layer_norm(torch::nn::Module& module, const std::vector<int64_t>*) {
+    return refresh_as<torch::nn::LayerNormImpl>(module, [](auto& layer) {
+        if (layer.weight.defined()) layer.options.normalized_shape(layer.weight.sizes().vec());
+    });
+}
+
+bool refresh_group_norm(torch::nn::Module& module, const std::vector<int64_t>*) {
+    return refresh_as<torch::nn::GroupNormImpl>(module, [](auto& layer) {
+        if (layer.weight.defined()) layer.options.num_channels(layer.weight.size(0));
+    });
+}
+
+bool refresh_embedding(torch::nn::Module& module, const std::vector<int64_t>*) {
+    return refresh_as<torch::nn::EmbeddingImpl>(
+        module, [](auto& layer) { layer.options.embedding_dim(layer.weight.size(1)); });
+}
+
+bool refresh_prelu(torch::nn::Module& module, const std::vector<int64_t>*) {
+    return refresh_as<torch::nn::PReLUImpl>(
+        module, [](auto& layer) { layer.options.num_parameters(layer.weight.size(0)); });
+}
+
+void add_channel_norms(std::vector<Operator>& all) {
+    using namespace torch::nn;
+    Operator batch_norm{.labels = channel_norm, .scored = Scored::batch_norm_scale, .scale = 1};
+    add(all, batch_norm, {"native_batch_norm", "cudnn_batch_norm"});
+    batch_norm.shape = shape_of_first;
+    batch_norm.masked = masked_batch_norm;
+    batch_norm.modules = {refresh_norm<BatchNorm2dImpl, BatchNorm1dImpl, BatchNorm3dImpl>};
+    add(all, batch_norm, {"batch_norm"});
+    add(all,
+        {.labels = channel_norm,
+         .shape = shape_of_first,
+         .modules = {refresh_norm<InstanceNorm1dImpl, InstanceNorm2dImpl, InstanceNorm3dImpl>},
+         .scored = Scored::not_asked},
+        {"instance_norm"});
+}
+
+void add_norms_across(std::vector<Operator>& all) {
+    Operator norm{
+        .labels = layer_norm, .edits = edit_normalised_shape, .scored = Scored::layer_norm_scale, .scale = 2};
+    add(all, norm, {"native_layer_norm"});
+    norm.shape = shape_of_first;
+    norm.masked = masked_layer_norm;
+    norm.modules = {refresh_layer_norm};
+    add(all, norm, {"layer_norm"});
+    add(all,
+        {.labels = layer_norm,
+         .edits = edit_normalised_shape,
+         .masked = masked_rms_norm,
+         .scored = Scored::not_asked},
+        {"rms_norm"});
+    add(all,
+        {.labels = group_norm,
+         .shape = shape_of_first,
+         .masked = masked_group_norm,
+         .modules = {refresh_group_norm},
+         .scored = Scored::not_asked},
+        {"group_norm"});
+}
+
 }  // namespace
 
-void add_normalisation_rules(RuleTable& rules) {
-    add_rules(rules, channel_norm, {"batch_norm", "instance_norm", "native_batch_norm", "cudnn_batch_norm"});
-    add_rules(rules, layer_norm, {"layer_norm", "native_layer_norm", "rms_norm"});
-    add_rules(rules, group_norm, {"group_norm"});
-    add_rules(rules, prelu, {"prelu", "_prelu_kernel"});
-    add_rules(rules, weight_norm, {"_weight_norm", "_weight_norm_interface"});
-    add_rules(rules, embedding, {"embedding"});
+void add_normalisations(std::vector<Operator>& all) {
+    add_channel_norms(all);
+    add_norms_across(all);
+    add(all,
+        {.labels = prelu, .shape = shape_of_first, .modules = {refresh_prelu}, .scored = Scored::not_asked},
+        {"prelu"});
+    add(all, {.labels = prelu, .scored = Scored::not_asked}, {"_prelu_kernel"});
+    add(all, {.labels = weight_norm, .shape = shape_of_first, .scored = Scored::not_asked}, {"_weight_norm"});
+    add(all, {.labels = weight_norm, .scored = Scored::not_asked}, {"_weight_norm_interface"});
+    add(all,
+        {.labels = embedding,
+         .shape = embedding_shape,
+         .modules = {refresh_embedding},
+         .scored = Scored::not_asked},
+        {"embedding"});
 }
 
 }  // namespace mtlprune
