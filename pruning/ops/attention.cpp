@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/families.h"
 
 namespace mtlprune {

@@ -2,7 +2,6 @@
 #include <c10/util/accumulate.h>
 #include <torch/nn.h>
 
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/families.h"
 
 namespace mtlprune {

@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <set>
 
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/families.h"
 
 namespace mtlprune {
@@ -86,14 +85,56 @@ void power(Labelling& l, const TracedNode& node) {
 
 void add_elementwise(std::vector<Operator>& all) {
     add(all, {.labels = elementwise<AtZero::first_operand>},
-        {"elu",          "elu_",    "selu_",       "celu_",      "gelu",     "gelu_",      "silu",
-         "silu_",        "mish_",   "tanh",        "tanh_",      "log1p",    "expm1",      "sqrt",
-         "sqrt_",        "abs",     "abs_",        "neg",        "neg_",     "square",     "square_",
-         "softsign",     "erf",     "sin",         "tan",        "atan",     "sign",       "floor",
-         "ceil",         "round",   "hardshrink",  "softshrink", "rrelu",    "nan_to_num", "trunc",
-         "clone",        "detach_", "to",          "type_as",    "_to_copy", "lift_fresh", "feature_dropout_",
-         "resolve_conj", "cpu",     "cuda",        "float",      "double",   "half",       "requires_grad_",
-         "div",          "div_",    "true_divide", "divide",     "divide_"});
+        {"elu",
+         "elu_",
+         "selu_",
+         "celu_",
+         "gelu",
+         "gelu_",
+         "silu",
+         "silu_",
+         "mish_",
+         "tanh",
+         "tanh_",
+         "log1p",
+         "expm1",
+         "sqrt",
+         "sqrt_",
+         "abs",
+         "abs_",
+         "neg",
+         "neg_",
+         "square",
+         "square_",
+         "erf",
+         "sin",
+         "tan",
+         "atan",
+         "sign",
+         "floor",
+         "ceil",
+         "round",
+         "hardshrink",
+         "softshrink",
+         "rrelu",
+         "nan_to_num",
+         "trunc",
+         "clone",
+         "detach_",
+         "to",
+         "type_as",
+         "_to_copy",
+         "lift_fresh",
+         "feature_dropout_",
+         "resolve_conj",
+         "cpu",
+         "cuda",
+         "requires_grad_",
+         "div",
+         "div_",
+         "true_divide",
+         "divide",
+         "divide_"});
     add(all, {.labels = elementwise<AtZero::first_operand>, .memory = Memory::view},
         {"contiguous", "detach", "alias"});
     add(all, {.labels = elementwise<AtZero::first_operand>, .shape = shape_of_first},

@@ -1,7 +1,5 @@
 #include "pruning/ops/families.h"
 
-#include "pruning/coupling/label_propagation.h"
-
 namespace mtlprune {
 
 size_t wrap_axis(int64_t axis, size_t rank) {

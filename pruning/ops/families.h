@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "pruning/coupling/labelling.h"
+#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/operator.h"
 #include "pruning/surgery/edit_finder.h"
 

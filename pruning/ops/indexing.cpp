@@ -1,5 +1,4 @@
 // Operators that take entries of an axis which tensors name.
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/families.h"
 
 namespace mtlprune {

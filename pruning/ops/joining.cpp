@@ -1,7 +1,6 @@
 // Operators that put tensors, or what is added to them, one after the other along an axis.
 #include <algorithm>
 
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/families.h"
 
 namespace mtlprune {

@@ -32,11 +32,11 @@ def mean(x, mask, axes: List[int], keepdim: bool):
 )";
 
 inline constexpr const char* kMaskedGroupNorm = R"(
-def group_norm(x, mask, axes: List[int], groups: int, weight: Optional[Tensor], bias: Optional[Tensor],
+def group_norm(x, mask, axes: List[int], num_groups: int, weight: Optional[Tensor], bias: Optional[Tensor],
                eps: float):
     shape = x.shape
-    g = x.reshape([x.size(0), groups, x.size(1) // groups, -1])
-    m = mask.reshape([1, groups, x.size(1) // groups, 1]).expand_as(g)
+    g = x.reshape([x.size(0), num_groups, x.size(1) // num_groups, -1])
+    m = mask.reshape([1, num_groups, x.size(1) // num_groups, 1]).expand_as(g)
     count = m.sum([2, 3], True)
     g = g - (g * m).sum([2, 3], True) / count
     g = (g / torch.sqrt((g * g * m).sum([2, 3], True) / count + eps)).reshape(shape)

@@ -4,7 +4,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/families.h"
 #include "pruning/ops/masked_norms.h"
 

@@ -6,7 +6,6 @@
 #include <map>
 #include <numeric>
 
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/einsum_equation.h"
 #include "pruning/ops/families.h"
 
@@ -266,7 +265,7 @@ void add_products(std::vector<Operator>& all) {
         {.labels = linear, .macs = product_macs<0>, .modules = {refresh_linear}, .scored = Scored::layer},
         {"linear"});
     add(all, {.labels = matmul, .macs = product_macs<0>, .scored = Scored::layer}, {"mm", "bmm", "matmul"});
-    add(all, {.labels = matmul}, {"mv", "dot", "__matmul__", "inner_product"});
+    add(all, {.labels = matmul}, {"mv", "dot"});
     add(all, {.labels = add_product, .macs = product_macs<1>, .scored = Scored::layer}, {"addmm", "baddbmm"});
     add(all, {.labels = add_product}, {"addmv"});
     add(all, {.labels = einsum, .macs = einsum_macs, .scored = Scored::layer}, {"einsum"});

@@ -1,5 +1,4 @@
 // Operators that are about the program more than about tensors: sizes, numbers, lists, new tensors.
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/families.h"
 
 namespace mtlprune {

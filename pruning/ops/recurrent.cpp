@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/families.h"
 
 namespace mtlprune {

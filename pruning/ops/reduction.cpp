@@ -1,7 +1,6 @@
 // Operators that combine the entries of one or several axes.
 #include <algorithm>
 
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/families.h"
 #include "pruning/ops/masked_norms.h"
 
@@ -163,7 +162,7 @@ void add_reductions(std::vector<Operator>& all) {
     add(all, {.labels = extreme}, {"max", "min"});
     add(all, {.labels = mix<1>},
         {"softmax", "_softmax", "log_softmax", "_log_softmax", "cumsum", "cumsum_", "cumprod", "sort",
-         "argsort", "softmin", "cummax", "cummin"});
+         "argsort", "cummax", "cummin"});
     add(all, {.labels = mix<2>}, {"topk", "kthvalue"});
 }
 

@@ -1,7 +1,6 @@
 // Operators that resample the last axes and pass all others: pooling, interpolation, padding of images.
 #include <algorithm>
 
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/families.h"
 
 namespace mtlprune {
@@ -34,7 +33,7 @@ torch::Tensor adaptive_shape(const std::vector<c10::IValue>& arguments) {
 void add_resampling(std::vector<Operator>& all) {
     add(all, {.labels = resample<1>},
         {"max_pool1d", "max_pool1d_with_indices", "avg_pool1d", "adaptive_max_pool1d", "upsample_linear1d",
-         "upsample_nearest1d", "reflection_pad1d", "replication_pad1d", "lp_pool1d"});
+         "upsample_nearest1d", "reflection_pad1d", "replication_pad1d"});
     add(all, {.labels = resample<1>, .shape = adaptive_shape}, {"adaptive_avg_pool1d"});
     add(all, {.labels = resample<2>},
         {"max_pool2d", "max_pool2d_with_indices", "avg_pool2d", "_adaptive_avg_pool2d", "adaptive_max_pool2d",

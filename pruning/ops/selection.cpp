@@ -1,7 +1,6 @@
 // Operators that take parts of an axis, or change the order of its entries: slices, splits, windows, flips.
 #include <algorithm>
 
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/families.h"
 
 namespace mtlprune {

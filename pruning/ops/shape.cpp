@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/families.h"
 
 namespace mtlprune {
