@@ -81,135 +81,70 @@ void power(Labelling& l, const TracedNode& node) {
     (exponent && *exponent > 0 ? elementwise<AtZero::first_operand> : elementwise<AtZero::never>)(l, node);
 }
 
-}  // namespace
+constexpr LabelRule kZeroStays = elementwise<AtZero::first_operand>;
+constexpr LabelRule kZeroLost = elementwise<AtZero::never>;
 
-void add_elementwise(std::vector<Operator>& all) {
-    add(all, {.labels = elementwise<AtZero::first_operand>},
-        {"elu",
-         "elu_",
-         "selu_",
-         "celu_",
-         "gelu",
-         "gelu_",
-         "silu",
-         "silu_",
-         "mish_",
-         "tanh",
-         "tanh_",
-         "log1p",
-         "expm1",
-         "sqrt",
-         "sqrt_",
-         "abs",
-         "abs_",
-         "neg",
-         "neg_",
-         "square",
-         "square_",
-         "erf",
-         "sin",
-         "tan",
-         "atan",
-         "sign",
-         "floor",
-         "ceil",
-         "round",
-         "hardshrink",
-         "softshrink",
-         "rrelu",
-         "nan_to_num",
-         "trunc",
-         "clone",
-         "detach_",
-         "to",
-         "type_as",
-         "_to_copy",
-         "lift_fresh",
-         "feature_dropout_",
-         "resolve_conj",
-         "cpu",
-         "cuda",
-         "requires_grad_",
-         "div",
-         "div_",
-         "true_divide",
-         "divide",
-         "divide_"});
-    add(all, {.labels = elementwise<AtZero::first_operand>, .memory = Memory::view},
-        {"contiguous", "detach", "alias"});
-    add(all, {.labels = elementwise<AtZero::first_operand>, .shape = shape_of_first},
+void add_activations(std::vector<Operator>& all) {
+    add(all, {.labels = kZeroStays, .shape = shape_of_first},
         {"relu", "relu_", "relu6", "relu6_", "leaky_relu", "leaky_relu_", "selu", "celu", "mish", "hardswish",
          "hardswish_", "dropout", "dropout_", "feature_dropout"});
-    add(all, {.labels = elementwise<AtZero::always>}, {"zeros_like", "zero_"});
-    add(all, {.labels = elementwise<AtZero::never>},
-        {"threshold",
-         "threshold_",
-         "sigmoid",
-         "sigmoid_",
-         "softplus",
-         "exp",
-         "exp_",
-         "log",
-         "log_",
-         "rsqrt",
-         "rsqrt_",
-         "clamp",
-         "clamp_",
-         "clamp_min",
-         "clamp_min_",
-         "clamp_max",
-         "clamp_max_",
-         "cos",
-         "reciprocal",
-         "reciprocal_",
-         "logical_not",
-         "bitwise_not",
-         "isnan",
-         "isinf",
-         "alpha_dropout",
-         "feature_alpha_dropout",
-         "ones_like",
-         "full_like",
-         "rand_like",
-         "randn_like",
-         "empty_like",
-         "fill_",
-         "floor_divide",
-         "remainder",
-         "fmod",
-         "where",
-         "lerp",
-         "lerp_",
-         "addcmul",
-         "addcmul_",
-         "addcdiv",
-         "addcdiv_",
-         "atan2",
-         "hypot",
-         "eq",
-         "ne",
-         "lt",
-         "le",
-         "gt",
-         "ge",
-         "masked_fill",
-         "masked_fill_",
-         "logical_and",
-         "logical_or",
-         "logical_xor",
-         "bitwise_and",
-         "bitwise_or",
-         "__and__",
-         "__or__",
-         "float_power"});
-    add(all, {.labels = elementwise<AtZero::never>, .shape = shape_of_first},
+    add(all, {.labels = kZeroStays},
+        {"elu", "elu_", "selu_", "celu_", "gelu", "gelu_", "silu", "silu_", "mish_", "tanh", "tanh_",
+         "hardshrink", "softshrink", "rrelu", "feature_dropout_"});
+    add(all, {.labels = kZeroLost, .shape = shape_of_first},
         {"hardsigmoid", "hardsigmoid_", "hardtanh", "hardtanh_", "log_sigmoid"});
-    add(all, {.labels = elementwise<AtZero::any_operand>}, {"mul", "mul_", "multiply", "multiply_"});
-    add(all, {.labels = elementwise<AtZero::all_operands>}, {"maximum", "minimum", "copy_"});
+    add(all, {.labels = kZeroLost},
+        {"threshold", "threshold_", "sigmoid", "sigmoid_", "softplus", "alpha_dropout",
+         "feature_alpha_dropout"});
+}
+
+/// Of one number each.
+void add_functions(std::vector<Operator>& all) {
+    add(all, {.labels = kZeroStays},
+        {"log1p", "expm1", "sqrt", "sqrt_", "abs",  "abs_",  "neg",  "neg_",  "square",     "square_",
+         "erf",   "sin",   "tan",  "atan",  "sign", "floor", "ceil", "round", "nan_to_num", "trunc"});
+    add(all, {.labels = kZeroLost},
+        {"exp", "exp_", "log", "log_", "rsqrt", "rsqrt_", "cos", "reciprocal", "reciprocal_"});
+    add(all, {.labels = kZeroLost},
+        {"clamp", "clamp_", "clamp_min", "clamp_min_", "clamp_max", "clamp_max_", "logical_not",
+         "bitwise_not", "isnan", "isinf"});
+    add(all, {.labels = power}, {"pow", "pow_"});
+}
+
+/// Of several tensors, or of tensors and numbers.
+void add_arithmetic(std::vector<Operator>& all) {
     // Lists are added too: one after the other.
     add(all, {.labels = add_or_subtract, .on_list = OnList::rearranges}, {"add", "add_"});
     add(all, {.labels = add_or_subtract}, {"sub", "sub_", "rsub", "subtract"});
-    add(all, {.labels = power}, {"pow", "pow_"});
+    add(all, {.labels = elementwise<AtZero::any_operand>}, {"mul", "mul_", "multiply", "multiply_"});
+    add(all, {.labels = elementwise<AtZero::all_operands>}, {"maximum", "minimum", "copy_"});
+    add(all, {.labels = kZeroStays}, {"div", "div_", "true_divide", "divide", "divide_"});
+    add(all, {.labels = kZeroLost},
+        {"floor_divide", "remainder", "fmod", "float_power", "atan2", "hypot", "lerp", "lerp_", "addcmul",
+         "addcmul_", "addcdiv", "addcdiv_"});
+    add(all, {.labels = kZeroLost}, {"where", "masked_fill", "masked_fill_", "fill_"});
+    add(all, {.labels = kZeroLost},
+        {"eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "bitwise_and",
+         "bitwise_or", "__and__", "__or__"});
+}
+
+/// The same numbers elsewhere, or others in a tensor of the same form.
+void add_copies(std::vector<Operator>& all) {
+    add(all, {.labels = kZeroStays, .memory = Memory::view}, {"contiguous", "detach", "alias"});
+    add(all, {.labels = kZeroStays},
+        {"clone", "detach_", "to", "type_as", "_to_copy", "lift_fresh", "resolve_conj", "cpu", "cuda",
+         "requires_grad_"});
+    add(all, {.labels = elementwise<AtZero::always>}, {"zeros_like", "zero_"});
+    add(all, {.labels = kZeroLost}, {"ones_like", "full_like", "rand_like", "randn_like", "empty_like"});
+}
+
+}  // namespace
+
+void add_elementwise(std::vector<Operator>& all) {
+    add_activations(all);
+    add_functions(all);
+    add_arithmetic(all);
+    add_copies(all);
 }
 
 }  // namespace mtlprune

@@ -36,8 +36,7 @@ struct MaskedForm {
     /// A function of TorchScript, (x, mask, axes, arguments...), that takes statistics over the entries where
     /// `mask` (of x's rank) is 1.
     const char* code;
-    std::vector<int64_t> axes;      ///< that the statistics run over; of group norm
-                                    ///< the one that has groups
+    std::vector<int64_t> axes;      ///< of the statistics; of group norm the one that has groups
     std::vector<size_t> arguments;  ///< those of the operator that follow
 };
 /// Nothing where this node computes no statistics.
@@ -70,8 +69,7 @@ enum class OnList { nothing, rearranges, takes_element, takes_part };
 /// What else than recording it the tracer of TorchScript does with a node.
 enum class Tracing {
     records,
-    reads_sizes,    ///< its numbers are sizes of the first argument: of the axis
-                    ///< named by the second, else of all
+    reads_sizes,    ///< its numbers are sizes of the first argument
     makes_literal,  ///< makes a constant tensor of numbers
     passes          ///< nothing happens to its argument
 };
@@ -83,11 +81,11 @@ struct ConvolutionForm {
     bool always_transposed = false;
 };
 
+/// What is not said of an operator it does not have.
 struct Operator {
     std::string name;  ///< "aten::conv2d"
     LabelRule labels = nullptr;
-    const char* freezes = nullptr;  ///< why it freezes all labels that it sees;
-                                    ///< where it has no rule for them
+    const char* freezes = nullptr;  ///< without a rule for labels: why it freezes all that it sees
     ShapeRule shape = nullptr;      ///< null: LibTorch knows
     MacsRule macs = nullptr;        ///< null: none
     EditRule edits = nullptr;       ///< null: no argument depends on channels
