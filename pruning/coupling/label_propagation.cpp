@@ -60,7 +60,7 @@ std::vector<size_t> sources_of_weight(Labelling& labelling, size_t value, const 
 /// convolution.
 void fix_computed_kernels(Labelling& labelling) {
     for (const auto& node : labelling.graph().nodes) {
-        if (!is_convolution(node.kind) || labelling.is_stored(node.inputs[1])) continue;
+        if (node.op->convolution == nullptr || labelling.is_stored(node.inputs[1])) continue;
         const auto& shape = labelling.shape(node.inputs[1]);
         for (const size_t source : sources_of_weight(labelling, node.inputs[1], shape))
             for (size_t dim = 2; dim < shape.size(); ++dim)
@@ -70,56 +70,22 @@ void fix_computed_kernels(Labelling& labelling) {
 
 }  // namespace
 
-void add_rules(RuleTable& rules, Rule rule, std::initializer_list<const char*> kinds) {
-    for (const char* kind : kinds) rules[std::string("aten::") + kind] = rule;
-}
-
-size_t wrap_axis(int64_t axis, size_t rank) {
-    return static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis);
-}
-
-std::optional<size_t> axis_argument(const Labelling& l, const TracedNode& node, size_t input, size_t rank) {
-    if (input >= node.inputs.size()) return std::nullopt;
-    const auto named = l.graph().integers(node.inputs[input]);
-    if (!named || named->size() != 1) return std::nullopt;
-    const auto axis = wrap_axis(named->front(), rank);
-    return axis < rank ? std::optional(axis) : std::nullopt;
-}
-
 void freeze_inputs(Labelling& l, const TracedNode& node, const std::string& why) {
     for (const size_t value : l.graph().tensor_inputs(node)) l.freeze_all(value, why);
 }
 
-const RuleTable& coupling_rules() {
-    static const RuleTable table = [] {
-        RuleTable rules;
-        add_elementwise_rules(rules);
-        add_shape_rules(rules);
-        add_selection_rules(rules);
-        add_reduction_rules(rules);
-        add_product_rules(rules);
-        add_convolution_rules(rules);
-        add_normalisation_rules(rules);
-        add_attention_rules(rules);
-        add_recurrent_rules(rules);
-        return rules;
-    }();
-    return table;
-}
-
 void propagate(Labelling& labelling) {
-    const auto& rules = coupling_rules();
     const auto& nodes = labelling.graph().nodes;
     fix_computed_kernels(labelling);
     for (size_t i = 0; i < nodes.size(); ++i) {
         labelling.begin(i);
-        const auto rule = rules.find(nodes[i].kind);
         // Sizes, types and numbers say nothing about single channels.
         if (labelling.graph().tensor_outputs(nodes[i]).empty()) continue;
-        if (rule == rules.end())
-            freeze_inputs(labelling, nodes[i], "no coupling rule for this operator");
+        const auto& op = *nodes[i].op;
+        if (op.labels == nullptr)
+            freeze_inputs(labelling, nodes[i], op.freezes);
         else
-            rule->second(labelling, nodes[i]);
+            op.labels(labelling, nodes[i]);
     }
     for (const auto& attention : labelling.options().attention) join_attention(labelling, attention);
     freeze_outputs(labelling);

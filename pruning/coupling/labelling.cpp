@@ -103,7 +103,7 @@ void Labelling::set(size_t value, Labelled labels) {
     if (labels.shape != shape(value))
         return freeze_all(labels, "no coupling rule for this form of the operator");
     labels_[value] = std::move(labels);
-    if (!labels_[value].vanishes && is_in_place(graph_.nodes[node_].kind)) overwrite(value);
+    if (!labels_[value].vanishes && graph_.nodes[node_].op->memory == Memory::in_place) overwrite(value);
 }
 
 /// Everything that shares the value's memory holds what was written: no longer zeros.
@@ -131,7 +131,7 @@ void Labelling::begin(size_t node) {
                                   return is_weight_[value] || graph_.values[value].constant;
                               });
     const auto origin = origin_of(traced);
-    const bool shares = !tensors.empty() && shares_memory(traced.kind);
+    const bool shares = !tensors.empty() && traced.op->memory != Memory::own;
     for (const size_t output : graph_.tensor_outputs(traced)) {
         origin_[output] = origin;
         is_weight_[output] = from_weights;

@@ -1,31 +1,23 @@
 #include "pruning/criteria/scored_members.h"
 
-#include <algorithm>
-#include <array>
 #include <functional>
+
+#include "pruning/ops/operator.h"
 
 namespace mtlprune {
 namespace {
 
-bool is_product(const std::string& op) {
-    static constexpr std::array kinds = {"aten::linear", "aten::addmm",   "aten::mm",     "aten::bmm",
-                                         "aten::matmul", "aten::baddbmm", "aten::einsum", "aten::addbmm"};
-    return std::find(kinds.begin(), kinds.end(), op) != kinds.end();
+bool is_scale(const Member& member, Scored norm) {
+    const auto& op = operator_of(member.op);
+    return op.scored == norm && member.argument == op.scale && !member.is_buffer;
 }
 
 bool is_batch_norm_weight(const Member& member) {
-    const bool is_batch_norm = member.op.find("batch_norm") != std::string::npos;
-    return is_batch_norm && member.argument == 1 && !member.is_buffer;
-}
-
-/// layer_norm(input, normalized_shape, weight, bias, eps)
-bool is_layer_norm_weight(const Member& member) {
-    const bool is_layer_norm = member.op == "aten::layer_norm" || member.op == "aten::native_layer_norm";
-    return is_layer_norm && member.argument == 2 && !member.is_buffer;
+    return is_scale(member, Scored::batch_norm_scale);
 }
 
 int64_t groups_of(const TracedGraph& graph, const TracedNode& node) {
-    const size_t argument = groups_argument(node.kind);
+    const size_t argument = node.op->convolution->groups;
     return argument < node.inputs.size() ? graph.integer(node.inputs[argument], 1) : 1;
 }
 
@@ -84,20 +76,19 @@ ScoredMembers::ScoredMembers(const TracedGraph& graph) : attention_(attention_pr
     for (const auto& stored : graph.stored)
         if (graph.values[stored.value].shape.size() < 2) vectors_.insert(stored.name);
     for (const auto& node : graph.nodes) {
-        if (!is_convolution(node.kind)) continue;
+        if (node.op->convolution == nullptr) continue;
         const int64_t groups = groups_of(graph, node);
         for (const auto& name : sources.of(node.inputs[1])) convolution_groups_[name] = groups;
     }
 }
 
 bool ScoredMembers::is_layer_weight(const Member& member) const {
-    const bool is_layer = is_convolution(member.op) || is_product(member.op);
-    return is_layer && member.role != Role::channelwise && !member.is_buffer &&
-           !vectors_.contains(member.tensor);
+    return operator_of(member.op).scored == Scored::layer && member.role != Role::channelwise &&
+           !member.is_buffer && !vectors_.contains(member.tensor);
 }
 
 int64_t ScoredMembers::multiplicity(const Member& member) const {
-    if (member.dim != 1 || !is_convolution(member.op)) return 1;
+    if (member.dim != 1 || operator_of(member.op).convolution == nullptr) return 1;
     const auto found = convolution_groups_.find(member.tensor);
     return found == convolution_groups_.end() ? 1 : found->second;
 }
@@ -107,7 +98,7 @@ std::vector<ScoredMember> ScoredMembers::of(const Group& group) const {
     auto scored = select(
         group,
         [this](const Member& member) {
-            const bool is_norm = is_batch_norm_weight(member) || is_layer_norm_weight(member);
+            const bool is_norm = is_batch_norm_weight(member) || is_scale(member, Scored::layer_norm_scale);
             return is_norm || (is_layer_weight(member) && !attention_.contains(member.tensor));
         },
         count);

@@ -6,7 +6,6 @@
 #include <torch/utils.h>
 
 #include <unordered_map>
-#include <unordered_set>
 
 #include "base/error.h"
 #include "pruning/graph/script_tensors.h"
@@ -27,13 +26,9 @@ torch::Tensor shape_of(const torch::Tensor& tensor) {
     return torch::empty(tensor.sizes(), tensor.options().device(torch::kMeta).requires_grad(false));
 }
 
-bool is_list_operator(const jit::Node& node) {
-    static const std::unordered_set<std::string> kinds = {
-        "aten::append", "aten::slice", "aten::__getitem__", "aten::_set_item", "aten::insert",
-        "aten::extend", "aten::pop",   "aten::list",        "aten::reverse",   "aten::clear",
-        "aten::copy",   "aten::add",   "aten::add_",        "aten::len",       "aten::Delete"};
-    return !node.inputs().empty() && node.inputs()[0]->type()->kind() == c10::TypeKind::ListType &&
-           kinds.count(node.kind().toQualString()) > 0;
+bool acts_on_list(const jit::Node& node, const Operator& op) {
+    return op.on_list != OnList::nothing && !node.inputs().empty() &&
+           node.inputs()[0]->type()->kind() == c10::TypeKind::ListType;
 }
 
 /// What prim::ListConstruct, TupleConstruct or DictConstruct makes of its inputs.
@@ -92,11 +87,11 @@ class ScriptTracer {
     void run_loop(jit::Node& node);
     void run_constant(jit::Node& node);
     void run_attribute(const jit::Node& node);
-    void run_operator(jit::Node& node);
-    void run_list_operator(jit::Node& node, jit::Stack& stack);
+    void run_operator(jit::Node& node, const Operator& op);
+    void run_list_operator(jit::Node& node, const Operator& op, jit::Stack& stack);
     void take_sizes(jit::Node& node, size_t from, size_t to);
-    void note_sizes(jit::Node& node, size_t output);
-    bool run_container(jit::Node& node);
+    void note_sizes(jit::Node& node, const Operator& op, size_t output);
+    bool run_container(jit::Node& node, const Operator& op);
     void pass(const jit::Value* to, const jit::Value* from) { slots_[to] = slots_.at(from); }
     void set(const jit::Value* value, c10::IValue content, size_t number) {
         slots_[value] = {std::move(content), number};
@@ -181,10 +176,11 @@ void ScriptTracer::run_node(jit::Node& node) {
     if (kind == c10::prim::GetAttr) return run_attribute(node);
     if (kind == c10::prim::If) return run_if(node);
     if (kind == c10::prim::Loop) return run_loop(node);
+    const auto& op = operator_of(kind.toQualString());
     if (kind == c10::prim::unchecked_cast || kind == c10::prim::unchecked_unwrap_optional ||
-        kind == c10::aten::_unwrap_optional)
+        op.tracing == Tracing::passes)
         return pass(node.output(), node.input());
-    if (!run_container(node)) run_operator(node);
+    if (!run_container(node, op)) run_operator(node, op);
 }
 
 void ScriptTracer::run_constant(jit::Node& node) {
@@ -246,7 +242,7 @@ void ScriptTracer::run_loop(jit::Node& node) {
 }
 
 /// Lists, tuples and dictionaries keep track of their elements; true when the node was one of theirs.
-bool ScriptTracer::run_container(jit::Node& node) {
+bool ScriptTracer::run_container(jit::Node& node, const Operator& op) {
     const auto kind = node.kind();
     if (kind == c10::prim::ListUnpack || kind == c10::prim::TupleUnpack) {
         const auto& from = slots_.at(node.input());
@@ -257,7 +253,7 @@ bool ScriptTracer::run_container(jit::Node& node) {
         for (size_t i = 0; i < elements.size(); ++i) set(node.outputs()[i], contents[i], elements[i]);
         return true;
     }
-    const bool is_index = kind == c10::prim::TupleIndex || kind == c10::aten::__getitem__;
+    const bool is_index = kind == c10::prim::TupleIndex || op.on_list == OnList::takes_element;
     if (is_index && slots_.at(node.inputs()[1]).content.isInt()) {
         const auto& from = slots_.at(node.inputs()[0]);
         const auto elements = trace_.graph.values[from.number].elements;
@@ -281,15 +277,15 @@ bool ScriptTracer::run_container(jit::Node& node) {
     return true;
 }
 
-void ScriptTracer::run_operator(jit::Node& node) {
+void ScriptTracer::run_operator(jit::Node& node, const Operator& op) {
     jit::Stack stack;
     for (const auto* input : node.inputs()) stack.push_back(slots_.at(input).content);
-    if (is_list_operator(node)) return run_list_operator(node, stack);
+    if (acts_on_list(node, op)) return run_list_operator(node, op, stack);
     try {
         if (observer_)
             node.getOperation()(stack);
         else
-            shapes_.run(node, stack);
+            shapes_.run(node, op, stack);
     } catch (const std::exception& error) {
         const std::string text = error.what();
         throw Error("TorchScript network", node.kind().toQualString(),
@@ -297,22 +293,22 @@ void ScriptTracer::run_operator(jit::Node& node) {
     }
     for (size_t i = 0; i < node.outputs().size(); ++i) set(node.outputs()[i], stack[i], record(stack[i]));
     if (node.outputs().empty()) return;
-    if (node.kind() == c10::aten::tensor) {
+    if (op.tracing == Tracing::makes_literal) {
         // A tensor of numbers that stand in the code is a constant of it.
         const size_t number = slots_.at(node.output()).number;
         trace_.graph.values[number].constant = stack[0];
         trace_.constants[number] = node.output();
         return;
     }
-    if (node.outputs().size() == 1) note_sizes(node, slots_.at(node.output()).number);
-    trace_.graph.nodes.push_back(
-        {node.kind().toQualString(), numbers(node.inputs()), numbers(node.outputs())});
+    if (node.outputs().size() == 1) note_sizes(node, op, slots_.at(node.output()).number);
+    trace_.graph.nodes.emplace_back(node.kind().toQualString(), numbers(node.inputs()),
+                                    numbers(node.outputs()));
     trace_.nodes.push_back(&node);
     if (observer_) observer_(trace_.nodes.size() - 1, stack);
 }
 
 /// Operators on lists hand out and rearrange values that are known already.
-void ScriptTracer::run_list_operator(jit::Node& node, jit::Stack& stack) {
+void ScriptTracer::run_list_operator(jit::Node& node, const Operator& op, jit::Stack& stack) {
     std::unordered_map<const c10::TensorImpl*, size_t> known;
     std::vector<std::pair<c10::IValue, size_t>> lists;
     for (const auto* input : node.inputs()) {
@@ -348,7 +344,7 @@ void ScriptTracer::run_list_operator(jit::Node& node, jit::Stack& stack) {
             trace_.graph.values[number].elements = std::move(elements);
         } else {
             number = record(content);
-            if (node.kind() == c10::aten::slice) take_sizes(node, sliced, number);
+            if (op.on_list == OnList::takes_part) take_sizes(node, sliced, number);
         }
         set(node.outputs()[i], content, number);
     }
@@ -368,12 +364,12 @@ void ScriptTracer::take_sizes(jit::Node& node, size_t from, size_t to) {
 }
 
 /// What a number that is computed from sizes depends on. Lists of sizes get an element per axis.
-void ScriptTracer::note_sizes(jit::Node& node, size_t output) {
+void ScriptTracer::note_sizes(jit::Node& node, const Operator& op, size_t output) {
     auto& values = trace_.graph.values;
     const auto& content = slots_.at(node.outputs()[0]).content;
     const bool is_number = content.isScalar() || (content.isTensor() && content.toTensor().dim() == 0 &&
                                                   !content.toTensor().is_meta());
-    if (node.kind() == c10::aten::size || std::string(node.kind().toQualString()) == "aten::numel") {
+    if (op.tracing == Tracing::reads_sizes) {
         const size_t of = slots_.at(node.inputs()[0]).number;
         const auto rank = values[of].shape.size();
         if (content.isIntList()) {

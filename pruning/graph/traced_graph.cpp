@@ -103,7 +103,7 @@ class GraphReader {
             unpack(number(node.input()), numbers(node.outputs()));
         } else {
             auto inputs = numbers(node.inputs());
-            result_.nodes.push_back({kind, std::move(inputs), numbers(node.outputs())});
+            result_.nodes.emplace_back(kind, std::move(inputs), numbers(node.outputs()));
         }
     }
 
@@ -112,7 +112,7 @@ class GraphReader {
         if (result_.values[list].elements.empty())
             result_.values[list].elements = unpacked;
         else
-            result_.nodes.push_back({"prim::ListUnpack", result_.values[list].elements, unpacked});
+            result_.nodes.emplace_back("prim::ListUnpack", result_.values[list].elements, unpacked);
     }
 
     static void set_constant(TracedValue& value, c10::IValue constant) {
@@ -150,39 +150,6 @@ class GraphReader {
 };
 
 }  // namespace
-
-bool is_in_place(const std::string& kind) {
-    return kind.back() == '_' && kind.rfind("__") != kind.size() - 2;
-}
-
-bool shares_memory(const std::string& kind) {
-    static const std::unordered_set<std::string> views = {"aten::view",
-                                                          "aten::reshape",
-                                                          "aten::flatten",
-                                                          "aten::unflatten",
-                                                          "aten::squeeze",
-                                                          "aten::expand",
-                                                          "aten::expand_as",
-                                                          "aten::unsqueeze",
-                                                          "aten::permute",
-                                                          "aten::transpose",
-                                                          "aten::t",
-                                                          "aten::detach",
-                                                          "aten::alias",
-                                                          "aten::select",
-                                                          "aten::slice",
-                                                          "aten::narrow",
-                                                          "aten::chunk",
-                                                          "aten::split",
-                                                          "aten::unbind",
-                                                          "aten::_reshape_alias",
-                                                          "aten::_unsafe_view",
-                                                          "aten::split_with_sizes",
-                                                          "aten::movedim",
-                                                          "aten::view_as",
-                                                          "aten::contiguous"};
-    return views.count(kind) > 0 || is_in_place(kind) || kind.rfind("prim::", 0) == 0;
-}
 
 EvalMode::EvalMode(torch::nn::Module& module) : module_(module), training_(module.is_training()) {
     for (auto& child : module.modules(/*include_self=*/false))
@@ -247,24 +214,6 @@ ValueUses::ValueUses(const TracedGraph& graph)
         for (const size_t input : graph.tensor_inputs(graph.nodes[node]))
             if (readers[input].empty() || readers[input].back() != node) readers[input].push_back(node);
     }
-}
-
-bool is_convolution(const std::string& kind) {
-    return kind.rfind("aten::conv", 0) == 0 || kind.rfind("aten::_convolution", 0) == 0;
-}
-
-bool is_transposed(const TracedGraph& graph, const TracedNode& convolution) {
-    if (convolution.kind.rfind("aten::conv_transpose", 0) == 0) return true;
-    return groups_argument(convolution.kind) == 8 && graph.integer(convolution.inputs[6], 0) != 0;
-}
-
-size_t groups_argument(const std::string& convolution) {
-    return convolution == "aten::_convolution" || convolution == "aten::convolution" ? 8 : 6;
-}
-
-/// (x, weight, bias, running mean, running variance, whether to use the input's, ...) in all their forms.
-bool computes_statistics(const TracedGraph& graph, const TracedNode& norm) {
-    return !graph.values[norm.inputs[3]].is_tensor || graph.integer(norm.inputs[5], 1) != 0;
 }
 
 StoredTensor stored_tensor(const std::string& name, size_t value, const torch::Tensor& tensor,

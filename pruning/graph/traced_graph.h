@@ -7,7 +7,10 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "pruning/ops/operator.h"
 
 namespace mtlprune {
 
@@ -24,7 +27,14 @@ struct TracedValue {
 
 /// One operator, e.g. kind "aten::relu", with the numbers of the values it reads and writes.
 struct TracedNode {
+    TracedNode(std::string name, std::vector<size_t> reads, std::vector<size_t> writes)
+        : kind(std::move(name)),
+          op(&operator_of(kind)),
+          inputs(std::move(reads)),
+          outputs(std::move(writes)) {}
+
     std::string kind;
+    const Operator* op;  ///< its record; never null
     std::vector<size_t> inputs;
     std::vector<size_t> outputs;
 };
@@ -83,21 +93,6 @@ class EvalMode {
     bool training_;
     std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> children_;
 };
-
-/// Operators whose result shares the memory of their first input: views, and those that write into it.
-bool shares_memory(const std::string& kind);
-/// Operators that write into their first input ("aten::relu_").
-bool is_in_place(const std::string& kind);
-
-/// "aten::conv2d", "aten::_convolution" and all others whose first inputs are x, weight, bias, stride,
-/// padding.
-bool is_convolution(const std::string& kind);
-bool is_transposed(const TracedGraph& graph, const TracedNode& convolution);
-/// Which input is the number of groups.
-size_t groups_argument(const std::string& convolution);
-
-/// Whether a batch or instance norm normalises by the statistics of its input instead of stored ones.
-bool computes_statistics(const TracedGraph& graph, const TracedNode& norm);
 
 /// A parameter or buffer of the network, which is `value` of the trace.
 StoredTensor stored_tensor(const std::string& name, size_t value, const torch::Tensor& tensor,

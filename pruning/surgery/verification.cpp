@@ -5,11 +5,11 @@
 #include <torch/utils.h>
 
 #include <limits>
-#include <numeric>
+#include <memory>
 #include <optional>
+#include <unordered_map>
 
 #include "base/error.h"
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/graph/script_network.h"
 #include "pruning/surgery/code_edits.h"
 
@@ -17,55 +17,6 @@ namespace mtlprune {
 namespace {
 
 namespace jit = torch::jit;
-
-/// Statistics over the entries where `mask` is 1, written out; x, mask [..., C, ...] of one rank.
-constexpr const char* kMaskedNorms = R"(
-def layer_norm(x, mask, axes: List[int], weight: Optional[Tensor], bias: Optional[Tensor], eps: float):
-    count = mask.sum(axes, True)
-    x = x - (x * mask).sum(axes, True) / count
-    x = x / torch.sqrt((x * x * mask).sum(axes, True) / count + eps)
-    if weight is not None:
-        x = x * weight
-    if bias is not None:
-        x = x + bias
-    return x * mask
-
-def rms_norm(x, mask, axes: List[int], weight: Optional[Tensor], eps: Optional[float]):
-    smallest = 1.1920928955078125e-07 if x.dtype == 6 else 2.220446049250313e-16
-    least = eps if eps is not None else smallest
-    x = x / torch.sqrt((x * x * mask).sum(axes, True) / mask.sum(axes, True) + least)
-    if weight is not None:
-        x = x * weight
-    return x * mask
-
-def mean(x, mask, axes: List[int], keepdim: bool):
-    return (x * mask).sum(axes, keepdim) / mask.sum(axes, keepdim)
-
-def group_norm(x, mask, groups: int, weight: Optional[Tensor], bias: Optional[Tensor], eps: float):
-    shape = x.shape
-    g = x.reshape([x.size(0), groups, x.size(1) // groups, -1])
-    m = mask.reshape([1, groups, x.size(1) // groups, 1]).expand_as(g)
-    count = m.sum([2, 3], True)
-    g = g - (g * m).sum([2, 3], True) / count
-    g = (g / torch.sqrt((g * g * m).sum([2, 3], True) / count + eps)).reshape(shape)
-    wide = [1, -1] + [1] * (len(shape) - 2)
-    if weight is not None:
-        g = g * weight.view(wide)
-    if bias is not None:
-        g = g + bias.view(wide)
-    return g * mask
-
-def batch_norm(x, mask, axes: List[int], weight: Optional[Tensor], bias: Optional[Tensor], eps: float):
-    count = mask.sum(axes, True)
-    x = x - (x * mask).sum(axes, True) / count
-    x = x / torch.sqrt((x * x * mask).sum(axes, True) / count + eps)
-    wide = [1, -1] + [1] * (x.dim() - 2)
-    if weight is not None:
-        x = x * weight.view(wide)
-    if bias is not None:
-        x = x + bias.view(wide)
-    return x * mask
-)";
 
 /// 1 where a channel stays along `axis`, of the rank of the value and size 1 elsewhere.
 torch::Tensor mask_along(const Coupling& coupling, const KeptChannels& kept, size_t value, size_t axis) {
@@ -79,42 +30,22 @@ torch::Tensor mask_along(const Coupling& coupling, const KeptChannels& kept, siz
     return mask.reshape(shape);
 }
 
-/// A norm across channels: the axes that its statistics run over (of group norm: the one that has groups) and
-/// the arguments that its masked form takes besides x, the mask and the axes.
-struct CrossNorm {
-    std::string name;
-    std::vector<int64_t> axes;
-    std::vector<size_t> arguments;
+/// Compiled masked forms, each once.
+class MaskedForms {
+  public:
+    jit::Graph& of(const char* code) {
+        auto& unit = units_[code];
+        if (!unit) unit = jit::compile(code);
+        return *jit::toGraphFunction(*unit->get_functions().at(0)).graph();
+    }
+
+  private:
+    std::unordered_map<const char*, std::shared_ptr<jit::CompilationUnit>> units_;
 };
 
-std::vector<int64_t> last_axes(int64_t rank, int64_t count) {
-    std::vector<int64_t> axes(count);
-    std::iota(axes.begin(), axes.end(), rank - count);
-    return axes;
-}
-
-std::optional<CrossNorm> cross_norm(const TracedGraph& graph, const TracedNode& node) {
-    if (node.kind == "aten::group_norm") return CrossNorm{"group_norm", {1}, {1, 2, 3, 4}};
-    const auto rank = [&] { return static_cast<int64_t>(graph.values[node.inputs[0]].shape.size()); };
-    const auto listed = [&] { return graph.integers(node.inputs[1]).value_or(std::vector<int64_t>()); };
-    const auto normalised = [&] { return last_axes(rank(), static_cast<int64_t>(listed().size())); };
-    if (node.kind == "aten::layer_norm") return CrossNorm{"layer_norm", normalised(), {2, 3, 4}};
-    if (node.kind == "aten::rms_norm") return CrossNorm{"rms_norm", normalised(), {2, 3}};
-    if (node.kind == "aten::mean" && node.inputs.size() > 2) {
-        auto axes = listed();
-        for (auto& axis : axes) axis = axis < 0 ? axis + rank() : axis;
-        return CrossNorm{"mean", std::move(axes), {2}};
-    }
-    if (node.kind != "aten::batch_norm" || !computes_statistics(graph, node)) return std::nullopt;
-    auto axes = last_axes(rank(), rank());
-    axes.erase(axes.begin() + 1);
-    return CrossNorm{"batch_norm", std::move(axes), {1, 2, 7}};
-}
-
-void mask_norm(const Coupling& coupling, const KeptChannels& kept, size_t i,
-               const jit::CompilationUnit& masked) {
+void mask_norm(const Coupling& coupling, const KeptChannels& kept, size_t i, MaskedForms& forms) {
     const auto& node = coupling.graph.nodes[i];
-    const auto norm = cross_norm(coupling.graph, node);
+    const auto norm = node.op->masked != nullptr ? node.op->masked(coupling.graph, node) : std::nullopt;
     if (!norm) return;
     const size_t value = node.inputs[0];
     const auto& traced = coupling.graph.values[value];
@@ -130,11 +61,10 @@ void mask_norm(const Coupling& coupling, const KeptChannels& kept, size_t i,
     auto* code = coupling.script->nodes[i];
     auto& graph = *code->owningGraph();
     const jit::WithInsertPoint here(code);
-    std::vector<jit::Value*> inputs = {code->input(0), graph.insertConstant(mask.expand(shape).contiguous())};
-    if (norm->name != "group_norm") inputs.push_back(graph.insertConstant(norm->axes));
+    std::vector<jit::Value*> inputs = {code->input(0), graph.insertConstant(mask.expand(shape).contiguous()),
+                                       graph.insertConstant(norm->axes)};
     for (const size_t argument : norm->arguments) inputs.push_back(code->input(argument));
-    const auto& function = masked.get_function(norm->name);
-    const auto outputs = jit::insertGraph(graph, *jit::toGraphFunction(function).graph(), inputs);
+    const auto outputs = jit::insertGraph(graph, forms.of(norm->code), inputs);
     code->output()->replaceAllUsesWith(outputs.at(0));
 }
 
@@ -142,8 +72,8 @@ void mask_norm(const Coupling& coupling, const KeptChannels& kept, size_t i,
 void zero_and_mask(jit::Module& original, const Coupling& coupling, const KeptChannels& kept,
                    const Plan& plan) {
     zero_removed(original, plan);
-    const auto masked = jit::compile(kMaskedNorms);
-    for (size_t i = 0; i < coupling.graph.nodes.size(); ++i) mask_norm(coupling, kept, i, *masked);
+    MaskedForms masked;
+    for (size_t i = 0; i < coupling.graph.nodes.size(); ++i) mask_norm(coupling, kept, i, masked);
     install_forward(original, coupling.script->code);
 }
 

@@ -1,7 +1,10 @@
 // Recurrent layers: a hidden unit is one channel over all gates of both matrices, the biases and the output.
+#include <c10/util/accumulate.h>
+#include <torch/nn.h>
+
 #include <algorithm>
 
-#include "pruning/coupling/label_propagation.h"
+#include "pruning/ops/families.h"
 
 namespace mtlprune {
 namespace {
@@ -108,15 +111,70 @@ void cell(Labelling& l, const TracedNode& node) {
     }
 }
 
+/// Every matrix is applied to every step of every sequence; biases are vectors.
+int64_t matrices_macs(const std::vector<size_t>& weights, const std::vector<int64_t>& x,
+                      const Shapes& shapes) {
+    int64_t macs = 0;
+    for (const size_t weight : weights)
+        if (shapes[weight].size() == 2) macs += c10::multiply_integers(shapes[weight]);
+    return macs * c10::multiply_integers(x) / std::max<int64_t>(1, x.back());
+}
+
+int64_t layers_macs(const TracedGraph& graph, const TracedNode& node, const Shapes& shapes) {
+    return matrices_macs(graph.values[node.inputs[2]].elements, shapes[node.inputs[0]], shapes);
+}
+
+int64_t cell_macs(const TracedGraph&, const TracedNode& node, const Shapes& shapes) {
+    return matrices_macs({node.inputs[2], node.inputs[3]}, shapes[node.inputs[0]], shapes);
+}
+
+/// What the modules check in forward are the options of their base.
+template <typename Layer>
+bool refresh_layers(torch::nn::Module& module, const std::vector<int64_t>*) {
+    return refresh_as<Layer>(module, [](Layer& layer) {
+        const auto parameters = layer.named_parameters(/*recurse=*/false);
+        const int64_t inputs = parameters["weight_ih_l0"].size(1),
+                      hidden = parameters["weight_hh_l0"].size(1);
+        layer.options.input_size(inputs).hidden_size(hidden);
+        layer.options_base.input_size(inputs).hidden_size(hidden);
+    });
+}
+
+template <typename Cell>
+bool refresh_cell(torch::nn::Module& module, const std::vector<int64_t>*) {
+    return refresh_as<Cell>(module, [](Cell& layer) {
+        const int64_t inputs = layer.weight_ih.size(1), hidden = layer.weight_hh.size(1);
+        layer.options.input_size(inputs).hidden_size(hidden);
+        layer.options_base.input_size(inputs).hidden_size(hidden);
+    });
+}
+
+template <int64_t gates, typename Layer>
+Operator layers_record() {
+    return {.labels = layers<gates>,
+            .macs = layers_macs,
+            .modules = {refresh_layers<Layer>},
+            .scored = Scored::not_asked};
+}
+
+template <int64_t gates, typename Cell>
+Operator cell_record() {
+    return {.labels = cell<gates>,
+            .macs = cell_macs,
+            .modules = {refresh_cell<Cell>},
+            .scored = Scored::not_asked};
+}
+
 }  // namespace
 
-void add_recurrent_rules(RuleTable& rules) {
-    add_rules(rules, layers<4>, {"lstm"});
-    add_rules(rules, layers<3>, {"gru"});
-    add_rules(rules, layers<1>, {"rnn_tanh", "rnn_relu"});
-    add_rules(rules, cell<4>, {"lstm_cell"});
-    add_rules(rules, cell<3>, {"gru_cell"});
-    add_rules(rules, cell<1>, {"rnn_tanh_cell", "rnn_relu_cell"});
+void add_recurrent_layers(std::vector<Operator>& all) {
+    using namespace torch::nn;
+    add(all, layers_record<4, LSTMImpl>(), {"lstm"});
+    add(all, layers_record<3, GRUImpl>(), {"gru"});
+    add(all, layers_record<1, RNNImpl>(), {"rnn_tanh", "rnn_relu"});
+    add(all, cell_record<4, LSTMCellImpl>(), {"lstm_cell"});
+    add(all, cell_record<3, GRUCellImpl>(), {"gru_cell"});
+    add(all, cell_record<1, RNNCellImpl>(), {"rnn_tanh_cell", "rnn_relu_cell"});
 }
 
 }  // namespace mtlprune

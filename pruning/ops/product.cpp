@@ -1,10 +1,13 @@
 // Products that sum over shared axes: linear layers, matrix products, einsum. All are written as an einsum.
+#include <c10/util/accumulate.h>
+#include <torch/nn.h>
+
 #include <algorithm>
 #include <map>
 #include <numeric>
 
-#include "pruning/coupling/label_propagation.h"
 #include "pruning/ops/einsum_equation.h"
+#include "pruning/ops/families.h"
 
 namespace mtlprune {
 namespace {
@@ -168,15 +171,19 @@ void add_product(Labelling& l, const TracedNode& node) {
     l.set(node.outputs[0], std::move(result));
 }
 
+std::vector<size_t> ranks_of(const TracedGraph& graph, const std::vector<size_t>& values) {
+    std::vector<size_t> ranks;
+    ranks.reserve(values.size());
+    for (const size_t value : values) ranks.push_back(graph.values[value].shape.size());
+    return ranks;
+}
+
 /// "bnc,bnc->bc" over tensors; repeated letters in one operand freeze.
 void einsum(Labelling& l, const TracedNode& node) {
     const auto& equation = l.graph().values[node.inputs[0]].constant;
     const auto& values = l.graph().values[node.inputs[1]].elements;
     if (!equation || !equation->isString()) return freeze_inputs(l, node, "its equation is no constant");
-    std::vector<size_t> ranks;
-    ranks.reserve(values.size());
-    for (const size_t value : values) ranks.push_back(l.shape(value).size());
-    const auto parsed = parse_einsum(equation->toStringRef(), ranks);
+    const auto parsed = parse_einsum(equation->toStringRef(), ranks_of(l.graph(), values));
     if (std::any_of(parsed.operands.begin(), parsed.operands.end(), repeats))
         return freeze_inputs(l, node, "takes a diagonal");
     const Product product{values, parsed.operands, parsed.out};
@@ -208,15 +215,67 @@ void outer(Labelling& l, const TracedNode& node) {
           contract(l, {{node.inputs[0], node.inputs[1]}, {{0}, {1}}, {0, 1}}, l.shape(node.outputs[0])));
 }
 
+/// Every element of the result sums over the last axis of the first factor, input `first`.
+template <size_t first>
+int64_t product_macs(const TracedGraph&, const TracedNode& node, const Shapes& shapes) {
+    return c10::multiply_integers(shapes[node.outputs[0]]) * shapes[node.inputs[first]].back();
+}
+
+/// One for every combination of indices and every product between two operands.
+int64_t einsum_macs(const TracedGraph& graph, const TracedNode& node, const Shapes& shapes) {
+    const auto& equation = graph.values[node.inputs[0]].constant;
+    const auto& operands = graph.values[node.inputs[1]].elements;
+    if (!equation || operands.size() < 2) return 0;
+    const auto parsed = parse_einsum(equation->toStringRef(), ranks_of(graph, operands));
+    std::map<int, int64_t> sizes;
+    for (size_t i = 0; i < operands.size(); ++i)
+        for (size_t axis = 0; axis < parsed.operands[i].size(); ++axis) {
+            auto& size = sizes[parsed.operands[i][axis]];
+            size = std::max(size, shapes[operands[i]][axis]);
+        }
+    int64_t combinations = static_cast<int64_t>(operands.size()) - 1;
+    for (const auto& [letter, size] : sizes) combinations *= size;
+    return combinations;
+}
+
+/// weight [O, I, J]: I J products of two inputs, each weighted.
+int64_t bilinear_macs(const TracedGraph&, const TracedNode& node, const Shapes& shapes) {
+    const auto& weight = shapes[node.inputs[2]];
+    return c10::multiply_integers(shapes[node.outputs[0]]) * weight[1] * weight[2];
+}
+
+bool refresh_linear(torch::nn::Module& module, const std::vector<int64_t>*) {
+    return refresh_as<torch::nn::LinearImpl>(module, [](auto& layer) {
+        layer.options.out_features(layer.weight.size(0)).in_features(layer.weight.size(1));
+    });
+}
+
+bool refresh_bilinear(torch::nn::Module& module, const std::vector<int64_t>*) {
+    return refresh_as<torch::nn::BilinearImpl>(module, [](auto& layer) {
+        layer.options.out_features(layer.weight.size(0))
+            .in1_features(layer.weight.size(1))
+            .in2_features(layer.weight.size(2));
+    });
+}
+
 }  // namespace
 
-void add_product_rules(RuleTable& rules) {
-    add_rules(rules, linear, {"linear"});
-    add_rules(rules, matmul, {"mm", "bmm", "matmul", "mv", "dot", "__matmul__", "inner_product"});
-    add_rules(rules, add_product, {"addmm", "baddbmm", "addmv"});
-    add_rules(rules, einsum, {"einsum"});
-    add_rules(rules, bilinear, {"bilinear"});
-    add_rules(rules, outer, {"outer", "ger"});
+void add_products(std::vector<Operator>& all) {
+    add(all,
+        {.labels = linear, .macs = product_macs<0>, .modules = {refresh_linear}, .scored = Scored::layer},
+        {"linear"});
+    add(all, {.labels = matmul, .macs = product_macs<0>, .scored = Scored::layer}, {"mm", "bmm", "matmul"});
+    add(all, {.labels = matmul}, {"mv", "dot"});
+    add(all, {.labels = add_product, .macs = product_macs<1>, .scored = Scored::layer}, {"addmm", "baddbmm"});
+    add(all, {.labels = add_product}, {"addmv"});
+    add(all, {.labels = einsum, .macs = einsum_macs, .scored = Scored::layer}, {"einsum"});
+    add(all,
+        {.labels = bilinear,
+         .macs = bilinear_macs,
+         .modules = {refresh_bilinear},
+         .scored = Scored::not_asked},
+        {"bilinear"});
+    add(all, {.labels = outer}, {"outer", "ger"});
 }
 
 }  // namespace mtlprune

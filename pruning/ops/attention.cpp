@@ -1,10 +1,22 @@
 // Fused attention operators, as LibTorch 1.13 and 2.x have them.
-#include "pruning/coupling/label_propagation.h"
+#include <c10/util/accumulate.h>
+#include <torch/nn.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "pruning/ops/families.h"
 
 namespace mtlprune {
 namespace {
 
 constexpr const char* kScale = "the operator's own scale depends on how many channels a head has";
+
+/// The operator divides by the square root of a head's width, since no other scale is given.
+bool scales_by_width(const TracedGraph& graph, const TracedNode& node) {
+    const bool has_argument = node.kind == "aten::scaled_dot_product_attention" && node.inputs.size() > 6;
+    return !has_argument || !graph.number(node.inputs[6]);
+}
 
 /// scaled_dot_product_attention(q, k, v, mask, ...): q [..., n, d], k [..., m, d], v [..., m, e] -> [..., n,
 /// e]. Without a scale given it divides by sqrt(d): where the code cannot be edited, d must stay. Several
@@ -72,7 +84,8 @@ void native_attention(Labelling& l, const TracedNode& node) {
     auto x = l.labels(node.inputs[0]);
     if (node.inputs[1] != node.inputs[0] || node.inputs[2] != node.inputs[0] || !l.graph().editable)
         return freeze_inputs(l, node,
-                             "attention between different inputs, or in a module that cannot follow");
+                             "attention between different inputs, or in a module "
+                             "that cannot follow");
     const size_t last = x.shape.size() - 1;
     for (size_t axis = 0; axis < last; ++axis) l.fix_axis(x, axis, "attention sums over these tokens");
     const auto embedding = join_heads(l, l.alone(x, last), l.graph().integer(node.inputs[4], 1));
@@ -105,18 +118,92 @@ void encoder_layer(Labelling& l, const TracedNode& node) {
     l.set(node.outputs[0], std::move(out));
 }
 
-}  // namespace
-
-bool scales_by_width(const TracedGraph& graph, const TracedNode& node) {
-    const bool has_argument = node.kind == "aten::scaled_dot_product_attention" && node.inputs.size() > 6;
-    return !has_argument || !graph.number(node.inputs[6]);
+/// q [..., n, d] with k [..., m, d], then the n x m scores with v [..., m, e].
+int64_t dot_product_attention_macs(const TracedGraph&, const TracedNode& node, const Shapes& shapes) {
+    const auto &q = shapes[node.inputs[0]], &k = shapes[node.inputs[1]], &v = shapes[node.inputs[2]];
+    const int64_t scores = c10::multiply_integers(q) / std::max<int64_t>(1, q.back()) * k[k.size() - 2];
+    return scores * (q.back() + v.back());
 }
 
-void add_attention_rules(RuleTable& rules) {
-    add_rules(rules, dot_product_attention,
-              {"scaled_dot_product_attention", "_scaled_dot_product_attention"});
-    add_rules(rules, native_attention, {"_native_multi_head_attention"});
-    add_rules(rules, encoder_layer, {"_transformer_encoder_layer_fwd"});
+/// Projections to queries, keys and values [3E, E] and from the heads [E, E], scores, weighted values.
+int64_t self_attention_macs(const std::vector<int64_t>& x, const std::vector<int64_t>& projection) {
+    return c10::multiply_integers(x) * (projection[0] + 2 * x[x.size() - 2] + x.back());
+}
+
+int64_t native_attention_macs(const TracedGraph&, const TracedNode& node, const Shapes& shapes) {
+    return self_attention_macs(shapes[node.inputs[0]], shapes[node.inputs[5]]);
+}
+
+int64_t encoder_layer_macs(const TracedGraph&, const TracedNode& node, const Shapes& shapes) {
+    const auto& x = shapes[node.inputs[0]];
+    return self_attention_macs(x, shapes[node.inputs[3]]) +
+           2 * c10::multiply_integers(x) * shapes[node.inputs[14]][0];
+}
+
+/// The width that the operator divides by shrinks: the queries make up for it.
+void edit_dot_product_attention(EditFinder& finder, const TracedNode& node) {
+    const size_t axis = finder.rank(node.inputs[0]) - 1;
+    if (scales_by_width(finder.graph(), node) && finder.kept().changes(node.inputs[0], axis))
+        finder.scale_queries(finder.width_factor(node.inputs[0], axis));
+}
+
+/// The width that the operator divides by shrinks: the rows that make q make up for it.
+template <size_t embedding, size_t weight>
+void edit_attention(EditFinder& finder, const TracedNode& node) {
+    const size_t axis = finder.rank(node.inputs[0]) - 1;
+    if (!finder.kept().changes(node.inputs[0], axis)) return;
+    const int64_t now = finder.kept().size(node.inputs[0], axis);
+    finder.change(embedding, -1, now);
+    for (const size_t input : {weight, weight + 1})
+        finder.scale_rows(node.inputs[input], now, finder.width_factor(node.inputs[0], axis));
+}
+
+/// The same for the C++ module.
+bool refresh_attention(torch::nn::Module& module, const std::vector<int64_t>*) {
+    return refresh_as<torch::nn::MultiheadAttentionImpl>(module, [](auto& layer) {
+        auto& options = layer.options;
+        if (!layer.in_proj_weight.defined() || layer.in_proj_weight.size(1) == options.embed_dim()) return;
+        const torch::NoGradGuard no_grad;
+        const int64_t embedding = layer.in_proj_weight.size(1);
+        const double factor =
+            std::sqrt(static_cast<double>(embedding) / static_cast<double>(options.embed_dim()));
+        layer.in_proj_weight.slice(0, 0, embedding).mul_(factor);
+        if (layer.in_proj_bias.defined()) layer.in_proj_bias.slice(0, 0, embedding).mul_(factor);
+        options.embed_dim(embedding).kdim(embedding).vdim(embedding);
+        layer.head_dim = embedding / options.num_heads();
+    });
+}
+
+bool remember_attention(torch::nn::Module& module, std::vector<std::function<void()>>& reset) {
+    return refresh_as<torch::nn::MultiheadAttentionImpl>(module, [&](auto& layer) {
+        reset.push_back([&layer, options = layer.options, width = layer.head_dim] {
+            layer.options = options;
+            layer.head_dim = width;
+        });
+    });
+}
+
+}  // namespace
+
+void add_attention(std::vector<Operator>& all) {
+    add(all,
+        {.labels = dot_product_attention,
+         .macs = dot_product_attention_macs,
+         .edits = edit_dot_product_attention},
+        {"scaled_dot_product_attention", "_scaled_dot_product_attention"});
+    add(all,
+        {.labels = native_attention,
+         .macs = native_attention_macs,
+         .edits = edit_attention<3, 5>,
+         .modules = {refresh_attention, remember_attention},
+         .scored = Scored::not_asked},
+        {"_native_multi_head_attention"});
+    add(all,
+        {.labels = encoder_layer,
+         .macs = encoder_layer_macs,
+         .edits = edit_attention<1, 3>,
+         .scored = Scored::not_asked},
+        {"_transformer_encoder_layer_fwd"});
 }
 
 }  // namespace mtlprune

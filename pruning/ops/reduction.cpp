@@ -1,7 +1,8 @@
 // Operators that combine the entries of one or several axes.
 #include <algorithm>
 
-#include "pruning/coupling/label_propagation.h"
+#include "pruning/ops/families.h"
+#include "pruning/ops/masked_norms.h"
 
 namespace mtlprune {
 namespace {
@@ -130,8 +131,8 @@ void extreme(Labelling& l, const TracedNode& node) {
 template <size_t argument>
 void mix(Labelling& l, const TracedNode& node) {
     auto x = l.labels(node.inputs[0]);
-    const auto axis = axis_argument(l, node, argument, x.shape.size());
-    if (!axis) return freeze_inputs(l, node, "its arguments are not constants");
+    const auto axis = axis_argument(l.graph(), node, argument, x.shape.size());
+    if (!axis) return freeze_inputs(l, node, kNotConstant);
     l.fix_axis(x, *axis, kDecides);
     x.vanishes = false;
     for (const size_t output : l.graph().tensor_outputs(node)) {
@@ -140,19 +141,29 @@ void mix(Labelling& l, const TracedNode& node) {
     }
 }
 
+/// Norms that are written out take means.
+std::optional<MaskedForm> masked_mean(const TracedGraph& graph, const TracedNode& node) {
+    if (node.inputs.size() <= 2) return std::nullopt;
+    const auto rank = static_cast<int64_t>(graph.values[node.inputs[0]].shape.size());
+    auto axes = graph.integers(node.inputs[1]).value_or(std::vector<int64_t>());
+    for (auto& axis : axes) axis = axis < 0 ? axis + rank : axis;
+    return MaskedForm{kMaskedMean, std::move(axes), {2}};
+}
+
 }  // namespace
 
-void add_reduction_rules(RuleTable& rules) {
-    add_rules(rules, sum, {"sum"});
-    add_rules(rules, norm, {"norm", "linalg_vector_norm"});
-    add_rules(rules, statistic,
-              {"mean", "amax", "amin", "prod", "var", "std", "logsumexp", "argmax", "argmin", "median", "all",
-               "any", "var_mean", "std_mean"});
-    add_rules(rules, extreme, {"max", "min"});
-    add_rules(rules, mix<1>,
-              {"softmax", "_softmax", "log_softmax", "_log_softmax", "cumsum", "cumsum_", "cumprod", "sort",
-               "argsort", "softmin", "cummax", "cummin"});
-    add_rules(rules, mix<2>, {"topk", "kthvalue"});
+void add_reductions(std::vector<Operator>& all) {
+    add(all, {.labels = sum}, {"sum"});
+    add(all, {.labels = norm}, {"norm", "linalg_vector_norm"});
+    add(all, {.labels = statistic, .masked = masked_mean}, {"mean"});
+    add(all, {.labels = statistic},
+        {"amax", "amin", "prod", "var", "std", "logsumexp", "argmax", "argmin", "median", "all", "any",
+         "var_mean", "std_mean"});
+    add(all, {.labels = extreme}, {"max", "min"});
+    add(all, {.labels = mix<1>},
+        {"softmax", "_softmax", "log_softmax", "_log_softmax", "cumsum", "cumsum_", "cumprod", "sort",
+         "argsort", "cummax", "cummin"});
+    add(all, {.labels = mix<2>}, {"topk", "kthvalue"});
 }
 
 }  // namespace mtlprune

@@ -2,12 +2,10 @@
 #include <algorithm>
 #include <numeric>
 
-#include "pruning/coupling/label_propagation.h"
+#include "pruning/ops/families.h"
 
 namespace mtlprune {
 namespace {
-
-constexpr const char* kShapeNotConstant = "its arguments are not constants";
 
 void reshape(Labelling& l, const TracedNode& node) {
     l.set(node.outputs[0], l.reshape(l.labels(node.inputs[0]), l.shape(node.outputs[0])));
@@ -35,7 +33,7 @@ void reorder(Labelling& l, const TracedNode& node, const std::vector<size_t>& or
 void permute(Labelling& l, const TracedNode& node) {
     const size_t rank = l.shape(node.inputs[0]).size();
     const auto named = l.graph().integers(node.inputs[1]);
-    if (!named || named->size() != rank) return freeze_inputs(l, node, kShapeNotConstant);
+    if (!named || named->size() != rank) return freeze_inputs(l, node, kNotConstant);
     std::vector<size_t> order;
     for (const int64_t axis : *named) order.push_back(wrap_axis(axis, rank));
     reorder(l, node, order);
@@ -47,9 +45,9 @@ void transpose(Labelling& l, const TracedNode& node) {
     std::iota(order.begin(), order.end(), size_t{0});
     if (rank >= 2) {
         const bool matrix = node.inputs.size() < 3;
-        const auto a = matrix ? rank - 2 : axis_argument(l, node, 1, rank);
-        const auto b = matrix ? rank - 1 : axis_argument(l, node, 2, rank);
-        if (!a || !b) return freeze_inputs(l, node, kShapeNotConstant);
+        const auto a = matrix ? rank - 2 : axis_argument(l.graph(), node, 1, rank);
+        const auto b = matrix ? rank - 1 : axis_argument(l.graph(), node, 2, rank);
+        if (!a || !b) return freeze_inputs(l, node, kNotConstant);
         std::swap(order[*a], order[*b]);
     }
     reorder(l, node, order);
@@ -65,7 +63,7 @@ void reverse_axes(Labelling& l, const TracedNode& node) {
 void move_axes(Labelling& l, const TracedNode& node) {
     const size_t rank = l.shape(node.inputs[0]).size();
     const auto from = l.graph().integers(node.inputs[1]), to = l.graph().integers(node.inputs[2]);
-    if (!from || !to || from->size() != to->size()) return freeze_inputs(l, node, kShapeNotConstant);
+    if (!from || !to || from->size() != to->size()) return freeze_inputs(l, node, kNotConstant);
     std::vector<int64_t> order(rank, -1);
     std::vector<bool> moved(rank);
     for (size_t i = 0; i < from->size(); ++i) {
@@ -103,9 +101,9 @@ void repeat(Labelling& l, const TracedNode& node) {
 /// repeat_interleave(x, times, dim) with a number of times.
 void repeat_interleave(Labelling& l, const TracedNode& node) {
     const auto& x = l.labels(node.inputs[0]);
-    const auto axis = axis_argument(l, node, 2, x.shape.size());
+    const auto axis = axis_argument(l.graph(), node, 2, x.shape.size());
     const int64_t times = l.graph().integer(node.inputs[1], 0);
-    if (!axis || times < 1) return freeze_inputs(l, node, kShapeNotConstant);
+    if (!axis || times < 1) return freeze_inputs(l, node, kNotConstant);
     std::vector<int64_t> picks(x.shape[*axis] * times);
     for (size_t i = 0; i < picks.size(); ++i) picks[i] = static_cast<int64_t>(i) / times;
     l.set(node.outputs[0], picked(x, *axis, picks));
@@ -166,25 +164,41 @@ void unfold_windows(Labelling& l, const TracedNode& node) {
     l.set(node.outputs[0], std::move(x));
 }
 
+/// unflatten(x, axis, sizes)
+void edit_unflatten(EditFinder& finder, const TracedNode& node) {
+    if (const auto axis = axis_argument(finder.graph(), node, 1, finder.rank(node.inputs[0])))
+        finder.change_sizes(node, 2, node.outputs[0], *axis);
+}
+
+void add_views(std::vector<Operator>& all) {
+    const Operator view{.labels = reshape, .memory = Memory::view};
+    add(all, view,
+        {"flatten", "squeeze", "squeeze_", "unsqueeze", "unsqueeze_", "view_as", "_reshape_alias"});
+    add(all, {.labels = reshape, .edits = edit_sizes<1>, .memory = Memory::view},
+        {"view", "_unsafe_view", "reshape"});
+    add(all, {.labels = reshape, .edits = edit_unflatten, .memory = Memory::view}, {"unflatten"});
+    add(all, {.labels = reshape}, {"reshape_as", "ravel", "atleast_2d", "atleast_3d"});
+    add(all, {.labels = expand, .edits = edit_sizes<1>, .memory = Memory::view}, {"expand"});
+    add(all, {.labels = expand, .memory = Memory::view}, {"expand_as"});
+    add(all, {.labels = expand, .edits = edit_sizes<1>}, {"broadcast_to"});
+}
+
 }  // namespace
 
-void add_shape_rules(RuleTable& rules) {
-    add_rules(
-        rules, reshape,
-        {"view", "_unsafe_view", "reshape", "_reshape_alias", "flatten", "unflatten", "squeeze", "squeeze_",
-         "unsqueeze", "unsqueeze_", "view_as", "reshape_as", "ravel", "atleast_2d", "atleast_3d"});
-    add_rules(rules, expand, {"expand", "expand_as", "broadcast_to"});
-    add_rules(rules, permute, {"permute"});
-    add_rules(rules, transpose,
-              {"transpose", "transpose_", "t", "t_", "swapaxes", "swapdims", "mT", "adjoint"});
-    add_rules(rules, reverse_axes, {"numpy_T"});
-    add_rules(rules, move_axes, {"movedim", "moveaxis"});
-    add_rules(rules, repeat, {"repeat", "tile"});
-    add_rules(rules, repeat_interleave, {"repeat_interleave"});
-    add_rules(rules, pixel_shuffle, {"pixel_shuffle"});
-    add_rules(rules, pixel_unshuffle, {"pixel_unshuffle"});
-    add_rules(rules, channel_shuffle, {"channel_shuffle"});
-    add_rules(rules, unfold_windows, {"im2col"});
+void add_shape_changes(std::vector<Operator>& all) {
+    add_views(all);
+    add(all, {.labels = permute, .memory = Memory::view}, {"permute"});
+    add(all, {.labels = transpose, .memory = Memory::view}, {"transpose", "transpose_", "t", "t_"});
+    add(all, {.labels = transpose}, {"swapaxes", "swapdims", "mT", "adjoint"});
+    add(all, {.labels = reverse_axes}, {"numpy_T"});
+    add(all, {.labels = move_axes, .memory = Memory::view}, {"movedim"});
+    add(all, {.labels = move_axes}, {"moveaxis"});
+    add(all, {.labels = repeat}, {"repeat", "tile"});
+    add(all, {.labels = repeat_interleave}, {"repeat_interleave"});
+    add(all, {.labels = pixel_shuffle}, {"pixel_shuffle"});
+    add(all, {.labels = pixel_unshuffle}, {"pixel_unshuffle"});
+    add(all, {.labels = channel_shuffle, .shape = shape_of_first}, {"channel_shuffle"});
+    add(all, {.labels = unfold_windows}, {"im2col"});
 }
 
 }  // namespace mtlprune
