@@ -4,11 +4,13 @@
 #include <optional>
 #include <unordered_set>
 
+#include "pruning/ops/operator.h"
+
 namespace mtlprune {
 namespace {
 
 bool is_batch_norm(const TracedNode& node) {
-    return node.kind.find("batch_norm") != std::string::npos;
+    return operator_of(node.kind).scored == Scored::batch_norm_scale;
 }
 
 /// A graph seen from its stored tensors.
@@ -75,7 +77,7 @@ class Walk {
 };
 
 bool is_producer_weight(const Member& member) {
-    return member.role == Role::output && !member.is_buffer && member.dim == 0 && member.argument == 1;
+    return member.role == Role::output && !member.is_buffer && operator_of(member.op).scored == Scored::layer;
 }
 
 }  // namespace
@@ -89,12 +91,13 @@ GateMembers::GateMembers(const TracedGraph& graph, const std::vector<Group>& gro
             if (!is_producer_weight(member)) continue;
             const auto norm = walk.last_norm(group, member.tensor);
             if (!norm) continue;
-            const auto scale = walk.argument_name(*norm, 1), shift = walk.argument_name(*norm, 2);
+            const auto first = static_cast<size_t>(operator_of(graph.nodes[*norm].kind).scale);
+            const auto scale = walk.argument_name(*norm, first), shift = walk.argument_name(*norm, first + 1);
             if (scale.empty()) continue;
             replaced_by_[member.tensor] = scale;
-            // A producer's bias comes right behind its weight.
+            // A producer's bias is the argument behind its weight.
             if (m + 1 < group.members.size() && group.members[m + 1].op == member.op &&
-                group.members[m + 1].argument == 2)
+                group.members[m + 1].argument == member.argument + 1)
                 replaced_by_[group.members[m + 1].tensor] = scale;
             shift_of_[scale] = shift;
         }
