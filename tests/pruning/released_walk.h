@@ -89,13 +89,17 @@ class ReleasedWalk {
                                 released.slice(0, offsets_[g], offsets_[g + 1]).masked_select(alive_[g]));
     }
 
-    /// The latest event's released choice differs from ours only in filters that single precision may swap.
+    /// Our choice at the latest event is the released one but for filters that single precision may swap.
     void expect_choice(const std::string& place) {
-        const auto& order = orders_.back();
         SelectionInput input{exact().last_scores(), alive_, {}, "golden"};
         for (const auto& group : exact().groups()) input.groups.push_back(group.name);
-        const auto ours = flat(select_lowest(input, static_cast<int64_t>(order.size()), floor_), offsets_);
-        const std::set<int64_t> theirs(order.begin(), order.end());
+        const auto count = static_cast<int64_t>(orders_.back().size());
+        expect_interchangeable(flat(select_lowest(input, count, floor_), offsets_), place);
+    }
+
+    /// The latest event's released choice differs from this one only in such filters.
+    void expect_interchangeable(const std::set<int64_t>& ours, const std::string& place) {
+        const std::set<int64_t> theirs(orders_.back().begin(), orders_.back().end());
         std::vector<int64_t> only_ours, only_theirs;
         std::set_difference(ours.begin(), ours.end(), theirs.begin(), theirs.end(),
                             std::back_inserter(only_ours));
