@@ -116,11 +116,15 @@ class ReleasedWalk {
                                 released.slice(0, offsets_[g], offsets_[g + 1]).masked_select(alive_[g]));
     }
 
-    /// The latest event's released choice differs from ours only in filters that single precision may swap.
+    /// Our choice at the latest event is the released one but for filters that single precision may swap.
     void expect_choice(const std::string& place) {
-        const auto& order = orders_.back();
-        const auto ours = flat(lowest(scores_of(exact()), alive_, order.size(), floor_), offsets_);
-        const std::set<int64_t> theirs(order.begin(), order.end());
+        expect_interchangeable(flat(lowest(scores_of(exact()), alive_, orders_.back().size(), floor_), offsets_),
+                               place);
+    }
+
+    /// The latest event's released choice differs from this one only in such filters.
+    void expect_interchangeable(const std::set<int64_t>& ours, const std::string& place) {
+        const std::set<int64_t> theirs(orders_.back().begin(), orders_.back().end());
         std::vector<int64_t> only_ours, only_theirs;
         std::set_difference(ours.begin(), ours.end(), theirs.begin(), theirs.end(),
                             std::back_inserter(only_ours));
