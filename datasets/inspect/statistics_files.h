@@ -9,7 +9,7 @@ namespace mtlprune {
 
 /// Writes into `folder` (created), each file complete or not at all:
 ///   statistics.json   description, frames, sizes, channels, per task valid fraction, mean, deviation,
-///   quantiles classes.csv       task,class,count,fraction,frames histograms.csv    task,low,high,count
+///   quantiles, unit classes.csv       task,class,count,fraction,frames histograms.csv    task,low,high,count
 ///   (depth, keypoints, edges; values outside as low = -inf or high = inf) directions.csv
 ///   task,x_low,x_high,y_low,y_high,count   (normals; cells that are not empty)
 /// Throws Error naming a file that cannot be written.
