@@ -1,6 +1,5 @@
 #include <fmt/format.h>
 
-#include <torch/nn/functional/normalization.h>
 #include <torch/utils.h>
 #include <iostream>
 #include <opencv2/imgcodecs.hpp>
@@ -13,6 +12,7 @@
 #include "datasets/inspect/contact_sheet.h"
 #include "datasets/layouts/adashare_writer.h"
 #include "datasets/layouts/open_dataset.h"
+#include "datasets/pipeline/label_kind.h"
 #include "datasets/synthetic/synthetic_rooms.h"
 #include "reproduce/experiment_data.h"
 #include "reproduce/jobs.h"
@@ -28,43 +28,21 @@ constexpr const char* kDataUsage =
     "       mtlprune data stats LAYOUT=DIR --out DIR   classes, depths, normals, colours: JSON, CSV, plot\n\n"
     "Add --help to any.\n";
 
-/// One task's prediction [C,h,w] in the encoding of Sample.
-cv::Mat to_label(const TaskSpec& task, const torch::Tensor& prediction, NormalsTarget normals) {
-    if (task.kind == TaskKind::classification)
-        return cv::Mat(1, 1, CV_32SC1, cv::Scalar(prediction.mean({1, 2}).argmax().item<double>()));
-    const int h = static_cast<int>(prediction.size(1)), w = static_cast<int>(prediction.size(2));
-    if (task.kind == TaskKind::segmentation) {
-        const auto classes = prediction.argmax(0).to(torch::kByte).contiguous();
-        return cv::Mat(h, w, CV_8UC1, classes.data_ptr()).clone();
-    }
-    if (task.kind == TaskKind::normals) {
-        auto codes = prediction;
-        if (normals == NormalsTarget::true_angles) {
-            const auto n = torch::nn::functional::normalize(
-                prediction, torch::nn::functional::NormalizeFuncOptions().dim(0));
-            codes = torch::stack({-n[1], n[2], n[0]}) * 127.5 + 127.5;  // BGR = up, forward, right
-        }
-        const auto bytes = codes.round().clamp(0, 254).to(torch::kByte).permute({1, 2, 0}).contiguous();
-        return cv::Mat(h, w, CV_8UC3, bytes.data_ptr()).clone();
-    }
-    const auto values = prediction[0].contiguous();
-    return cv::Mat(h, w, CV_32FC1, values.data_ptr()).clone();
-}
-
-std::vector<std::vector<cv::Mat>> predict(const Experiment& experiment, const std::string& checkpoint,
-                                          const std::vector<Sample>& samples) {
+std::vector<std::vector<Label>> predict(const Experiment& experiment, const std::string& checkpoint,
+                                        const std::vector<Sample>& samples) {
     const torch::NoGradGuard no_grad;
     auto model = load_model(experiment.model, load_tensors(checkpoint));
     model->eval();
     auto options = experiment.data.transform;
     options.augmentation = Augmentation::none;
-    std::vector<std::vector<cv::Mat>> predictions;
+    std::vector<std::vector<Label>> predictions;
     for (const auto& sample : samples) {
         const auto input = transform_sample(sample, experiment.model.tasks, options, {}).image.unsqueeze(0);
         const auto outputs = model->forward(input);
         auto& frame = predictions.emplace_back();
         for (size_t t = 0; t < outputs.size(); ++t)
-            frame.push_back(to_label(experiment.model.tasks[t], outputs[t][0], options.normals));
+            frame.push_back(
+                label_kind(experiment.model.tasks[t].kind).from_prediction(outputs[t][0], options.normals));
     }
     return predictions;
 }
@@ -99,7 +77,7 @@ int show(const Arguments& arguments) {
     const int64_t count = std::clamp<int64_t>(values["count"].as<int64_t>(), 1, dataset->size());
     std::vector<Sample> samples;
     for (int64_t i = 0; i < count; ++i) samples.push_back(dataset->get(i * dataset->size() / count));
-    std::vector<std::vector<cv::Mat>> predictions;
+    std::vector<std::vector<Label>> predictions;
     if (predict_too)
         predictions =
             predict(read_experiment_options(values), values["checkpoint"].as<std::string>(), samples);

@@ -3,23 +3,48 @@
 #include <iostream>
 
 #include "base/atomic_file.h"
+#include "base/error.h"
 #include "base/json_reader.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "datasets/layouts/open_dataset.h"
 #include "pruning/criteria/criterion.h"
 #include "reproduce/resources.h"
-#include "training/metrics.h"
+#include "training/tasks/task_type.h"
 
 namespace mtlprune::cli {
+namespace {
+
+/// Of every kind of task, under plain names.
+std::vector<MetricInfo> all_metrics() {
+    std::vector<MetricInfo> all;
+    for (const auto* type : task_types()) {
+        const std::string name = to_string(type->kind());
+        for (auto& metric : type->metrics({name, type->kind(), 1})) {
+            metric.task = name;
+            all.push_back(std::move(metric));
+        }
+    }
+    return all;
+}
+
+}  // namespace
 
 int list_command(const Arguments& arguments) {
     po::options_description options("options");
+    options.add_options()("json", po::value<std::string>(), "metrics: only these, as JSON");
     po::variables_map values;
-    if (!parse(
-            "usage: mtlprune list\n\nPrints the criteria, data sets, models, metrics and scales that exist.",
-            options, arguments, values))
+    if (!parse("usage: mtlprune list [--json metrics]\n\nPrints the criteria, data sets, models, metrics and "
+               "scales that exist.",
+               options, arguments, values))
         return 0;
+    const auto metrics = all_metrics();
+    if (values.count("json") > 0) {
+        if (values["json"].as<std::string>() != "metrics")
+            throw Error("option", "--json", "metrics", "'" + values["json"].as<std::string>() + "'");
+        std::cout << metrics_json(metrics).dump(2) << "\n";
+        return 0;
+    }
     std::cout << "criteria\n";
     for (const auto& entry : criteria().entries())
         std::cout << fmt::format("  {:16} {}\n{:19}needs {}{}{}\n{}", entry.key, entry.summary, "",
@@ -34,8 +59,8 @@ int list_command(const Arguments& arguments) {
     std::cout << "\nmodels\n"
                  "  vgg16-aspp       VGG-16 without BatchNorm, one SmallASPP head per task; any widths\n"
                  "\nmetrics\n";
-    for (const auto& metric : metric_definitions(nyuv2_tasks(40)))
-        std::cout << fmt::format("  {:16} {:13} {:7} {}: {}\n", metric.name, metric.task,
+    for (const auto& metric : metrics)
+        std::cout << fmt::format("  {:16} {:14} {:7} {}: {}\n", metric.name, metric.task,
                                  metric.higher_is_better ? "higher" : "lower",
                                  metric.unit.empty() ? "-" : metric.unit, metric.definition);
     std::cout << "\nscales\n";

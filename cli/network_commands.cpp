@@ -45,20 +45,19 @@ int train_command(const Arguments& arguments) {
     po::variables_map values;
     if (!parse("usage: mtlprune train [OPTIONS]\n\nTrains the dense network of a scale for each seed "
                "(resumable) and prints its metrics\n"
-               "beside those of the best constant prediction.",
+               "beside those of the best predictions without the image: a constant, one per position.",
                options, arguments, values))
         return 0;
     const auto experiment = read_experiment_options(values);
     run_wanted(experiment, values, [](const Job& job) { return job.kind == JobKind::dense; });
     at::set_num_threads(static_cast<int>(experiment.threads_per_job));
-    const auto test = collect_split(experiment.data, "test");
-    const auto constant = evaluate_constant(experiment.model.tasks, collect_split(experiment.data, "train"),
-                                            test, experiment.fidelity);
+    const auto baselines = evaluate_baselines(experiment);
     for (const auto& job : plan_jobs(experiment)) {
         if (job.kind != JobKind::dense) continue;
         const auto file = job.folder(values["runs"].as<std::string>()) / "checkpoint.pt";
-        std::cout << fmt::format("\n{}\n{}", file.string(),
-                                 evaluation_table(evaluate_checkpoint(experiment, file, test), constant));
+        std::cout << fmt::format(
+            "\n{}\n{}", file.string(),
+            evaluation_table(evaluate_checkpoint(experiment, file, baselines.test), baselines));
     }
     return 0;
 }
@@ -105,16 +104,14 @@ int eval_command(const Arguments& arguments) {
     po::variables_map values;
     if (!parse("usage: mtlprune eval CHECKPOINT [OPTIONS]\n\nMetrics of a network on the test split of a "
                "scale's data, beside those of the best\n"
-               "constant prediction.",
+               "predictions without the image: a constant, one per position.",
                options, arguments, values, {"checkpoint"}))
         return 0;
     const auto experiment = read_experiment_options(values);
     at::set_num_threads(static_cast<int>(experiment.threads_per_job));
-    const auto test = collect_split(experiment.data, "test");
-    const auto constant = evaluate_constant(experiment.model.tasks, collect_split(experiment.data, "train"),
-                                            test, experiment.fidelity);
+    const auto baselines = evaluate_baselines(experiment);
     std::cout << evaluation_table(
-        evaluate_checkpoint(experiment, values["checkpoint"].as<std::string>(), test), constant);
+        evaluate_checkpoint(experiment, values["checkpoint"].as<std::string>(), baselines.test), baselines);
     return 0;
 }
 

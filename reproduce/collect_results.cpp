@@ -111,6 +111,8 @@ void collect_results(const Experiment& experiment, const std::filesystem::path& 
     write_file_atomically(results / "widths.csv", tables.widths);
     write_file_atomically(results / "constant_predictor.csv", tables.constant);
     write_file_atomically(results / "dense.csv", tables.dense);
+    write_file_atomically(results / "metrics.json",
+                          metrics_json(metric_definitions(experiment.model.tasks)).dump(2) + "\n");
     write_file_atomically(results / "run.json", run_facts.dump(2) + "\n");
 }
 

@@ -1,22 +1,26 @@
 #include "reproduce/metric_table.h"
 
+#include "training/metrics.h"
+
 namespace mtlprune {
+namespace {
+
+/// Experiments have NYUv2's tasks; the number of classes does not matter here.
+std::vector<TaskSpec> reported_tasks() {
+    return nyuv2_tasks(40);
+}
+
+}  // namespace
 
 const std::vector<ReportedMetric>& reported_metrics() {
-    static const std::vector<ReportedMetric> metrics = {
-        {"pixel_accuracy", "segmentation", "Pixel accuracy", "%", "percentage points", 100, true, true},
-        {"miou", "segmentation", "Mean IoU", "%", "percentage points", 100, true, false},
-        {"angle_mean", "normals", "Mean angle", "°", "°", 1, false, true},
-        {"angle_median", "normals", "Median angle", "°", "°", 1, false, false},
-        {"within_11_25", "normals", "Within 11.25°", "%", "percentage points", 1, true, false},
-        {"within_22_5", "normals", "Within 22.5°", "%", "percentage points", 1, true, false},
-        {"within_30", "normals", "Within 30°", "%", "percentage points", 1, true, false},
-        {"abs_err", "depth", "Absolute error", "m", "m", 1, false, false},
-        {"rel_err", "depth", "Relative error", "", "", 1, false, true},
-        {"delta1", "depth", "δ < 1.25", "%", "percentage points", 1, true, false},
-        {"delta2", "depth", "δ < 1.25²", "%", "percentage points", 1, true, false},
-        {"delta3", "depth", "δ < 1.25³", "%", "percentage points", 1, true, false},
-    };
+    static const auto metrics = [] {
+        std::vector<ReportedMetric> reported;
+        for (const auto& metric : metric_definitions(reported_tasks()))
+            reported.push_back({metric.name, metric.task, metric.label, metric.display_unit,
+                                metric.difference_unit(), metric.display_scale, metric.higher_is_better,
+                                metric.primary});
+        return reported;
+    }();
     return metrics;
 }
 
@@ -28,7 +32,11 @@ std::vector<ReportedMetric> primary_metrics() {
 }
 
 const std::vector<std::string>& loss_columns() {
-    static const std::vector<std::string> names = {"loss_segmentation", "loss_normals", "loss_depth"};
+    static const auto names = [] {
+        std::vector<std::string> columns;
+        for (const auto& task : reported_tasks()) columns.push_back("loss_" + task.name);
+        return columns;
+    }();
     return names;
 }
 

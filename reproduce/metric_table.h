@@ -1,4 +1,4 @@
-// How the reproduction reports each metric: label, direction, display unit.
+// How the reproduction reports the metrics of its tasks; what they are says training/metrics.h.
 #pragma once
 
 #include <string>

@@ -2,10 +2,12 @@
 
 #include <torch/utils.h>
 
-#include <cmath>
+#include <functional>
 
 #include "base/error.h"
 #include "base/json_reader.h"
+#include "training/losses.h"
+#include "training/tasks/task_type.h"
 
 namespace mtlprune {
 namespace {
@@ -29,10 +31,13 @@ class SplitMetrics {
 
     Evaluation result() const {
         Evaluation evaluation;
+        std::vector<double> values;
         for (size_t t = 0; t < tasks_.size(); ++t) {
             evaluation.losses.push_back(sums_[t] / static_cast<double>(counts_[t]));
-            for (auto& metric : metrics_[t]->result()) evaluation.metrics.push_back(std::move(metric));
+            for (const double value : metrics_[t]->values()) values.push_back(value);
         }
+        for (auto& info : metric_definitions(tasks_))
+            evaluation.metrics.push_back({std::move(info), values.at(evaluation.metrics.size())});
         return evaluation;
     }
 
@@ -44,31 +49,26 @@ class SplitMetrics {
     std::vector<int64_t> counts_;
 };
 
-/// [1,C,1,1]: the class scores, vector or value that fits the training targets best.
-torch::Tensor best_constant(const TaskSpec& task, size_t index, const std::vector<Batch>& train) {
-    if (task.kind == TaskKind::segmentation || task.kind == TaskKind::classification) {
-        auto counts = torch::zeros({task.channels}, torch::kDouble);
-        for (const auto& batch : train) {
-            const auto& target = batch.targets.at(index);
-            counts += torch::bincount(target.value.masked_select(target.mask.view_as(target.value)), {},
-                                      task.channels);
-        }
-        return (counts / counts.sum()).view({1, -1, 1, 1});
+using Fit = std::function<torch::Tensor(const TaskType&, const TaskSpec&, const std::vector<Target>&)>;
+
+/// The quality on `test` of what `fit` makes of each task's training targets, the same for every image.
+Evaluation evaluate_blind(const std::vector<TaskSpec>& tasks, const std::vector<Batch>& train,
+                          const std::vector<Batch>& test, Fidelity fidelity, const Fit& fit) {
+    const torch::NoGradGuard no_grad;
+    std::vector<torch::Tensor> fitted;
+    for (size_t t = 0; t < tasks.size(); ++t) {
+        std::vector<Target> targets;
+        for (const auto& batch : train) targets.push_back(batch.targets.at(t));
+        fitted.push_back(fit(task_type(tasks[t].kind), tasks[t], targets).to(torch::kFloat));
     }
-    if (task.kind == TaskKind::normals) {
-        auto sum = torch::zeros({3}, torch::kDouble);
-        for (const auto& batch : train) {
-            const auto& target = batch.targets.at(index);
-            sum += (target.value * target.mask).sum({0, 2, 3}).to(torch::kDouble);
-        }
-        return (sum / sum.norm()).view({1, 3, 1, 1});
+    SplitMetrics metrics(tasks, fidelity);
+    for (const auto& batch : test) {
+        std::vector<torch::Tensor> predictions;
+        for (const auto& prediction : fitted)
+            predictions.push_back(prediction.expand({batch.size(), -1, -1, -1}));
+        metrics.add(predictions, batch.targets);
     }
-    std::vector<torch::Tensor> values;
-    for (const auto& batch : train) {
-        const auto& target = batch.targets.at(index);
-        values.push_back(target.value.masked_select(target.mask));
-    }
-    return torch::cat(values).median().to(torch::kDouble).view({1, 1, 1, 1});
+    return metrics.result();
 }
 
 }  // namespace
@@ -108,18 +108,18 @@ Evaluation evaluate(MultiTaskModel model, const std::vector<Batch>& batches, Fid
 
 Evaluation evaluate_constant(const std::vector<TaskSpec>& tasks, const std::vector<Batch>& train,
                              const std::vector<Batch>& test, Fidelity fidelity) {
-    const torch::NoGradGuard no_grad;
-    std::vector<torch::Tensor> constants;
-    for (size_t t = 0; t < tasks.size(); ++t)
-        constants.push_back(best_constant(tasks[t], t, train).to(torch::kFloat));
-    SplitMetrics metrics(tasks, fidelity);
-    for (const auto& batch : test) {
-        std::vector<torch::Tensor> predictions;
-        for (size_t t = 0; t < tasks.size(); ++t)
-            predictions.push_back(constants[t].expand({batch.size(), tasks[t].channels, 1, 1}));
-        metrics.add(predictions, batch.targets);
-    }
-    return metrics.result();
+    return evaluate_blind(tasks, train, test, fidelity,
+                          [](const TaskType& type, const TaskSpec& task, const std::vector<Target>& targets) {
+                              return type.constant(task, targets);
+                          });
+}
+
+Evaluation evaluate_by_position(const std::vector<TaskSpec>& tasks, const std::vector<Batch>& train,
+                                const std::vector<Batch>& test, Fidelity fidelity) {
+    return evaluate_blind(tasks, train, test, fidelity,
+                          [](const TaskType& type, const TaskSpec& task, const std::vector<Target>& targets) {
+                              return type.by_position(task, targets);
+                          });
 }
 
 }  // namespace mtlprune

@@ -1,4 +1,4 @@
-// Losses and metrics of a network, or of the best constant prediction, on a whole split.
+// Losses and metrics of a network, or of the best predictions without an image, on a whole split.
 #pragma once
 
 #include <vector>
@@ -10,7 +10,8 @@ namespace mtlprune {
 
 struct Evaluation {
     std::vector<double> losses;   ///< per task: mean over batches, unweighted
-    std::vector<Metric> metrics;  ///< all tasks' metrics, in task order
+    std::vector<Metric> metrics;  ///< all tasks' metrics, in the order and with the names of
+                                  ///< metric_definitions()
     double total_loss() const;
     /// Value by name; throws Error when there is no such metric.
     double metric(const std::string& name) const;
@@ -25,5 +26,10 @@ Evaluation evaluate(MultiTaskModel model, const std::vector<Batch>& batches, Fid
 /// that a trained network must beat.
 Evaluation evaluate_constant(const std::vector<TaskSpec>& tasks, const std::vector<Batch>& train,
                              const std::vector<Batch>& test, Fidelity fidelity);
+
+/// The prediction that knows only the position of a pixel, fitted on `train` for each position of the target:
+/// most frequent class, mean normal, median depth. What a network must beat to have used the image at all.
+Evaluation evaluate_by_position(const std::vector<TaskSpec>& tasks, const std::vector<Batch>& train,
+                                const std::vector<Batch>& test, Fidelity fidelity);
 
 }  // namespace mtlprune

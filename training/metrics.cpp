@@ -1,79 +1,77 @@
 #include "training/metrics.h"
 
-#include <fmt/format.h>
-
-#include <sstream>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/error.h"
-#include "training/metrics_by_task.h"
+#include "training/tasks/task_type.h"
 
 namespace mtlprune {
 namespace {
 
-std::vector<Metric> definitions(const TaskSpec& task) {
-    switch (task.kind) {
-        case TaskKind::segmentation:
-            return segmentation_definitions(task);
-        case TaskKind::normals:
-            return normals_definitions(task);
-        case TaskKind::depth:
-            return depth_definitions(task);
-        case TaskKind::keypoints:
-        case TaskKind::edges:
-            return absolute_error_definitions(task);
-        case TaskKind::classification:
-            return classification_definitions(task);
-    }
-    throw Error("metrics", task.name, "a known kind of task", std::to_string(static_cast<int>(task.kind)));
+std::vector<MetricInfo> plain_definitions(const TaskSpec& task) {
+    auto metrics = task_type(task.kind).metrics(task);
+    for (auto& metric : metrics) metric.task = task.name;
+    return metrics;
+}
+
+void require_different_names(const std::vector<TaskSpec>& tasks) {
+    std::set<std::string> names;
+    for (const auto& task : tasks)
+        if (!names.insert(task.name).second)
+            throw Error("metrics", "tasks", "different names", "'" + task.name + "' twice");
 }
 
 }  // namespace
 
-void require_metric_shapes(const TaskSpec& task, const torch::Tensor& prediction, const Target& target) {
-    const auto require = [&](const char* what, const torch::Tensor& tensor,
-                             const std::vector<int64_t>& sizes) {
-        if (tensor.sizes().vec() == sizes) return;
-        std::ostringstream expected, found;
-        expected << what << ' ' << at::IntArrayRef(sizes);
-        found << tensor.sizes();
-        throw Error("metrics", task.name, expected.str(), found.str());
-    };
-    if (prediction.dim() != 4 || target.mask.dim() != 4)
-        throw Error("metrics", task.name, "a prediction and a mask of 4 dimensions",
-                    fmt::format("{} and {}", prediction.dim(), target.mask.dim()));
-    const int64_t batch = target.mask.size(0);
-    const int64_t height = target.mask.size(2);
-    const int64_t width = target.mask.size(3);
-    require("a prediction", prediction, {batch, task.channels, prediction.size(2), prediction.size(3)});
-    require("a mask", target.mask, {batch, 1, height, width});
-    if (task.kind == TaskKind::segmentation)
-        require("labels", target.value, {batch, height, width});
-    else
-        require("a target", target.value, {batch, task.channels, height, width});
+std::string MetricInfo::difference_unit() const {
+    return display_unit == "%" ? "percentage points" : display_unit;
+}
+
+std::vector<Metric> TaskMetrics::result() const {
+    const auto found = values();
+    std::vector<Metric> metrics;
+    for (auto& info : plain_definitions(task_))
+        metrics.push_back({std::move(info), found.at(metrics.size())});
+    return metrics;
 }
 
 std::unique_ptr<TaskMetrics> make_task_metrics(const TaskSpec& task, Fidelity fidelity) {
-    switch (task.kind) {
-        case TaskKind::segmentation:
-            return make_segmentation_metrics(task, fidelity);
-        case TaskKind::normals:
-            return make_normals_metrics(task);
-        case TaskKind::depth:
-            return make_depth_metrics(task, fidelity);
-        case TaskKind::keypoints:
-        case TaskKind::edges:
-            return make_absolute_error_metrics(task, fidelity);
-        case TaskKind::classification:
-            return make_classification_metrics(task);
-    }
-    throw Error("metrics", task.name, "a known kind of task", std::to_string(static_cast<int>(task.kind)));
+    return task_type(task.kind).make_metrics(task, fidelity);
 }
 
-std::vector<Metric> metric_definitions(const std::vector<TaskSpec>& tasks) {
-    std::vector<Metric> all;
+std::vector<MetricInfo> metric_definitions(const std::vector<TaskSpec>& tasks) {
+    require_different_names(tasks);
+    std::vector<MetricInfo> all;
+    std::map<std::string, int> owners;
     for (const auto& task : tasks)
-        for (auto& metric : definitions(task)) all.push_back(std::move(metric));
+        for (auto& metric : plain_definitions(task)) {
+            ++owners[metric.name];
+            all.push_back(std::move(metric));
+        }
+    for (auto& metric : all) {
+        if (owners[metric.name] == 1) continue;
+        metric.name = metric.task + "." + metric.name;
+        metric.label = metric.task + ": " + metric.label;
+    }
     return all;
+}
+
+nlohmann::json metrics_json(const std::vector<MetricInfo>& metrics) {
+    auto list = nlohmann::json::array();
+    for (const auto& metric : metrics)
+        list.push_back({{"name", metric.name},
+                        {"task", metric.task},
+                        {"label", metric.label},
+                        {"definition", metric.definition},
+                        {"higher_is_better", metric.higher_is_better},
+                        {"unit", metric.unit},
+                        {"display_scale", metric.display_scale},
+                        {"display_unit", metric.display_unit},
+                        {"difference_unit", metric.difference_unit()},
+                        {"primary", metric.primary}});
+    return list;
 }
 
 }  // namespace mtlprune

@@ -17,19 +17,27 @@ inline constexpr int64_t kLargestSide = 1 << 15;
 /// Class index of pixels without a class.
 inline constexpr uint8_t kIgnore = 255;
 
-/// One decoded frame, all modalities of equal height and width H x W. Missing modalities are empty.
+/// Label::class_index of an image whose class nobody knows, and of a label that has none.
+inline constexpr int64_t kUnknownClass = -1, kNoClass = INT64_MIN;
+
+/// What is known about one frame for one task. By kind of task:
+///   segmentation      pixels CV_8UC1, class index, 255 = ignore
+///   normals           pixels CV_32FC3 unit vectors, x right, y down, z forward (z < 0 faces the camera),
+///                     (0,0,0) = no normal; or CV_8UC3, BGR of the AdaShare code: R = right, G = forward,
+///                     B = up, round((n+1)*127.5), any channel 255 = masked, (127,127,127) = no normal
+///   depth             pixels CV_32FC1, metres (inverse: in the data set's scale), 0 = missing
+///   keypoints, edges  pixels CV_32FC1, 0..1
+///   classification    class_index, kUnknownClass = unknown; no pixels
+struct Label {
+    cv::Mat pixels = {};             ///< as high and wide as the image; empty = none
+    int64_t class_index = kNoClass;  ///< of the whole image
+};
+
+/// One decoded frame.
 struct Sample {
-    std::string id;        ///< names the frame in messages, e.g. "img/0003.png"
-    cv::Mat image;         ///< CV_8UC3, BGR
-    cv::Mat segmentation;  ///< CV_8UC1, class index, 255 = ignore
-    /// CV_32FC3 unit vectors, x right, y down, z forward (z < 0 faces the camera), (0,0,0) = no normal; or
-    /// CV_8UC3, BGR of the AdaShare code: R = right, G = forward, B = up, round((n+1)*127.5), any channel 255
-    /// = masked, (127,127,127) = no normal.
-    cv::Mat normals;
-    cv::Mat depth;      ///< CV_32FC1, metres (task inverse_depth: in the data set's scale), 0 = missing
-    cv::Mat keypoints;  ///< CV_32FC1, 0..1
-    cv::Mat edges;      ///< CV_32FC1, 0..1
-    std::vector<int64_t> classes;  ///< one per classification task, in task order; -1 = unknown
+    std::string id = {};             ///< names the frame in messages, e.g. "img/0003.png"
+    cv::Mat image = {};              ///< CV_8UC3, BGR, H x W
+    std::vector<Label> labels = {};  ///< one per task of the data set, in its order
 };
 
 /// A random-access data set; `get` may be called from several threads at once.

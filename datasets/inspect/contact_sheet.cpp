@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "datasets/inspect/label_colours.h"
+#include "datasets/pipeline/label_kind.h"
 
 namespace mtlprune {
 namespace {
@@ -37,14 +38,14 @@ std::string fitted(std::string text, int width, double size) {
 }
 
 /// A dark strip at the bottom of the tile with the colour scale between its two ends.
-void draw_depth_scale(cv::Mat tile, std::pair<float, float> range) {
+void draw_scale(cv::Mat tile, std::pair<float, float> range, const std::string& unit) {
     constexpr double kSize = 0.36;
     constexpr int kStrip = 15;
     if (tile.rows < 2 * kStrip) return;
     cv::Mat strip = tile.rowRange(tile.rows - kStrip, tile.rows);
     strip.setTo(kInk);
-    const std::string near = fmt::format("{:.1f} m", range.first),
-                      far = fmt::format("{:.1f} m", range.second);
+    const std::string near = fmt::format("{:.1f} {}", range.first, unit),
+                      far = fmt::format("{:.1f} {}", range.second, unit);
     const int left = text_width(near, kSize) + 7, right = tile.cols - text_width(far, kSize) - 7;
     write(strip, near, {3, kStrip - 4}, kSize, kWhite);
     write(strip, far, {right + 4, kStrip - 4}, kSize, kWhite);
@@ -59,7 +60,7 @@ void draw_depth_scale(cv::Mat tile, std::pair<float, float> range) {
 class Sheet {
   public:
     Sheet(const std::vector<Sample>& samples, const std::vector<TaskSpec>& tasks,
-          const std::vector<std::vector<cv::Mat>>* predictions, const ContactSheetOptions& options)
+          const std::vector<std::vector<Label>>* predictions, const ContactSheetOptions& options)
         : samples_(samples), tasks_(tasks), predictions_(predictions), options_(options) {
         check();
         tile_.width = options.tile_width;
@@ -97,6 +98,10 @@ class Sheet {
             if (sample.image.empty() || sample.image.type() != CV_8UC3)
                 throw Error("contact sheet", sample.id, "an 8-bit colour image",
                             sample.image.empty() ? "none" : cv::typeToString(sample.image.type()));
+        for (const Sample& sample : samples_)
+            if (sample.labels.size() != tasks_.size())
+                throw Error("contact sheet", sample.id, fmt::format("{} labels", tasks_.size()),
+                            std::to_string(sample.labels.size()));
         if (!predictions_) return;
         if (predictions_->size() != samples_.size())
             throw Error("contact sheet", "predictions", fmt::format("{} frames", samples_.size()),
@@ -127,24 +132,25 @@ class Sheet {
         write(sheet_, fitted(sample.id, group_width_, 0.4), {left, top + kCaption - 6}, 0.4, kInk);
         top += kCaption;
         put(sample.image, left, top, cv::INTER_AREA);
-        size_t classified = 0;
         for (size_t t = 0; t < tasks_.size(); ++t) {
-            if (tasks_[t].kind == TaskKind::classification) {
-                const cv::Mat* predicted = predictions_ ? &(*predictions_)[i][t] : nullptr;
-                left = draw_classes(sample, classified++, predicted, left, top);
-                continue;
-            }
-            const cv::Mat& label = label_of(sample, tasks_[t].kind);
-            const cv::Mat none;
-            const cv::Mat& predicted = predictions_ ? (*predictions_)[i][t] : none;
-            const bool depth = tasks_[t].kind == TaskKind::depth;
-            const std::pair<float, float> range =
-                depth ? depth_range(label.empty() ? predicted : label) : std::pair(0.0f, 1.0f);
-            draw_label(label, tasks_[t], range, sample.id, left += tile_.width + kGap, top);
-            if (predictions_)
-                draw_label(predicted, tasks_[t], range, sample.id + " predicted", left += tile_.width + kGap,
-                           top);
+            const Label* predicted = predictions_ ? &(*predictions_)[i][t] : nullptr;
+            left = label_kind(tasks_[t].kind).per_image ? draw_classes(sample, t, predicted, left, top)
+                                                        : draw_labels(sample, t, predicted, left, top);
         }
+    }
+
+    /// The label and, if any, its prediction in the same colours; returns where the last tile begins.
+    int draw_labels(const Sample& sample, size_t t, const Label* predicted, int left, int top) {
+        const cv::Mat& label = sample.labels[t].pixels;
+        const std::pair<float, float> range =
+            label_kind(tasks_[t].kind).range.logarithmic
+                ? depth_range(label.empty() && predicted ? predicted->pixels : label)
+                : std::pair(0.0f, 1.0f);
+        draw_label(label, tasks_[t], range, sample.id, left += tile_.width + kGap, top);
+        if (predicted)
+            draw_label(predicted->pixels, tasks_[t], range, sample.id + " predicted",
+                       left += tile_.width + kGap, top);
+        return left;
     }
 
     void draw_label(const cv::Mat& label, const TaskSpec& task, std::pair<float, float> range,
@@ -155,18 +161,18 @@ class Sheet {
             return;
         }
         put(colour_label(label, task, range, place + ": " + task.name), left, top, cv::INTER_NEAREST);
-        if (task.kind == TaskKind::depth && task.name != kInverseDepth) draw_depth_scale(sheet_(area), range);
+        const std::string unit = label_kind(task.kind).unit_of(task);
+        if (!unit.empty()) draw_scale(sheet_(area), range, unit);
     }
 
     /// The class and, if any, its prediction; returns where the last tile begins.
-    int draw_classes(const Sample& sample, size_t which, const cv::Mat* predicted, int left, int top) {
-        const int64_t label = which < sample.classes.size() ? sample.classes[which] : -1;
+    int draw_classes(const Sample& sample, size_t t, const Label* predicted, int left, int top) {
+        const int64_t label = sample.labels[t].class_index;
         draw_class(label, cv::Scalar::all(90), left += tile_.width + kGap, top);
         if (!predicted) return left;
-        if (predicted->type() != CV_32SC1 || predicted->total() != 1)
-            throw Error("contact sheet", sample.id + " predicted", "one class, CV_32SC1",
-                        cv::typeToString(predicted->type()));
-        const int64_t guess = predicted->at<int>(0);
+        const int64_t guess = predicted->class_index;
+        if (guess == kNoClass)
+            throw Error("contact sheet", sample.id + " predicted: " + tasks_[t].name, "a class", "none");
         draw_class(guess,
                    label < 0        ? kInk
                    : guess == label ? kRight
@@ -189,9 +195,12 @@ class Sheet {
         cv::resize(picture, area, area.size(), 0, 0, interpolation);
     }
 
+    /// Of the first task with classes of pixels, which the legend names.
     int64_t classes() const {
-        for (const TaskSpec& task : tasks_)
-            if (task.kind == TaskKind::segmentation) return task.channels;
+        for (const TaskSpec& task : tasks_) {
+            const LabelKind& kind = label_kind(task.kind);
+            if (kind.content == LabelContent::classes && !kind.per_image) return task.channels;
+        }
         return 0;
     }
 
@@ -220,7 +229,7 @@ class Sheet {
 
     const std::vector<Sample>& samples_;
     const std::vector<TaskSpec>& tasks_;
-    const std::vector<std::vector<cv::Mat>>* predictions_;
+    const std::vector<std::vector<Label>>* predictions_;
     const ContactSheetOptions& options_;
     cv::Size tile_{0, 0};
     int group_width_ = 0, columns_ = 0, rows_ = 0, width_ = 0, legend_rows_ = 0;
@@ -231,7 +240,7 @@ class Sheet {
 }  // namespace
 
 cv::Mat contact_sheet(const std::vector<Sample>& samples, const std::vector<TaskSpec>& tasks,
-                      const std::vector<std::vector<cv::Mat>>* predictions,
+                      const std::vector<std::vector<Label>>* predictions,
                       const ContactSheetOptions& options) {
     return Sheet(samples, tasks, predictions, options).draw();
 }

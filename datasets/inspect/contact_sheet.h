@@ -19,15 +19,14 @@ struct ContactSheetOptions {
 std::vector<cv::Vec3b> palette(int64_t classes);
 
 /// A CV_8UC3 (BGR) sheet: a header, then one row of tiles per `options.columns` frames: the image and each
-/// task's label. With predictions, [frame][task] in the encodings of Sample (segmentation CV_8UC1, normals
-/// CV_8UC3 codes or CV_32FC3 vectors, classification CV_32SC1 of one pixel, others CV_32FC1; any size), each
-/// label is followed by its prediction. Segmentation uses palette(channels), depth the range printed in the
-/// tile (the label's, also for its prediction; near = bright), normals (n + 1) / 2 as colours, keypoints and
-/// edges grey, classification the class's number (a wrong prediction on red, a right one on green). Masked
-/// pixels and missing modalities are black. Throws Error on no samples, a wrong number of predictions or a
-/// wrong type of pixels.
+/// task's label. With predictions, [frame][task] Labels (pixels of any size), each label is followed by its
+/// prediction. Classes of pixels use palette(channels), depth the range printed in the tile unless it is
+/// inverse (the label's, also for its prediction; near = bright), normals (n + 1) / 2 as colours, keypoints
+/// and edges grey, classification the class's number (a wrong prediction on red, a right one on green).
+/// Masked pixels and missing labels are black. Throws Error on no samples, a wrong number of labels or
+/// predictions, a wrong type of pixels or a prediction without a class.
 cv::Mat contact_sheet(const std::vector<Sample>& samples, const std::vector<TaskSpec>& tasks,
-                      const std::vector<std::vector<cv::Mat>>* predictions = nullptr,
+                      const std::vector<std::vector<Label>>* predictions = nullptr,
                       const ContactSheetOptions& options = {});
 
 }  // namespace mtlprune

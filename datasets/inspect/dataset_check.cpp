@@ -6,53 +6,21 @@
 #include <mutex>
 #include <optional>
 
-#include "datasets/contract/label_checks.h"
+#include "datasets/pipeline/label_kind.h"
 #include "datasets/pipeline/parallel_for.h"
 #include "datasets/pipeline/transform.h"
 
 namespace mtlprune {
 namespace {
 
-void check_unit_interval(const cv::Mat& values, const std::string& place) {
-    double low = 0, high = 0;
-    cv::minMaxLoc(values, &low, &high);
-    if (!cv::checkRange(values) || low < 0 || high > 1)
-        throw Error("labels", place, "values in 0..1", fmt::format("{}..{}", low, high));
-}
-
-/// Throws on values out of range; types and sizes were checked before.
-void check_range(const Sample& sample, const TaskSpec& task) {
-    const std::string place = sample.id + ": " + task.name;
-    switch (task.kind) {
-        case TaskKind::segmentation:
-            return check_classes(sample.segmentation, task.channels, place);
-        case TaskKind::depth:
-            return check_depth(sample.depth, place);
-        case TaskKind::keypoints:
-            return check_unit_interval(sample.keypoints, place);
-        case TaskKind::edges:
-            return check_unit_interval(sample.edges, place);
-        case TaskKind::normals:
-        case TaskKind::classification:
-            return;
-    }
-}
-
-/// The transform of one task alone refuses whatever breaks the contract.
-void check_task(const Sample& sample, const std::vector<TaskSpec>& tasks, size_t t) {
-    Sample alone = sample;
-    if (tasks[t].kind == TaskKind::classification) {
-        const auto which =
-            std::count_if(tasks.begin(), tasks.begin() + static_cast<int64_t>(t),
-                          [](const TaskSpec& task) { return task.kind == TaskKind::classification; });
-        const auto taken = std::min<size_t>(static_cast<size_t>(which), sample.classes.size());
-        alone.classes.erase(alone.classes.begin(), alone.classes.begin() + static_cast<int64_t>(taken));
-    }
+/// The transform of one task alone refuses labels of a wrong form.
+void check_task(const Sample& sample, const TaskSpec& task, const Label& label) {
     TransformOptions options;
     options.height = options.width = 1;
     options.augmentation = Augmentation::none;
-    transform_sample(alone, {tasks[t]}, options, {});
-    check_range(sample, tasks[t]);
+    transform_sample({sample.id, sample.image, {label}}, {task}, options, {});
+    const auto check_values = label_kind(task.kind).check;
+    if (check_values) check_values(label, task, sample.id + ": " + task.name);
 }
 
 std::vector<Error> frame_problems(const Dataset& dataset, int64_t index) {
@@ -69,8 +37,11 @@ std::vector<Error> frame_problems(const Dataset& dataset, int64_t index) {
 
 std::vector<Error> sample_problems(const Sample& sample, const std::vector<TaskSpec>& tasks) {
     std::vector<Error> found;
+    if (sample.labels.size() != tasks.size())
+        return {Error("sample", sample.id, fmt::format("{} labels, one for each task", tasks.size()),
+                      std::to_string(sample.labels.size()))};
     for (size_t t = 0; t < tasks.size(); ++t) try {
-            check_task(sample, tasks, t);
+            check_task(sample, tasks[t], sample.labels[t]);
         } catch (const Error& error) {
             found.push_back(error);
         }

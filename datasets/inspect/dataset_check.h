@@ -27,8 +27,9 @@ struct DatasetCheckOptions {
 /// Dataset::problems() says. In the order of the frames, whatever the threads.
 std::vector<FrameProblem> check_dataset(const Dataset& dataset, const DatasetCheckOptions& options);
 
-/// Where a sample breaks the contract of sample.h for these tasks: labels that are missing, of another type
-/// or size than documented or out of range. Each message names the sample and the task.
+/// Where a sample breaks the contract of sample.h for these tasks: another number of labels, labels that are
+/// missing, of another type or size than documented or out of range. Each message names the sample and the
+/// task.
 std::vector<Error> sample_problems(const Sample& sample, const std::vector<TaskSpec>& tasks);
 
 }  // namespace mtlprune

@@ -4,27 +4,28 @@
 #include <cmath>
 #include <mutex>
 
+#include "datasets/pipeline/label_kind.h"
 #include "datasets/pipeline/parallel_for.h"
 #include "datasets/pipeline/transform.h"
 
 namespace mtlprune {
 namespace {
 
-bool has_classes(const TaskSpec& task) {
-    return task.kind == TaskKind::segmentation || task.kind == TaskKind::classification;
-}
-
 TaskStatistics empty_statistics(const TaskSpec& task) {
+    const LabelKind& kind = label_kind(task.kind);
     TaskStatistics statistics;
     statistics.task = task;
-    if (has_classes(task)) {
-        statistics.class_counts.assign(static_cast<size_t>(task.channels), 0);
-        statistics.class_frames.assign(static_cast<size_t>(task.channels), 0);
-    } else if (task.kind == TaskKind::normals) {
-        statistics.directions.assign(kDirectionBins * kDirectionBins, 0);
-    } else {
-        statistics.values = task.kind == TaskKind::depth ? Histogram(0.01, 1000.0, 200, /*logarithmic=*/true)
-                                                         : Histogram(0.0, 1.0, 100);
+    switch (kind.content) {
+        case LabelContent::classes:
+            statistics.class_counts.assign(static_cast<size_t>(task.channels), 0);
+            statistics.class_frames.assign(static_cast<size_t>(task.channels), 0);
+            break;
+        case LabelContent::directions:
+            statistics.directions.assign(kDirectionBins * kDirectionBins, 0);
+            break;
+        case LabelContent::values:
+            statistics.values =
+                Histogram(kind.range.low, kind.range.high, kind.range.bins, kind.range.logarithmic);
     }
     return statistics;
 }
@@ -65,12 +66,16 @@ TaskStatistics task_statistics(const TaskSpec& task, const Target& target) {
     const bool* valid = target.mask.data_ptr<bool>();
     statistics.total = target.mask.numel();
     statistics.valid = std::count(valid, valid + statistics.total, true);
-    if (has_classes(task))
-        add_classes(target.value.data_ptr<int64_t>(), valid, statistics.total, statistics);
-    else if (task.kind == TaskKind::normals)
-        add_normals(target.value.data_ptr<float>(), valid, statistics.total, statistics);
-    else
-        add_values(target.value.data_ptr<float>(), valid, statistics.total, statistics);
+    switch (label_kind(task.kind).content) {
+        case LabelContent::classes:
+            add_classes(target.value.data_ptr<int64_t>(), valid, statistics.total, statistics);
+            break;
+        case LabelContent::directions:
+            add_normals(target.value.data_ptr<float>(), valid, statistics.total, statistics);
+            break;
+        case LabelContent::values:
+            add_values(target.value.data_ptr<float>(), valid, statistics.total, statistics);
+    }
     return statistics;
 }
 

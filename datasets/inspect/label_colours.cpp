@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "datasets/codecs/normal_codes.h"
 #include "datasets/inspect/contact_sheet.h"
+#include "datasets/pipeline/label_kind.h"
 
 namespace mtlprune {
 namespace {
@@ -19,12 +20,6 @@ constexpr std::array<uint32_t, 13> kThirteen = {0x4363d8, 0xe6194b, 0xd9d9d9, 0x
 
 cv::Vec3b from_rgb(uint32_t code) {
     return {static_cast<uint8_t>(code), static_cast<uint8_t>(code >> 8), static_cast<uint8_t>(code >> 16)};
-}
-
-int expected_type(const cv::Mat& label, TaskKind kind) {
-    if (kind == TaskKind::segmentation) return CV_8UC1;
-    if (kind == TaskKind::normals) return label.type() == CV_32FC3 ? CV_32FC3 : CV_8UC3;
-    return CV_32FC1;
 }
 
 cv::Mat colour_classes(const cv::Mat& label, int64_t classes) {
@@ -105,25 +100,6 @@ std::vector<cv::Vec3b> palette(int64_t classes) {
     return colours;
 }
 
-const cv::Mat& label_of(const Sample& sample, TaskKind kind) {
-    switch (kind) {
-        case TaskKind::segmentation:
-            return sample.segmentation;
-        case TaskKind::normals:
-            return sample.normals;
-        case TaskKind::depth:
-            return sample.depth;
-        case TaskKind::keypoints:
-            return sample.keypoints;
-        case TaskKind::edges:
-            return sample.edges;
-        case TaskKind::classification:
-            break;
-    }
-    static const cv::Mat none;
-    return none;
-}
-
 std::pair<float, float> depth_range(const cv::Mat& depth) {
     float low = INFINITY, high = 0.0f;
     for (int y = 0; y < depth.rows; ++y) {
@@ -137,21 +113,21 @@ std::pair<float, float> depth_range(const cv::Mat& depth) {
     return high > 0.0f ? std::pair(low, high) : std::pair(0.0f, 1.0f);
 }
 
-cv::Mat colour_label(const cv::Mat& label, const TaskSpec& task, std::pair<float, float> range,
+cv::Mat colour_label(const cv::Mat& pixels, const TaskSpec& task, std::pair<float, float> range,
                      const std::string& place) {
-    const int expected = expected_type(label, task.kind);
-    if (label.type() != expected || label.dims != 2)
-        throw Error("contact sheet", place, cv::typeToString(expected), cv::typeToString(label.type()));
-    switch (task.kind) {
-        case TaskKind::segmentation:
-            return colour_classes(label, task.channels);
-        case TaskKind::normals:
-            return colour_normals(label.type() == CV_32FC3 ? encode_normals(label) : label);
-        case TaskKind::depth:
-            return colour_depth(label, range);
-        default:
-            return colour_strength(label);
+    const LabelKind& kind = label_kind(task.kind);
+    const auto& types = kind.pixel_types;
+    if (std::find(types.begin(), types.end(), pixels.type()) == types.end() || pixels.dims != 2)
+        throw Error("contact sheet", place, cv::typeToString(types.at(0)), cv::typeToString(pixels.type()));
+    switch (kind.content) {
+        case LabelContent::classes:
+            return colour_classes(pixels, task.channels);
+        case LabelContent::directions:
+            return colour_normals(pixels.type() == CV_32FC3 ? encode_normals(pixels) : pixels);
+        case LabelContent::values:
+            break;
     }
+    return kind.range.logarithmic ? colour_depth(pixels, range) : colour_strength(pixels);
 }
 
 }  // namespace mtlprune

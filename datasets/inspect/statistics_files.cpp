@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/atomic_file.h"
+#include "datasets/pipeline/label_kind.h"
 
 namespace mtlprune {
 namespace {
@@ -29,11 +30,14 @@ json describe(const TaskStatistics& task) {
                    {"total", task.total},
                    {"valid", task.valid},
                    {"valid_fraction", number(task.valid_fraction())}};
-    if (task.task.kind == TaskKind::normals)
+    if (label_kind(task.task.kind).content == LabelContent::directions)
         for (size_t axis = 0; axis < 3; ++axis)
             object["axes"][std::string(1, "xyz"[axis])] = describe(task.axes[axis]);
     if (task.values.counts().empty()) return object;
     object.update(describe(task.moments));
+    const LabelKind& kind = label_kind(task.task.kind);
+    object["unit"] = kind.unit_of(task.task);
+    object["logarithmic"] = kind.range.logarithmic;
     for (const double share : {0.05, 0.25, 0.5, 0.75, 0.95})
         object["quantiles"][fmt::format("{}", share)] = number(task.values.quantile(share));
     return object;

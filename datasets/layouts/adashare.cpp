@@ -53,32 +53,25 @@ const AdaShareNyuv2::Frame& AdaShareNyuv2::frame(int64_t index) const {
     return frames_[index];
 }
 
-/// Decodes one file into its place in the sample and checks its values.
-void AdaShareNyuv2::read(const Frame& frame, Modality modality, Sample& sample) const {
+/// Decodes one file and checks its values.
+cv::Mat AdaShareNyuv2::read(const Frame& frame, Modality modality) const {
     const auto path = file(frame, modality);
-    switch (modality) {
-        case image:
-            sample.image = read_colour_image(path);
-            return;
-        case segmentation:
-            sample.segmentation = read_label_image(path);
-            return check_classes(sample.segmentation, options_.classes, path.string());
-        case normals:
-            sample.normals = read_colour_image(path);
-            return;
-        default:
-            sample.depth = read_npy(path);
-            return check_depth(sample.depth, path.string());
+    if (modality == image || modality == normals) return read_colour_image(path);
+    if (modality == segmentation) {
+        cv::Mat classes = read_label_image(path);
+        check_classes(classes, options_.classes, path.string());
+        return classes;
     }
+    cv::Mat metres = read_npy(path);
+    check_depth(metres, path.string());
+    return metres;
 }
 
-void AdaShareNyuv2::check_size(const Frame& frame, Modality modality, const Sample& sample) const {
-    const cv::Mat& pixels = modality == segmentation ? sample.segmentation
-                            : modality == normals    ? sample.normals
-                                                     : sample.depth;
-    if (pixels.size() != sample.image.size())
+void AdaShareNyuv2::check_size(const Frame& frame, Modality modality, const cv::Mat& pixels,
+                               const cv::Mat& picture) const {
+    if (pixels.size() != picture.size())
         throw Error("frame", file(frame, modality).string(),
-                    fmt::format("{} as {} has", size_text(sample.image), file(frame, image).string()),
+                    fmt::format("{} as {} has", size_text(picture), file(frame, image).string()),
                     size_text(pixels));
 }
 
@@ -88,20 +81,25 @@ std::string AdaShareNyuv2::id(int64_t index) const {
 
 Sample AdaShareNyuv2::get(int64_t index) const {
     const Frame& chosen = frame(index);
-    Sample sample;
-    sample.id = chosen[image];
-    for (const Modality modality : {image, segmentation, normals, depth}) read(chosen, modality, sample);
-    for (const Modality modality : {segmentation, normals, depth}) check_size(chosen, modality, sample);
+    Sample sample{chosen[image], read(chosen, image)};
+    for (const Modality modality : kLabels) sample.labels.push_back({read(chosen, modality)});
+    for (const Modality modality : kLabels)
+        check_size(chosen, modality, sample.labels[modality - segmentation].pixels, sample.image);
     return sample;
 }
 
 std::vector<Error> AdaShareNyuv2::problems(int64_t index) const {
     const Frame& chosen = frame(index);
     std::vector<Error> found;
-    Sample sample;
-    for (const Modality modality : {image, segmentation, normals, depth}) try {
-            read(chosen, modality, sample);
-            if (modality != image && !sample.image.empty()) check_size(chosen, modality, sample);
+    cv::Mat picture;
+    try {
+        picture = read(chosen, image);
+    } catch (const Error& error) {
+        found.push_back(error);
+    }
+    for (const Modality modality : kLabels) try {
+            const cv::Mat pixels = read(chosen, modality);
+            if (!picture.empty()) check_size(chosen, modality, pixels, picture);
         } catch (const Error& error) {
             found.push_back(error);
         }

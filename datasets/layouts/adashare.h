@@ -42,13 +42,15 @@ class AdaShareNyuv2 : public Dataset, public ImageFiles {
 
   private:
     enum Modality { image, segmentation, normals, depth, modalities };
+    static constexpr Modality kLabels[] = {segmentation, normals, depth};  ///< the tasks' order
     using Frame = std::array<std::string, modalities>;
 
     std::vector<Frame> read_list() const;
     std::filesystem::path file(const Frame& frame, Modality modality) const;
     const Frame& frame(int64_t index) const;
-    void read(const Frame& frame, Modality modality, Sample& sample) const;
-    void check_size(const Frame& frame, Modality modality, const Sample& sample) const;
+    cv::Mat read(const Frame& frame, Modality modality) const;
+    void check_size(const Frame& frame, Modality modality, const cv::Mat& pixels,
+                    const cv::Mat& picture) const;
 
     AdaShareOptions options_;
     std::vector<TaskSpec> tasks_;

@@ -26,7 +26,21 @@ FrameFiles files_of(int64_t number) {
             fmt::format("normal_mask/{:04}.png", number), fmt::format("depth/{:04}.npy", number)};
 }
 
-void check(const Sample& sample) {
+/// The layout's tasks in a frame.
+struct NyuLabels {
+    cv::Mat segmentation, normals, depth;
+};
+
+/// The labels of the first task of each of the layout's kinds; empty where there is none.
+NyuLabels labels_of(const Sample& sample, const std::vector<TaskSpec>& tasks) {
+    const auto pixels = [&](TaskKind kind) {
+        const auto task = first_task(tasks, kind);
+        return task && *task < sample.labels.size() ? sample.labels[*task].pixels : cv::Mat();
+    };
+    return {pixels(TaskKind::segmentation), pixels(TaskKind::normals), pixels(TaskKind::depth)};
+}
+
+void check(const Sample& sample, const NyuLabels& labels) {
     const auto require = [&](const cv::Mat& pixels, int type, const char* name) {
         if (pixels.empty()) throw Error("AdaShare writer", sample.id + ": " + name, "pixels", "none");
         if (pixels.type() != type)
@@ -38,9 +52,9 @@ void check(const Sample& sample) {
                         fmt::format("{}x{}", pixels.cols, pixels.rows));
     };
     require(sample.image, CV_8UC3, "image");
-    require(sample.segmentation, CV_8UC1, "segmentation");
-    require(sample.normals, sample.normals.type() == CV_32FC3 ? CV_32FC3 : CV_8UC3, "normals");
-    require(sample.depth, CV_32FC1, "depth");
+    require(labels.segmentation, CV_8UC1, "segmentation");
+    require(labels.normals, labels.normals.type() == CV_32FC3 ? CV_32FC3 : CV_8UC3, "normals");
+    require(labels.depth, CV_32FC1, "depth");
 }
 
 void write_png(const std::filesystem::path& path, const cv::Mat& pixels) {
@@ -55,13 +69,16 @@ void write_png(const std::filesystem::path& path, const cv::Mat& pixels) {
     write_file_atomically(path, std::string(bytes.begin(), bytes.end()));
 }
 
-void write_frame(const Sample& sample, const std::filesystem::path& folder, const FrameFiles& files) {
-    check(sample);
+void write_frame(const Dataset& source, int64_t index, const std::filesystem::path& folder,
+                 const FrameFiles& files) {
+    const Sample sample = source.get(index);
+    const NyuLabels labels = labels_of(sample, source.tasks());
+    check(sample, labels);
     write_png(folder / files.image, sample.image);
-    write_png(folder / files.segmentation, sample.segmentation);
+    write_png(folder / files.segmentation, labels.segmentation);
     write_png(folder / files.normals,
-              sample.normals.type() == CV_32FC3 ? encode_normals(sample.normals) : sample.normals);
-    write_file_atomically(folder / files.depth, encode_npy_f32(sample.depth, true));
+              labels.normals.type() == CV_32FC3 ? encode_normals(labels.normals) : labels.normals);
+    write_file_atomically(folder / files.depth, encode_npy_f32(labels.depth, true));
 }
 
 nlohmann::json list_of(int64_t first, int64_t count) {
@@ -90,8 +107,10 @@ void write_adashare(const Dataset& train, const Dataset& test, const std::filesy
     std::mutex mutex;
     int64_t done = 0;
     parallel_for(total, options.threads, [&](int64_t i) {
-        const Sample sample = i < train.size() ? train.get(i) : test.get(i - train.size());
-        write_frame(sample, folder, files_of(i));
+        if (i < train.size())
+            write_frame(train, i, folder, files_of(i));
+        else
+            write_frame(test, i - train.size(), folder, files_of(i));
         const std::lock_guard lock(mutex);
         ++done;
         if (options.progress) options.progress(done, total);

@@ -20,7 +20,7 @@ struct AdaShareWriterOptions {
 /// {"train": [["img/..", "seg/..", "normal_mask/..", "depth/.."], ...], "test": ...}. Train frames come
 /// first, test frames continue the numbering. An existing list is removed before the first frame is written,
 /// so a list always belongs to a complete set of files. Throws Error naming the file and reason, or the frame
-/// whose modalities are missing or differ in size or type; no list exists then.
+/// that lacks a segmentation, normals or depth label or has one of another size or type; no list exists then.
 void write_adashare(const Dataset& train, const Dataset& test, const std::filesystem::path& folder,
                     const AdaShareWriterOptions& options = {});
 

@@ -201,7 +201,7 @@ Sample CelebA::get(int64_t index) const {
     Sample sample;
     sample.id = chosen.name;
     sample.image = read_colour_image(options_.folder / "img_align_celeba" / chosen.name);
-    for (const size_t column : columns_) sample.classes.push_back(chosen.present[column]);
+    for (const size_t column : columns_) sample.labels.push_back({{}, chosen.present[column]});
     return sample;
 }
 

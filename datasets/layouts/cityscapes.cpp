@@ -71,7 +71,7 @@ Cityscapes::Cityscapes(CityscapesOptions options) : options_(std::move(options))
               (options_.depth == CityscapesDepth::automatic &&
                std::filesystem::is_directory(options_.folder / "camera", ignored));
     tasks_ = {{"segmentation", TaskKind::segmentation, classes},
-              {metres_ ? "depth" : kInverseDepth, TaskKind::depth, 1}};
+              metres_ ? TaskSpec{"depth", TaskKind::depth, 1} : inverse_depth_task()};
     const auto images = options_.folder / "leftImg8bit" / split;
     const auto all = list_frames(images);
     for (const int64_t i :
@@ -103,10 +103,11 @@ Sample Cityscapes::get(int64_t index) const {
     Sample sample;
     sample.id = id(index);
     sample.image = read_colour_image(image);
-    sample.segmentation = map_cityscapes_ids(read_label_image(labels), options_.classes, labels.string());
-    sample.depth = read_depth(index);
-    check_frame_size(sample.segmentation, labels, sample.image, image);
-    check_frame_size(sample.depth, file(index, "disparity", "_disparity.png"), sample.image, image);
+    const cv::Mat classes = map_cityscapes_ids(read_label_image(labels), options_.classes, labels.string()),
+                  depth = read_depth(index);
+    check_frame_size(classes, labels, sample.image, image);
+    check_frame_size(depth, file(index, "disparity", "_disparity.png"), sample.image, image);
+    sample.labels = {{classes}, {depth}};
     return sample;
 }
 

@@ -25,17 +25,17 @@ MtanCityscapes::MtanCityscapes(MtanCityscapesOptions options)
     : files_(options.folder, options.split, options.limit, kMtanSubject),
       classes_(options.classes),
       labels_(label_folder(files_, classes_, options.folder)),
-      tasks_{{"segmentation", TaskKind::segmentation, classes_}, {kInverseDepth, TaskKind::depth, 1}} {}
+      tasks_{{"segmentation", TaskKind::segmentation, classes_}, inverse_depth_task()} {}
 
 Sample MtanCityscapes::get(int64_t index) const {
     Sample sample;
     sample.id = id(index);
     sample.image = files_.read_image(index);
-    sample.segmentation = files_.read_classes(index, labels_, classes_);
-    sample.depth = files_.read_depth(index);
+    const cv::Mat classes = files_.read_classes(index, labels_, classes_), depth = files_.read_depth(index);
     const auto image = files_.file(index, "image");
-    check_frame_size(sample.segmentation, files_.file(index, labels_), sample.image, image);
-    check_frame_size(sample.depth, files_.file(index, "depth"), sample.image, image);
+    check_frame_size(classes, files_.file(index, labels_), sample.image, image);
+    check_frame_size(depth, files_.file(index, "depth"), sample.image, image);
+    sample.labels = {{classes}, {depth}};
     return sample;
 }
 

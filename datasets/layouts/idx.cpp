@@ -85,7 +85,7 @@ Sample IdxImages::get(int64_t index) const {
     Sample sample;
     sample.id = id(index);
     cv::cvtColor(grey, sample.image, cv::COLOR_GRAY2BGR);
-    sample.classes = {labels_.values[at]};
+    sample.labels = {{{}, labels_.values[at]}};
     return sample;
 }
 

@@ -158,11 +158,12 @@ Sample Nyuv2Mat::get(int64_t index) const {
         return fmt::format("{}: {}: {}", path_.string(), sample.id, array);
     };
     sample.image = read_image(at);
-    sample.segmentation = map_labels(read_plane(labels_, at, CV_16UC1), place("labels"));
-    sample.depth = read_plane(depths_, at, CV_32FC1);
-    check_depth(sample.depth, place("depths"));
+    const cv::Mat classes = map_labels(read_plane(labels_, at, CV_16UC1), place("labels")),
+                  depth = read_plane(depths_, at, CV_32FC1);
+    check_depth(depth, place("depths"));
     const CameraIntrinsics camera = kNyuCamera.resized({640, 480}, size_);
-    sample.normals = encode_normals(normals_from_depth(sample.depth, camera, options_.normals_radius));
+    const cv::Mat normals = encode_normals(normals_from_depth(depth, camera, options_.normals_radius));
+    sample.labels = {{classes}, {normals}, {depth}};
     return sample;
 }
 

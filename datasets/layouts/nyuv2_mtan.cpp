@@ -33,13 +33,13 @@ Sample MtanNyuv2::get(int64_t index) const {
     Sample sample;
     sample.id = id(index);
     sample.image = files_.read_image(index);
-    sample.segmentation = files_.read_classes(index, "label", kMtanClasses);
-    sample.depth = files_.read_depth(index);
-    sample.normals = read_normals(index);
+    const cv::Mat classes = files_.read_classes(index, "label", kMtanClasses),
+                  depth = files_.read_depth(index), normals = read_normals(index);
     const auto image = files_.file(index, "image");
-    check_frame_size(sample.segmentation, files_.file(index, "label"), sample.image, image);
-    check_frame_size(sample.depth, files_.file(index, "depth"), sample.image, image);
-    check_frame_size(sample.normals, files_.file(index, "normal"), sample.image, image);
+    check_frame_size(classes, files_.file(index, "label"), sample.image, image);
+    check_frame_size(depth, files_.file(index, "depth"), sample.image, image);
+    check_frame_size(normals, files_.file(index, "normal"), sample.image, image);
+    sample.labels = {{classes}, {normals}, {depth}};
     return sample;
 }
 

@@ -81,7 +81,7 @@ void PackedDataset::read_structure() {
     tasks_ = packed_tasks(entry(metadata_, "tasks", place), place + ": tasks");
     for (const auto& modality : entry(metadata_, "modalities", place)) {
         Stored stored;
-        static_cast<PackedModality&>(stored) = packed_modality(modality, place + ": modalities");
+        static_cast<PackedModality&>(stored) = packed_modality(modality, tasks_, place + ": modalities");
         read_modality(file, stored, static_cast<int64_t>(ids_.size()));
         modalities_.push_back(std::move(stored));
     }
@@ -103,6 +103,7 @@ void PackedDataset::read_modality(const Hdf5File& file, Stored& stored, int64_t 
         camera_ = {number(json, "fx", place), number(json, "fy", place), number(json, "cx", place),
                    number(json, "cy", place)};
         normals_radius_ = static_cast<int>(number(json, "radius", place));
+        if (!metric_depth(tasks_)) throw Error("packed file", place, "a task of depth in metres", "none");
         return;
     }
     stored.column = columns_++;
@@ -123,6 +124,10 @@ void PackedDataset::read_modality(const Hdf5File& file, Stored& stored, int64_t 
     if (height < 1 || width < 1 || height > kLargestSide || width > kLargestSide)
         throw Error("packed file", place, fmt::format("sides in 1..{}", kLargestSide),
                     fmt::format("{}x{}", width, height));
+    const size_t classified = classified_tasks(tasks_).size();
+    if (flat && width != static_cast<int64_t>(classified))
+        throw Error("packed file", place, fmt::format("{} classes of a frame", classified),
+                    std::to_string(width));
     stored.size = cv::Size(static_cast<int>(width), static_cast<int>(height));
 }
 
@@ -177,12 +182,13 @@ cv::Mat PackedDataset::read_pixels(const Stored& stored, int64_t frame) const {
                                                          : decode_labels(stream, stored.type, place);
 }
 
-std::vector<int64_t> PackedDataset::read_classes(const Stored& stored, int64_t frame) const {
+void PackedDataset::read_classes(const Stored& stored, int64_t frame, Sample& sample) const {
     std::vector<int64_t> classes(stored.size.width);
     const size_t length = classes.size() * sizeof(int64_t);
     file_->read(classes.data(), length, stored.position + frame * static_cast<int64_t>(length));
     verify(stored, frame, classes.data(), length);
-    return classes;
+    const auto tasks = classified_tasks(tasks_);
+    for (size_t i = 0; i < tasks.size(); ++i) sample.labels[tasks[i]].class_index = classes[i];
 }
 
 Sample PackedDataset::get(int64_t index) const {
@@ -190,21 +196,21 @@ Sample PackedDataset::get(int64_t index) const {
         throw Error("packed file", options_.split, fmt::format("a frame in 0..{}", size() - 1),
                     std::to_string(index));
     const int64_t frame = frames_[index];
-    Sample sample;
-    sample.id = ids_[frame];
+    Sample sample{ids_[frame], {}, std::vector<Label>(tasks_.size())};
     for (const auto& stored : modalities_) {
-        if (stored.name == "classes") sample.classes = read_classes(stored, frame);
-        if (stored.column < 0) continue;
-        for (const auto& member : packed_members())
-            if (member.name == stored.name) sample.*member.pixels = read_pixels(stored, frame);
+        if (stored.name == "classes")
+            read_classes(stored, frame, sample);
+        else if (stored.encoding != PackedEncoding::from_depth)
+            (stored.task < 0 ? sample.image : sample.labels[stored.task].pixels) = read_pixels(stored, frame);
     }
     for (const auto& stored : modalities_)
         if (stored.encoding == PackedEncoding::from_depth)
-            sample.normals = encode_normals(normals_from_depth(sample.depth, camera_, normals_radius_));
-    for (const auto& member : packed_members()) {
-        const cv::Mat& pixels = sample.*member.pixels;
-        if (!pixels.empty() && pixels.size() != sample.image.size())
-            throw Error("packed file", place_of(frame, member.name), "the size of the image", "another");
+            sample.labels[stored.task].pixels = encode_normals(
+                normals_from_depth(sample.labels[*metric_depth(tasks_)].pixels, camera_, normals_radius_));
+    for (const auto& stored : modalities_) {
+        if (stored.task < 0) continue;
+        if (sample.labels[stored.task].pixels.size() != sample.image.size())
+            throw Error("packed file", place_of(frame, stored.name), "the size of the image", "another");
     }
     return sample;
 }

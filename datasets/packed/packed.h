@@ -51,7 +51,7 @@ class PackedDataset : public Dataset {
     std::string place_of(int64_t frame, const std::string& name) const;
     void verify(const Stored& stored, int64_t frame, const void* bytes, size_t length) const;
     cv::Mat read_pixels(const Stored& stored, int64_t frame) const;
-    std::vector<int64_t> read_classes(const Stored& stored, int64_t frame) const;
+    void read_classes(const Stored& stored, int64_t frame, Sample& sample) const;
 
     PackedOptions options_;
     std::unique_ptr<InputFile> file_;

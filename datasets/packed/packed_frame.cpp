@@ -24,7 +24,9 @@ Bytes raw_bytes(const cv::Mat& pixels) {
     return bytes;
 }
 
-Bytes raw_classes(const std::vector<int64_t>& classes) {
+Bytes raw_classes(const Sample& sample, const std::vector<TaskSpec>& tasks) {
+    std::vector<int64_t> classes;
+    for (const size_t task : classified_tasks(tasks)) classes.push_back(sample.labels[task].class_index);
     Bytes bytes(classes.size() * sizeof(int64_t));
     std::memcpy(bytes.data(), classes.data(), bytes.size());
     return bytes;
@@ -69,11 +71,11 @@ Bytes image_stream(const Dataset& source, int64_t index, const Sample& sample,
     return raw_bytes(sample.image);
 }
 
-void check(const Sample& sample, const std::vector<PackedModality>& expected,
-           const PackedWriterOptions& options) {
+void check(const Sample& sample, const std::vector<TaskSpec>& tasks,
+           const std::vector<PackedModality>& expected, const PackedWriterOptions& options) {
     if (sample.image.empty() || sample.image.type() != CV_8UC3)
         throw Error("packed writer", sample.id + ": image", "an 8-bit BGR image", "none or another type");
-    const auto found = modalities_of(sample, options);
+    const auto found = modalities_of(sample, tasks, options);
     const auto list = [](const std::vector<PackedModality>& modalities) {
         std::string text;
         for (const auto& modality : modalities)
@@ -83,10 +85,11 @@ void check(const Sample& sample, const std::vector<PackedModality>& expected,
     };
     if (list(found) != list(expected))
         throw Error("packed writer", sample.id, "like the first frame " + list(expected), list(found));
-    for (const auto& member : packed_members()) {
-        const cv::Mat& pixels = sample.*member.pixels;
+    for (const auto& modality : found) {
+        if (modality.task < 0) continue;
+        const cv::Mat& pixels = sample.labels[modality.task].pixels;
         if (!pixels.empty() && pixels.size() != sample.image.size())
-            throw Error("packed writer", fmt::format("{}: {}", sample.id, member.name),
+            throw Error("packed writer", fmt::format("{}: {}", sample.id, modality.name),
                         fmt::format("{}x{} like the image", sample.image.cols, sample.image.rows),
                         fmt::format("{}x{}", pixels.cols, pixels.rows));
     }
@@ -94,39 +97,45 @@ void check(const Sample& sample, const std::vector<PackedModality>& expected,
 
 }  // namespace
 
-std::vector<PackedModality> modalities_of(const Sample& sample, const PackedWriterOptions& options) {
-    std::vector<PackedModality> modalities;
+std::vector<PackedModality> modalities_of(const Sample& sample, const std::vector<TaskSpec>& tasks,
+                                          const PackedWriterOptions& options) {
+    if (sample.labels.size() != tasks.size())
+        throw Error("packed writer", sample.id, fmt::format("{} labels, one for each task", tasks.size()),
+                    std::to_string(sample.labels.size()));
     const bool raw = options.codec == PackedCodec::raw;
-    for (const auto& member : packed_members()) {
-        const cv::Mat& pixels = sample.*member.pixels;
-        const bool is_image = pixels.data == sample.image.data;
-        const bool fitted = options.normals_from_depth && std::string(member.name) == "normals";
-        if (fitted)
-            modalities.push_back({member.name, CV_8UC3, PackedEncoding::from_depth});
+    const auto names = packed_names(tasks);
+    std::vector<PackedModality> modalities = {
+        {"image", sample.image.type(), raw ? PackedEncoding::raw : PackedEncoding::image_file}};
+    for (const size_t t : packed_order(tasks)) {
+        const cv::Mat& pixels = sample.labels[t].pixels;
+        const auto task = static_cast<int64_t>(t);
+        if (options.normals_from_depth && tasks[t].kind == TaskKind::normals)
+            modalities.push_back({names[t], CV_8UC3, PackedEncoding::from_depth, task});
         else if (!pixels.empty())
-            modalities.push_back({member.name, pixels.type(),
-                                  raw        ? PackedEncoding::raw
-                                  : is_image ? PackedEncoding::image_file
-                                             : PackedEncoding::labels});
+            modalities.push_back(
+                {names[t], pixels.type(), raw ? PackedEncoding::raw : PackedEncoding::labels, task});
     }
-    if (!sample.classes.empty()) modalities.push_back({"classes", CV_64FC1, PackedEncoding::raw});
+    if (!classified_tasks(tasks).empty()) modalities.push_back({"classes", CV_64FC1, PackedEncoding::raw});
     return modalities;
 }
 
 PackedFrame pack_frame(const Dataset& source, int64_t index, const std::vector<PackedModality>& modalities,
                        const PackedWriterOptions& options) {
     const Sample sample = source.get(index);
-    check(sample, modalities, options);
-    PackedFrame frame{sample.id, sample.image.size(), {}, static_cast<int64_t>(sample.classes.size())};
+    check(sample, source.tasks(), modalities, options);
+    PackedFrame frame{sample.id, sample.image.size(), {}};
     for (const auto& modality : modalities) {
         if (modality.encoding == PackedEncoding::from_depth) continue;
-        if (modality.name == "image") frame.streams.push_back(image_stream(source, index, sample, options));
-        if (modality.name == "classes") frame.streams.push_back(raw_classes(sample.classes));
-        for (const auto& member : packed_members())
-            if (member.name == modality.name && modality.name != "image")
-                frame.streams.push_back(modality.encoding == PackedEncoding::raw
-                                            ? raw_bytes(sample.*member.pixels)
-                                            : encode_labels(sample.*member.pixels, options.level));
+        if (modality.name == "image") {
+            frame.streams.push_back(image_stream(source, index, sample, options));
+        } else if (modality.task < 0) {
+            frame.streams.push_back(raw_classes(sample, source.tasks()));
+        } else {
+            const cv::Mat& pixels = sample.labels[modality.task].pixels;
+            frame.streams.push_back(modality.encoding == PackedEncoding::raw
+                                        ? raw_bytes(pixels)
+                                        : encode_labels(pixels, options.level));
+        }
     }
     return frame;
 }

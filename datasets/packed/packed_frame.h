@@ -14,11 +14,12 @@ struct PackedFrame {
     std::string id;
     cv::Size size;
     std::vector<std::vector<uint8_t>> streams;
-    int64_t classes = 0;  ///< number of classification labels
 };
 
-/// The modalities of a sample in stored order, with their encodings under `options`.
-std::vector<PackedModality> modalities_of(const Sample& sample, const PackedWriterOptions& options);
+/// The modalities of a sample in stored order, with their encodings under `options`: the image and the labels
+/// that it has. Throws Error naming the frame for another number of labels than tasks.
+std::vector<PackedModality> modalities_of(const Sample& sample, const std::vector<TaskSpec>& tasks,
+                                          const PackedWriterOptions& options);
 
 /// Frame `index` of `source`, which must have `modalities`. Throws Error naming the frame.
 PackedFrame pack_frame(const Dataset& source, int64_t index, const std::vector<PackedModality>& modalities,

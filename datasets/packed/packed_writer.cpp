@@ -55,7 +55,6 @@ class Writer {
     std::vector<uint32_t> check_sums_;
     std::vector<std::string> ids_;
     cv::Size size_;
-    int64_t classes_ = 0;
 };
 
 void check_options(const PackedWriterOptions& options) {
@@ -80,7 +79,9 @@ Writer::Writer(const std::vector<PackedSplit>& splits, const std::filesystem::pa
     if (splits.empty()) throw Error("packed writer", path.string(), "a split", "none");
     tasks_ = splits.front().frames->tasks();
     for (const auto& split : splits) add_split(split);
-    modalities_ = modalities_of(sources_.front().frames->get(sources_.front().index), options_);
+    if (options_.normals_from_depth && !metric_depth(tasks_))
+        throw Error("packed writer", "normals from depth", "a task of depth in metres", "none");
+    modalities_ = modalities_of(sources_.front().frames->get(sources_.front().index), tasks_, options_);
     for (const auto& modality : modalities_)
         if (modality.encoding != PackedEncoding::from_depth) stored_.push_back(modality);
 }
@@ -105,14 +106,14 @@ void Writer::add_split(const PackedSplit& split) {
 /// Raw streams have their place from the beginning.
 void Writer::start(const PackedFrame& first) {
     size_ = first.size;
-    classes_ = first.classes;
     const auto frames = static_cast<int64_t>(sources_.size());
     for (const auto& modality : stored_) {
         auto& array = arrays_.emplace_back();
         offsets_.push_back({0});
         if (modality.encoding != PackedEncoding::raw) continue;
         if (modality.name == "classes")
-            array = file_.add(modality.name, Hdf5Type::int64, {frames, classes_});
+            array = file_.add(modality.name, Hdf5Type::int64,
+                              {frames, static_cast<int64_t>(classified_tasks(tasks_).size())});
         else
             array = file_.add(modality.name,
                               CV_MAT_DEPTH(modality.type) == CV_8U ? Hdf5Type::uint8 : Hdf5Type::float32,
@@ -122,11 +123,10 @@ void Writer::start(const PackedFrame& first) {
 
 void Writer::append(const PackedFrame& frame) {
     if (arrays_.empty()) start(frame);
-    if (frame.classes != classes_ || (options_.codec == PackedCodec::raw && frame.size != size_))
+    if (options_.codec == PackedCodec::raw && frame.size != size_)
         throw Error("packed writer", frame.id,
-                    fmt::format("{}x{} and {} classes like the first frame (or give a size)", size_.width,
-                                size_.height, classes_),
-                    fmt::format("{}x{} and {}", frame.size.width, frame.size.height, frame.classes));
+                    fmt::format("{}x{} like the first frame (or give a size)", size_.width, size_.height),
+                    fmt::format("{}x{}", frame.size.width, frame.size.height));
     for (size_t s = 0; s < stored_.size(); ++s) {
         const auto& bytes = frame.streams[s];
         check_sums_.push_back(packed_check_sum(bytes.data(), bytes.size()));

@@ -43,9 +43,9 @@ struct TransformedSample {
                                   ///< [1,H,W]; classification: scalars
 };
 
-/// Test transform (augmentation none): resize to height x width, image bilinear, labels nearest
-/// (cv::INTER_NEAREST). Training transform: scale, mirror, pad, crop as in ../docs/datasets (the main paper's
-/// protocol).
+/// Labels and `tasks` have the same order and number. Test transform (augmentation none): resize to height x
+/// width, image bilinear, labels nearest (cv::INTER_NEAREST). Training transform: scale, mirror, pad, crop as
+/// in ../docs/datasets (the main paper's protocol).
 TransformedSample transform_sample(const Sample& sample, const std::vector<TaskSpec>& tasks,
                                    const TransformOptions& options, const AugmentationDraw& draw);
 

@@ -14,12 +14,11 @@ Sample ResizedDataset::get(int64_t index) const {
     cv::Mat resized;
     cv::resize(sample.image, resized, size_, 0, 0, cv::INTER_AREA);
     sample.image = resized;
-    for (cv::Mat* label :
-         {&sample.segmentation, &sample.normals, &sample.depth, &sample.keypoints, &sample.edges}) {
-        if (label->empty()) continue;
+    for (Label& label : sample.labels) {
+        if (label.pixels.empty()) continue;
         cv::Mat nearest;
-        cv::resize(*label, nearest, size_, 0, 0, cv::INTER_NEAREST);
-        *label = nearest;
+        cv::resize(label.pixels, nearest, size_, 0, 0, cv::INTER_NEAREST);
+        label.pixels = nearest;
     }
     return sample;
 }

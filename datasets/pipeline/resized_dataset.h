@@ -9,7 +9,7 @@ namespace mtlprune {
 
 class ResizedDataset : public Dataset {
   public:
-    /// Every modality becomes height x width: the image by area averaging, labels nearest.
+    /// Everything becomes height x width: the image by area averaging, pixels of labels nearest.
     ResizedDataset(std::shared_ptr<const Dataset> source, int64_t height, int64_t width);
     int64_t size() const override { return source_->size(); }
     Sample get(int64_t index) const override;

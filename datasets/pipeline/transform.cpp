@@ -79,6 +79,12 @@ void check_image(const Sample& sample) {
                     sample.image.empty() ? "none" : "another pixel type");
 }
 
+void check_label_count(const Sample& sample, const std::vector<TaskSpec>& tasks) {
+    if (sample.labels.size() != tasks.size())
+        throw Error("sample", sample.id, fmt::format("{} labels, one for each task", tasks.size()),
+                    std::to_string(sample.labels.size()));
+}
+
 /// The draw with its scale as a factor on the frame. A corrected draw's is relative to the mean scale at
 /// which the test transform shows whole frames.
 AugmentationDraw frame_scale(cv::Size size, const TransformOptions& options, AugmentationDraw draw) {
@@ -100,25 +106,10 @@ void check_transform(const TransformOptions& options) {
 Batch allocate_batch(int64_t size, const std::vector<TaskSpec>& tasks, const TransformOptions& options,
                      bool page_locked) {
     check_transform(options);
-    const auto of_type = [&](torch::Dtype type) {
-        return torch::TensorOptions(type).pinned_memory(page_locked);
-    };
-    Batch batch{torch::empty({size, 3, options.height, options.width}, of_type(torch::kFloat32)), {}, {}};
-    for (const auto& task : tasks) {
-        Target target;
-        if (task.kind == TaskKind::classification) {
-            batch.targets.push_back(
-                {torch::empty({size}, of_type(torch::kInt64)), torch::empty({size}, of_type(torch::kBool))});
-            continue;
-        }
-        if (task.kind == TaskKind::segmentation)
-            target.value = torch::empty({size, options.height, options.width}, of_type(torch::kInt64));
-        else
-            target.value =
-                torch::empty({size, task.channels, options.height, options.width}, of_type(torch::kFloat32));
-        target.mask = torch::empty({size, 1, options.height, options.width}, of_type(torch::kBool));
-        batch.targets.push_back(std::move(target));
-    }
+    const auto image = torch::TensorOptions(torch::kFloat32).pinned_memory(page_locked);
+    Batch batch{torch::empty({size, 3, options.height, options.width}, image), {}, {}};
+    for (const auto& task : tasks)
+        batch.targets.push_back(allocate_target(task, size, options.height, options.width, page_locked));
     return batch;
 }
 
@@ -126,19 +117,16 @@ void transform_into(Batch& batch, int64_t position, const Sample& sample, const 
                     const TransformOptions& options, const AugmentationDraw& draw) {
     check_scale(options, draw);
     check_image(sample);
+    check_label_count(sample, tasks);
     const Window window =
         make_window(sample.image.size(), options, frame_scale(sample.image.size(), options, draw));
     const int64_t pixels = options.height * options.width;
     write_image(sample.image, window, options, batch.image.data_ptr<float>() + position * 3 * pixels);
     const bool corrected = options.augmentation == Augmentation::corrected;
-    const TargetGeometry geometry{window, corrected && draw.flip, corrected ? 1.0 / draw.scale : 1.0};
-    size_t classified = 0;
-    for (size_t t = 0; t < tasks.size(); ++t) {
-        if (tasks[t].kind == TaskKind::classification)
-            write_class(sample, tasks[t], classified++, batch.targets[t], position);
-        else
-            write_target(sample, tasks[t], geometry, options.normals, batch.targets[t], position);
-    }
+    const TargetGeometry geometry{window, options.normals, corrected && draw.flip,
+                                  corrected ? 1.0 / draw.scale : 1.0};
+    for (size_t t = 0; t < tasks.size(); ++t)
+        write_target(sample, sample.labels[t], tasks[t], geometry, batch.targets[t], position);
 }
 
 TransformedSample transform_sample(const Sample& sample, const std::vector<TaskSpec>& tasks,

@@ -82,13 +82,11 @@ Sample SyntheticRooms::get(int64_t index) const {
     Sample sample;
     sample.id = fmt::format("{}/{:04}", options_.split, index);
     sample.image = frame.image;
-    sample.segmentation = frame.labels;
-    sample.normals = encode_normals(frame.normals);
-    sample.depth = frame.depth;
+    sample.labels = {{frame.labels}, {encode_normals(frame.normals)}, {frame.depth}};
     if (options_.dense_labels) {
         const cv::Mat grey = brightness(frame.clean);
-        sample.keypoints = corner_strength(grey);
-        sample.edges = edge_strength(grey);
+        sample.labels.push_back({corner_strength(grey)});
+        sample.labels.push_back({edge_strength(grey)});
     }
     return sample;
 }

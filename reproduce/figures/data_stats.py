@@ -78,8 +78,8 @@ def draw_values(axes, task, rows):
                       alpha=0.35, linewidth=0)
     axes.step(np.append(low, high[-1]), np.append(shares, shares[-1]), where="post", color=COLOURS[1], linewidth=1.2)
     seen = np.flatnonzero(counts)
-    depth = task["kind"] == "depth"
-    if depth:
+    logarithmic = task["logarithmic"]
+    if logarithmic:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         axes.xaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in "25" else "")
@@ -87,16 +87,17 @@ def draw_values(axes, task, rows):
     elif seen.size and shares.max() > 200 * np.median(shares[seen]):
         axes.set_yscale("log")
         axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    if seen.size and depth:
+    if seen.size and logarithmic:
         axes.set_xlim(low[seen[0]] / 1.15, high[seen[-1]] * 1.15)
     if axes.get_yscale() != "log":
         axes.set_ylim(0, 1.18 * max(shares.max(), 1e-9))
     median = task.get("quantiles", {}).get("0.5")
     if median is not None:
         axes.axvline(median, color=COLOURS[0], linewidth=1.2, linestyle=(0, (4, 2)))
-        label = f" median {median:.2f}" + (" m" if depth else "")
+        label = f" median {median:.2f}" + (f" {task['unit']}" if task["unit"] else "")
         axes.text(median, 0.97, label, transform=axes.get_xaxis_transform(), color=COLOURS[0], fontsize=8, va="top")
-    axes.set_xlabel("Depth (m, logarithmic)" if depth else "Value")
+    notes = [note for note in (task["unit"], "logarithmic" if logarithmic else "") if note]
+    axes.set_xlabel("Value" + (f" ({', '.join(notes)})" if notes else ""))
     axes.set_ylabel("Share per bin (%)")
     heading(axes, task["name"], f"mean {task['mean']:.2f}, sd {task['deviation']:.2f}" if task["mean"] else "no values")
 

@@ -5,8 +5,8 @@ import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from style import (CONSTANT_COLOUR, DENSE_COLOUR, METRIC_LABELS, PRIMARY, criterion_label, finish, fit_height,
-                   look_of, save, scaled, title_panel)
+from style import (CONSTANT_COLOUR, DENSE_COLOUR, criterion_label, finish, fit_height, look_of, primary_metrics, save,
+                   title_panel)
 from tables import LineLog, mean_sd, over_seeds
 
 AVERAGING = "Lines join the pruning events: x = mean parameters and y = mean metric over seeds at that event"
@@ -14,8 +14,9 @@ AVERAGING = "Lines join the pruning events: x = mean parameters and y = mean met
 
 def curve(results, criterion, metric):
     """[(event, millions, mean, sd, n)] in the axis' unit."""
+    scaled = results.metrics[metric].scaled
     rows = [row for row in results.iterative if row["criterion"] == criterion]
-    return [(event, x / 1e6, scaled(metric, mean), scaled(metric, sd), n)
+    return [(event, x / 1e6, scaled(mean), scaled(sd), n)
             for event, x, mean, sd, n in over_seeds(rows, "event", "parameters", metric)]
 
 
@@ -38,11 +39,12 @@ def draw_curves(axes, results, size_axis, metric, log):
 
 def draw_references(axes, results, metric, values, log, sizes):
     """Dense and constant-predictor levels; returns a note when the latter is off the scale."""
+    scaled = results.metrics[metric].scaled
     mean, sd = mean_sd([row[metric] for row in results.dense])
-    dense = scaled(metric, mean)
+    dense = scaled(mean)
     axes.axhline(dense, color=DENSE_COLOUR, ls=":", lw=1.3)
-    log.add(metric, "dense", [(x, dense, scaled(metric, sd), len(results.dense)) for x in (max(sizes), min(sizes))])
-    constant = scaled(metric, results.constant.get(metric, math.nan))
+    log.add(metric, "dense", [(x, dense, scaled(sd), len(results.dense)) for x in (max(sizes), min(sizes))])
+    constant = scaled(results.constant.get(metric, math.nan))
     if math.isnan(constant):
         return None
     low, high = min(values + [dense]), max(values + [dense])
@@ -51,7 +53,7 @@ def draw_references(axes, results, metric, values, log, sizes):
     if low - room <= constant <= high + room:
         axes.axhline(constant, color=CONSTANT_COLOUR, ls="-.", lw=1.3)
         return None
-    return f"{METRIC_LABELS[metric][0].split(' (')[0].lower()} {constant:.3g}"
+    return f"{results.metrics[metric].label.lower()} {constant:.3g}"
 
 
 def legend_handles(results):
@@ -78,7 +80,7 @@ def draw(results, size_axis, paper, folder, name, metrics, grid, inches):
         off_scale.append(draw_references(axes, results, metric, values, log, sizes))
         size_axis.dress(axes, sizes)
         fit_height(axes)
-        title_panel(axes, metric)
+        title_panel(axes, results.metrics[metric])
     for axes in panels[:-1].flat:
         axes.set_xlabel("")
     paper_shown = paper if name == "figure1" else None
@@ -98,6 +100,7 @@ def footnote(results, size_axis, paper, off_scale):
 
 
 def draw_figure1(results, size_axis, paper, folder):
-    draw(results, size_axis, paper, folder, "figure1", PRIMARY, (1, 3), (10.2, 3.7))
-    others = [metric for metric in METRIC_LABELS if metric not in PRIMARY]
+    primary = primary_metrics(results)
+    draw(results, size_axis, paper, folder, "figure1", primary, (1, 3), (10.2, 3.7))
+    others = [metric for metric in results.metrics if metric not in primary]
     draw(results, size_axis, paper, folder, "figure1_appendix", others, (3, 3), (10.2, 8.4))

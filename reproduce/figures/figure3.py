@@ -4,24 +4,26 @@ import math
 import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 
-from style import DENSE_COLOUR, PRIMARY, criterion_label, finish, fit_height, look_of, save, scaled, title_panel
+from style import DENSE_COLOUR, criterion_label, finish, fit_height, look_of, primary_metrics, save, title_panel
 from tables import LineLog, mean_sd, over_seeds
 
 
 def retrained_curve(results, criterion, metric):
     """[(millions, mean, sd, n)] over configurations."""
+    scaled = results.metrics[metric].scaled
     rows = [row for row in results.retrained if row["criterion"] == criterion]
-    return [(x / 1e6, scaled(metric, mean), scaled(metric, sd), n)
+    return [(x / 1e6, scaled(mean), scaled(sd), n)
             for _, x, mean, sd, n in over_seeds(rows, "configuration", "parameters", metric)]
 
 
 def iterative_curve(results, criterion, metric):
     """The iteratively pruned networks of the same seeds and events."""
+    scaled = results.metrics[metric].scaled
     pruned = {(row["seed"], row["event"]): row for row in results.iterative if row["criterion"] == criterion}
     rows = [{**pruned[row["seed"], row["event"]], "configuration": row["configuration"]}
             for row in results.retrained
             if row["criterion"] == criterion and (row["seed"], row["event"]) in pruned]
-    return [(x / 1e6, scaled(metric, mean), scaled(metric, sd), n)
+    return [(x / 1e6, scaled(mean), scaled(sd), n)
             for _, x, mean, sd, n in over_seeds(rows, "configuration", "parameters", metric)]
 
 
@@ -39,7 +41,7 @@ def draw_panel(axes, results, size_axis, metric, log):
         axes.plot([size_axis.place(point[0]) for point in points], [point[1] for point in points], "--", color=colour,
                   lw=1.3)
         log.add(metric, f"{criterion} iterative", points)
-    dense = scaled(metric, mean_sd([row[metric] for row in results.dense])[0])
+    dense = results.metrics[metric].scaled(mean_sd([row[metric] for row in results.dense])[0])
     axes.axhline(dense, color=DENSE_COLOUR, ls=":", lw=1.3)
 
 
@@ -62,13 +64,13 @@ def draw_figure3(results, size_axis, paper, folder):
     log = LineLog("figure3")
     sizes = sizes_of(results)
     figure, panels = plt.subplots(1, 3, figsize=(10.2, 3.7))
-    for axes, metric in zip(panels, PRIMARY):
+    for axes, metric in zip(panels, primary_metrics(results)):
         paper.draw(axes, "paper_fig3", metric, size_axis, results.criteria)
         paper.draw(axes, "paper_fig3", metric, size_axis, results.criteria, " iter. pruning", (0, (3, 2)))
         draw_panel(axes, results, size_axis, metric, log)
         size_axis.dress(axes, sizes)
         fit_height(axes)
-        title_panel(axes, metric)
+        title_panel(axes, results.metrics[metric])
     seeds = len({row["seed"] for row in results.retrained})
     note = (f"\n{size_axis.note}" if size_axis.note else "") + paper.note()
     finish(figure, legend_handles(results),

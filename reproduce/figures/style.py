@@ -20,34 +20,21 @@ COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00"]
 MARKERS = ["o", "s", "^", "D", "v"]
 DENSE_COLOUR, CONSTANT_COLOUR = "#222222", "#777777"
 
-# column -> (axis label, factor, higher is better)
-METRIC_LABELS = {
-    "pixel_accuracy": ("Pixel accuracy (%)", 100, True),
-    "miou": ("Mean IoU (%)", 100, True),
-    "angle_mean": ("Mean angle (°)", 1, False),
-    "angle_median": ("Median angle (°)", 1, False),
-    "within_11_25": ("Within 11.25° (%)", 1, True),
-    "within_22_5": ("Within 22.5° (%)", 1, True),
-    "within_30": ("Within 30° (%)", 1, True),
-    "abs_err": ("Absolute error (m)", 1, False),
-    "rel_err": ("Relative error", 1, False),
-    "delta1": ("δ < 1.25 (%)", 1, True),
-    "delta2": ("δ < 1.25² (%)", 1, True),
-    "delta3": ("δ < 1.25³ (%)", 1, True),
-}
-PRIMARY = ["pixel_accuracy", "rel_err", "angle_mean"]
+# The published figures' panels from left to right.
+PANEL_TASKS = ["segmentation", "depth", "normals"]
 
 
-def scaled(metric, value):
-    """A stored value in the unit of its axis."""
-    return METRIC_LABELS[metric][1] * value
+def primary_metrics(results):
+    """The main metric of each task, in the order of the panels."""
+    chosen = [metric for metric in results.metrics.values() if metric.primary]
+    place = {task: index for index, task in enumerate(PANEL_TASKS)}
+    return [metric.name for metric in sorted(chosen, key=lambda metric: place.get(metric.task, len(place)))]
 
 
 def title_panel(axes, metric):
     """The metric's name and which way is better."""
-    label, _, higher = METRIC_LABELS[metric]
-    axes.set_title(label, loc="left", fontweight="bold")
-    axes.set_title("better ↑" if higher else "better ↓", loc="right", fontsize=8, color="#555555")
+    axes.set_title(metric.axis_label, loc="left", fontweight="bold")
+    axes.set_title("better ↑" if metric.higher_is_better else "better ↓", loc="right", fontsize=8, color="#555555")
 
 
 def fit_height(axes):

@@ -4,10 +4,7 @@ import json
 import math
 import os
 from collections import defaultdict
-
-LOSSES = ["loss_segmentation", "loss_normals", "loss_depth"]
-METRICS = ["pixel_accuracy", "miou", "angle_mean", "angle_median", "within_11_25", "within_22_5", "within_30",
-           "abs_err", "rel_err", "delta1", "delta2", "delta3"]
+from dataclasses import dataclass
 
 
 class TableError(Exception):
@@ -61,6 +58,39 @@ def read_run(path):
     return run
 
 
+@dataclass(frozen=True)
+class Metric:
+    """What metrics.json says of one column."""
+    name: str
+    task: str
+    label: str
+    display_unit: str
+    display_scale: float
+    higher_is_better: bool
+    primary: bool
+
+    @property
+    def axis_label(self):
+        return f"{self.label} ({self.display_unit})" if self.display_unit else self.label
+
+    def scaled(self, value):
+        """A stored value in the unit of its axis."""
+        return self.display_scale * value
+
+
+def read_metrics(path):
+    """{column: Metric} in the order of the tables."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            entries = json.load(file)
+        metrics = [Metric(*(entry[field] for field in Metric.__dataclass_fields__)) for entry in entries]
+    except (OSError, ValueError) as reason:
+        raise TableError(f"{path}: {getattr(reason, 'strerror', None) or reason}") from reason
+    except (TypeError, KeyError) as reason:
+        raise TableError(f"{path}: expected a list of metrics with their fields, found none at {reason}") from reason
+    return {metric.name: metric for metric in metrics}
+
+
 def contains_setting(tree, key, value):
     """Whether `key` has `value` anywhere in nested JSON."""
     if isinstance(tree, dict):
@@ -75,7 +105,9 @@ class Results:
         def table(name, words, numbers, may_be_empty=False):
             return read_table(os.path.join(folder, name), words, numbers, may_be_empty)
 
-        values = LOSSES + METRICS
+        self.metrics = read_metrics(os.path.join(folder, "metrics.json"))
+        tasks = dict.fromkeys(metric.task for metric in self.metrics.values())
+        values = [f"loss_{task}" for task in tasks] + list(self.metrics)
         widths = table("widths.csv", ["criterion"], ["seed", "event", "layer", "width"])
         empty = {(row["criterion"], row["seed"], row["event"]) for row in widths if row["width"] == 0}
         iterative = table("iterative.csv", ["criterion"], ["seed", "event", "parameters", "macs", *values])

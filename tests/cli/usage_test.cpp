@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
 
 #include "tests/cli/program.h"
 
@@ -44,6 +46,20 @@ TEST(List, NamesCriteriaDataModelsMetricsAndScales) {
          {"taylor", "cosprune", "synthetic_rooms", "nyuv2=DIR", "vgg16-aspp", "pixel_accuracy", "miou",
           "angle_mean", "rel_err", "delta3", "smoke", "quick", "small"})
         EXPECT_TRUE(contains(outcome.out, part)) << part;
+}
+
+TEST(List, DescribesEveryMetricAsJson) {
+    const TemporaryFolder folder;
+    const auto outcome = run_program({"list", "--json", "metrics"}, folder.path());
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    std::map<std::string, nlohmann::json> found;
+    for (const auto& metric : nlohmann::json::parse(outcome.out))
+        found[metric["task"].get<std::string>() + "/" + metric["name"].get<std::string>()] = metric;
+    for (const char* metric : {"segmentation/miou", "normals/within_30", "depth/delta3", "keypoints/abs_err",
+                               "edges/abs_err", "classification/accuracy"})
+        EXPECT_EQ(found.count(metric), 1u) << metric;
+    EXPECT_EQ(found["depth/abs_err"]["unit"], "m");
+    EXPECT_EQ(run_program({"list", "--json", "metric"}, folder.path()).code, 2);
 }
 
 TEST(Misspelt, WordsAreOneLineThatNamesTheNearest) {

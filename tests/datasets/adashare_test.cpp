@@ -32,9 +32,9 @@ TEST(AdaShare, ReadsAllModalities) {
     const Sample sample = dataset.get(1);
     EXPECT_EQ(sample.id, "img1.png");
     EXPECT_TRUE(equal(sample.image, random_pixels(12, 16, 3, 100)));
-    EXPECT_TRUE(equal(sample.segmentation, random_pixels(12, 16, 1, 101, 40)));
-    EXPECT_TRUE(equal(sample.normals, random_pixels(12, 16, 3, 102, 255)));
-    EXPECT_TRUE(equal(sample.depth, random_depth(12, 16, 103)));
+    EXPECT_TRUE(equal(sample.labels[0].pixels, random_pixels(12, 16, 1, 101, 40)));
+    EXPECT_TRUE(equal(sample.labels[1].pixels, random_pixels(12, 16, 3, 102, 255)));
+    EXPECT_TRUE(equal(sample.labels[2].pixels, random_depth(12, 16, 103)));
     EXPECT_EQ(dataset.description(), "NYUv2 (AdaShare layout), split train: 2 frames of 16x12");
     EXPECT_EQ(AdaShareNyuv2({folder.path(), "test"}).size(), 1);
 }
@@ -111,7 +111,7 @@ TEST(AdaShare, NamesTheFirstLabelOutOfRange) {
     cv::Mat labels(12, 16, CV_8UC1, cv::Scalar(39));
     labels.at<uint8_t>(0, 3) = 255;
     cv::imwrite((folder / "seg0.png").string(), labels);
-    EXPECT_EQ(AdaShareNyuv2({folder.path()}).get(0).segmentation.at<uint8_t>(0, 3), 255);
+    EXPECT_EQ(AdaShareNyuv2({folder.path()}).get(0).labels[0].pixels.at<uint8_t>(0, 3), 255);
     labels.at<uint8_t>(7, 5) = 40;
     labels.at<uint8_t>(8, 1) = 254;
     cv::imwrite((folder / "seg0.png").string(), labels);
@@ -154,16 +154,17 @@ TEST(AdaShare, ReadsPublishedFrames) {
                               "frames/depth/0061.npy"]]})");
     const Sample sample = AdaShareNyuv2({folder.path(), "test"}).get(0);
     EXPECT_TRUE(equal(sample.image, cv::imread((folder / "frames/img/0061.png").string())));
-    EXPECT_TRUE(equal(sample.normals, cv::imread((folder / "frames/normal_mask/0061.png").string())));
-    EXPECT_TRUE(equal(sample.segmentation,
+    EXPECT_TRUE(
+        equal(sample.labels[1].pixels, cv::imread((folder / "frames/normal_mask/0061.png").string())));
+    EXPECT_TRUE(equal(sample.labels[0].pixels,
                       cv::imread((folder / "frames/seg/0061.png").string(), cv::IMREAD_UNCHANGED)));
     // Rooms are continuous: read in the wrong order, neighbours in depth would be unrelated.
     cv::Mat step;
-    cv::absdiff(sample.depth.colRange(1, sample.depth.cols), sample.depth.colRange(0, sample.depth.cols - 1),
-                step);
+    cv::absdiff(sample.labels[2].pixels.colRange(1, sample.labels[2].pixels.cols),
+                sample.labels[2].pixels.colRange(0, sample.labels[2].pixels.cols - 1), step);
     EXPECT_LT(cv::mean(step)[0], 0.02);
-    EXPECT_GT(cv::mean(sample.depth)[0], 0.5);
-    EXPECT_LT(cv::mean(sample.depth)[0], 10.0);
+    EXPECT_GT(cv::mean(sample.labels[2].pixels)[0], 0.5);
+    EXPECT_LT(cv::mean(sample.labels[2].pixels)[0], 10.0);
 }
 
 }  // namespace

@@ -29,13 +29,14 @@ class Frames : public Dataset {
         Sample sample;
         sample.id = "frame " + std::to_string(base);
         sample.image = cv::Mat(3, 4, CV_8UC3, cv::Scalar(base, base + 1, base + 2));
-        sample.segmentation = cv::Mat(3, 4, CV_8UC1, cv::Scalar(base % 40));
-        sample.segmentation.at<uint8_t>(0, 0) = 255;
-        sample.normals = cv::Mat(3, 4, CV_8UC3, cv::Scalar(100, 20, 200 + base % 50));
+        sample.labels.resize(3);
+        sample.labels[0].pixels = cv::Mat(3, 4, CV_8UC1, cv::Scalar(base % 40));
+        sample.labels[0].pixels.at<uint8_t>(0, 0) = 255;
+        sample.labels[1].pixels = cv::Mat(3, 4, CV_8UC3, cv::Scalar(100, 20, 200 + base % 50));
         if (index == damaged_) return sample;
-        sample.depth = cv::Mat(3, 4, CV_32FC1);
+        sample.labels[2].pixels = cv::Mat(3, 4, CV_32FC1);
         for (int i = 0; i < 12; ++i)
-            sample.depth.ptr<float>()[i] = 1.0f + 0.1f * static_cast<float>(base + i);
+            sample.labels[2].pixels.ptr<float>()[i] = 1.0f + 0.1f * static_cast<float>(base + i);
         return sample;
     }
     const std::vector<TaskSpec>& tasks() const override { return tasks_; }
@@ -116,11 +117,11 @@ TEST_F(AdaShareWriter, WritesFilesAndList) {
     EXPECT_EQ(json.at("test"), expected);
     const Sample sample = test.get(1);
     EXPECT_EQ(cv::norm(cv::imread(set / "img/0004.png"), sample.image, cv::NORM_INF), 0.0);
-    EXPECT_EQ(
-        cv::norm(cv::imread(set / "seg/0004.png", cv::IMREAD_UNCHANGED), sample.segmentation, cv::NORM_INF),
-        0.0);
-    EXPECT_EQ(cv::norm(cv::imread(set / "normal_mask/0004.png"), sample.normals, cv::NORM_INF), 0.0);
-    EXPECT_EQ(read_file(set / "depth/0004.npy"), encode_npy_f32(sample.depth, true));
+    EXPECT_EQ(cv::norm(cv::imread(set / "seg/0004.png", cv::IMREAD_UNCHANGED), sample.labels[0].pixels,
+                       cv::NORM_INF),
+              0.0);
+    EXPECT_EQ(cv::norm(cv::imread(set / "normal_mask/0004.png"), sample.labels[1].pixels, cv::NORM_INF), 0.0);
+    EXPECT_EQ(read_file(set / "depth/0004.npy"), encode_npy_f32(sample.labels[2].pixels, true));
 }
 
 TEST_F(AdaShareWriter, ReaderGivesTheSamplesBack) {
@@ -131,9 +132,9 @@ TEST_F(AdaShareWriter, ReaderGivesTheSamplesBack) {
     for (int i = 0; i < 2; ++i) {
         const Sample was = train.get(i), is = read.get(i);
         EXPECT_EQ(cv::norm(was.image, is.image, cv::NORM_INF), 0.0);
-        EXPECT_EQ(cv::norm(was.segmentation, is.segmentation, cv::NORM_INF), 0.0);
-        EXPECT_EQ(cv::norm(was.normals, is.normals, cv::NORM_INF), 0.0);
-        EXPECT_EQ(cv::norm(was.depth, is.depth, cv::NORM_INF), 0.0);
+        EXPECT_EQ(cv::norm(was.labels[0].pixels, is.labels[0].pixels, cv::NORM_INF), 0.0);
+        EXPECT_EQ(cv::norm(was.labels[1].pixels, is.labels[1].pixels, cv::NORM_INF), 0.0);
+        EXPECT_EQ(cv::norm(was.labels[2].pixels, is.labels[2].pixels, cv::NORM_INF), 0.0);
     }
 }
 
@@ -143,15 +144,15 @@ class VectorFrame : public Frames {
     VectorFrame() : Frames(1, 0) {}
     Sample get(int64_t index) const override {
         Sample sample = Frames::get(index);
-        sample.normals = cv::Mat(3, 4, CV_32FC3, cv::Scalar(0, -0.28, -0.96));
-        sample.normals.at<cv::Vec3f>(1, 2) = {};
+        sample.labels[1].pixels = cv::Mat(3, 4, CV_32FC3, cv::Scalar(0, -0.28, -0.96));
+        sample.labels[1].pixels.at<cv::Vec3f>(1, 2) = {};
         return sample;
     }
 };
 
 TEST_F(AdaShareWriter, QuantisesVectors) {
     write_adashare(VectorFrame(), Frames(1, 5), folder_);
-    const cv::Mat codes = AdaShareNyuv2({.folder = folder_, .split = "train"}).get(0).normals;
+    const cv::Mat codes = AdaShareNyuv2({.folder = folder_, .split = "train"}).get(0).labels[1].pixels;
     // Up 0.28, forward -0.96, right 0: round((n + 1) * 127.5).
     EXPECT_EQ(codes.at<cv::Vec3b>(0, 0), cv::Vec3b(163, 5, 128));
     EXPECT_EQ(codes.at<cv::Vec3b>(1, 2), cv::Vec3b(255, 255, 255));

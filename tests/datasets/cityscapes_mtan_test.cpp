@@ -44,16 +44,16 @@ TEST(MtanCityscapes, ReadsBothSetsOfClasses) {
     for (const int classes : {7, 19}) {
         const MtanCityscapes dataset({.folder = files.path(), .split = "val", .classes = classes});
         const std::vector<TaskSpec> tasks = {{"segmentation", TaskKind::segmentation, classes},
-                                             {"inverse_depth", TaskKind::depth, 1}};
+                                             {"inverse_depth", TaskKind::depth, 1, {}, true}};
         EXPECT_EQ(dataset.tasks(), tasks);
         ASSERT_EQ(dataset.size(), 3);
         const Sample sample = dataset.get(2);
         EXPECT_EQ(sample.id, "val/2");
-        EXPECT_TRUE(equal(sample.segmentation, class_labels(labels_of(2, classes))));
+        EXPECT_TRUE(equal(sample.labels[0].pixels, class_labels(labels_of(2, classes))));
         cv::Mat depth;
         inverse_depth(2).convertTo(depth, CV_32F);
-        EXPECT_TRUE(equal(sample.depth, depth));
-        EXPECT_TRUE(sample.normals.empty());
+        EXPECT_TRUE(equal(sample.labels[1].pixels, depth));
+        EXPECT_EQ(sample.labels.size(), 2u);
         EXPECT_EQ(
             dataset.description(),
             fmt::format("Cityscapes (MTAN layout), split val, {} classes, inverse depth: 3 frames of 8x6",
@@ -66,8 +66,8 @@ TEST(MtanCityscapes, ReadsBothSetsOfClasses) {
 
 TEST(MtanCityscapes, FindsSevenClassesInTheFolderLabelOnly) {
     const MtanFiles files({{"label", 7}});
-    EXPECT_TRUE(
-        equal(MtanCityscapes({.folder = files.path()}).get(0).segmentation, class_labels(labels_of(0, 7))));
+    EXPECT_TRUE(equal(MtanCityscapes({.folder = files.path()}).get(0).labels[0].pixels,
+                      class_labels(labels_of(0, 7))));
     const auto message = error_of([&] { MtanCityscapes({.folder = files.path(), .classes = 19}); });
     EXPECT_NE(message.find((files / "train").string() + ": expected a folder label_19, found none"),
               std::string::npos)

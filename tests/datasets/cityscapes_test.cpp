@@ -98,14 +98,14 @@ TEST(Cityscapes, ListsFramesCityByCity) {
 TEST(Cityscapes, GivesInverseDepthWithoutCamera) {
     const CityscapesFiles files(false);
     const Cityscapes dataset({.folder = files.path(), .split = "val"});
-    EXPECT_EQ(dataset.tasks()[1], (TaskSpec{"inverse_depth", TaskKind::depth, 1}));
+    EXPECT_EQ(dataset.tasks()[1], (TaskSpec{"inverse_depth", TaskKind::depth, 1, {}, true}));
     const Sample sample = dataset.get(0);
-    EXPECT_EQ(sample.depth.at<float>(0, 0), 0.0f);
-    EXPECT_FLOAT_EQ(sample.depth.at<float>(0, 2), 257.0f / 65535.0f);
-    EXPECT_FLOAT_EQ(sample.depth.at<float>(0, 3), 1.0f);
-    EXPECT_FLOAT_EQ(sample.depth.at<float>(3, 8), 12801.0f / 65535.0f);
+    EXPECT_EQ(sample.labels[1].pixels.at<float>(0, 0), 0.0f);
+    EXPECT_FLOAT_EQ(sample.labels[1].pixels.at<float>(0, 2), 257.0f / 65535.0f);
+    EXPECT_FLOAT_EQ(sample.labels[1].pixels.at<float>(0, 3), 1.0f);
+    EXPECT_FLOAT_EQ(sample.labels[1].pixels.at<float>(3, 8), 12801.0f / 65535.0f);
     EXPECT_TRUE(equal(sample.image, random_pixels(kHeight, kWidth, 3, 1)));
-    EXPECT_TRUE(equal(sample.segmentation, map_cityscapes_ids(ids(), 19, "")));
+    EXPECT_TRUE(equal(sample.labels[0].pixels, map_cityscapes_ids(ids(), 19, "")));
     EXPECT_EQ(dataset.description(), "Cityscapes, split val, 19 classes, inverse depth: 3 frames of 9x4");
 }
 
@@ -114,7 +114,7 @@ TEST(Cityscapes, GivesMetresWithCamera) {
     const Cityscapes dataset({.folder = files.path(), .split = "val", .classes = 7});
     EXPECT_EQ(dataset.tasks()[0], (TaskSpec{"segmentation", TaskKind::segmentation, 7}));
     EXPECT_EQ(dataset.tasks()[1], (TaskSpec{"depth", TaskKind::depth, 1}));
-    const cv::Mat depth = dataset.get(0).depth;
+    const cv::Mat depth = dataset.get(0).labels[1].pixels;
     EXPECT_EQ(depth.at<float>(0, 0), 0.0f);          // missing
     EXPECT_EQ(depth.at<float>(0, 1), 0.0f);          // disparity 0: no distance
     EXPECT_FLOAT_EQ(depth.at<float>(0, 2), 500.0f);  // 0.25 m * 2000 pixels / 1 pixel

@@ -14,9 +14,9 @@ Sample flat_sample(const std::string& id) {
     Sample sample;
     sample.id = id;
     sample.image = cv::Mat(24, 32, CV_8UC3, cv::Scalar(10, 120, 230));
-    sample.segmentation = cv::Mat(24, 32, CV_8UC1, cv::Scalar(4));
-    sample.normals = cv::Mat(24, 32, CV_8UC3, cv::Scalar(128, 0, 128));
-    sample.depth = cv::Mat(24, 32, CV_32FC1, cv::Scalar(2.0));
+    sample.labels = {{cv::Mat(24, 32, CV_8UC1, cv::Scalar(4))},
+                     {cv::Mat(24, 32, CV_8UC3, cv::Scalar(128, 0, 128))},
+                     {cv::Mat(24, 32, CV_32FC1, cv::Scalar(2.0))}};
     return sample;
 }
 
@@ -59,8 +59,8 @@ TEST(ContactSheet, ShowsEveryLabelInItsColour) {
 
 TEST(ContactSheet, ShowsVectorsAsTheirCodes) {
     Sample sample = flat_sample("a");
-    sample.normals = cv::Mat(24, 32, CV_32FC3, cv::Scalar(0, 0, -1));
-    sample.normals.rowRange(0, 12).setTo(cv::Scalar::all(0));
+    sample.labels = {{cv::Mat(24, 32, CV_32FC3, cv::Scalar(0, 0, -1))}};
+    sample.labels[0].pixels.rowRange(0, 12).setTo(cv::Scalar::all(0));
     const cv::Mat tile = tile_of(contact_sheet({sample}, {{"normals", TaskKind::normals, 3}}), 1);
     EXPECT_EQ(count_of(tile, {255, 128, 128}), 160 * 60);
     EXPECT_EQ(count_of(tile, {0, 0, 0}), 160 * 60);
@@ -68,8 +68,9 @@ TEST(ContactSheet, ShowsVectorsAsTheirCodes) {
 
 TEST(ContactSheet, IgnoredAndMaskedPixelsAreBlack) {
     Sample sample = flat_sample("a");
-    sample.segmentation.setTo(255);
-    sample.normals.setTo(cv::Scalar::all(255));
+    sample.labels.pop_back();
+    sample.labels[0].pixels.setTo(255);
+    sample.labels[1].pixels.setTo(cv::Scalar::all(255));
     const cv::Mat sheet = contact_sheet(
         {sample}, {{"segmentation", TaskKind::segmentation, 40}, {"normals", TaskKind::normals, 3}});
     EXPECT_EQ(count_of(sheet, {0, 0, 0}), 2 * 160 * 120);
@@ -78,10 +79,10 @@ TEST(ContactSheet, IgnoredAndMaskedPixelsAreBlack) {
 TEST(ContactSheet, PredictionsStandBesideTheirLabels) {
     const std::vector<TaskSpec> tasks = nyuv2_tasks(13);
     const std::vector<Sample> samples = {flat_sample("a"), flat_sample("b"), flat_sample("c")};
-    const std::vector<cv::Mat> prediction = {cv::Mat(6, 8, CV_8UC1, cv::Scalar(9)),
-                                             cv::Mat(24, 32, CV_8UC3, cv::Scalar(128, 128, 0)),
-                                             cv::Mat(24, 32, CV_32FC1, cv::Scalar(2.0))};
-    const std::vector<std::vector<cv::Mat>> predictions(3, prediction);
+    const std::vector<Label> prediction = {{cv::Mat(6, 8, CV_8UC1, cv::Scalar(9))},
+                                           {cv::Mat(24, 32, CV_8UC3, cv::Scalar(128, 128, 0))},
+                                           {cv::Mat(24, 32, CV_32FC1, cv::Scalar(2.0))}};
+    const std::vector<std::vector<Label>> predictions(3, prediction);
     const cv::Mat sheet = contact_sheet(samples, tasks, &predictions, {.columns = 2, .tile_width = 80});
     EXPECT_EQ(count_of(sheet, palette(13)[4]), 3 * 80 * 60);
     EXPECT_EQ(count_of(sheet, palette(13)[9]), 3 * 80 * 60);
@@ -93,9 +94,10 @@ TEST(ContactSheet, PredictionsStandBesideTheirLabels) {
 
 TEST(ContactSheet, DepthIsBrightWhereNearAndBlackWhereMissing) {
     Sample sample = flat_sample("a");
-    sample.depth = cv::Mat(24, 32, CV_32FC1, cv::Scalar(8.0));
-    sample.depth.colRange(0, 8).setTo(1.0);
-    sample.depth.colRange(24, 32).setTo(0.0);
+    cv::Mat depth(24, 32, CV_32FC1, cv::Scalar(8.0));
+    depth.colRange(0, 8).setTo(1.0);
+    depth.colRange(24, 32).setTo(0.0);
+    sample.labels = {{depth}};
     const cv::Mat sheet = contact_sheet({sample}, {{"depth", TaskKind::depth, 1}});
     const cv::Mat tile = tile_of(sheet, 1);
     const auto brightness = [&](int x) { return cv::norm(tile.at<cv::Vec3b>(40, x)); };
@@ -106,7 +108,7 @@ TEST(ContactSheet, DepthIsBrightWhereNearAndBlackWhereMissing) {
 
 TEST(ContactSheet, GreyTasksAndMissingModalities) {
     Sample sample = flat_sample("a");
-    sample.keypoints = cv::Mat(24, 32, CV_32FC1, cv::Scalar(0.6));
+    sample.labels = {{cv::Mat(24, 32, CV_32FC1, cv::Scalar(0.6))}, {}};
     const cv::Mat sheet =
         contact_sheet({sample}, {{"keypoints", TaskKind::keypoints, 1}, {"edges", TaskKind::edges, 1}});
     EXPECT_EQ(count_of(tile_of(sheet, 1), {153, 153, 153}), 160 * 120);
@@ -117,7 +119,8 @@ TEST(ContactSheet, LegendShowsEveryClassName) {
     const ContactSheetOptions options{.class_names = {"one", "two", "three", "four"}};
     const std::vector<TaskSpec> tasks = {{"segmentation", TaskKind::segmentation, 4}};
     Sample sample = flat_sample("a");
-    sample.segmentation.setTo(0);
+    sample.labels.resize(1);
+    sample.labels[0].pixels.setTo(0);
     const cv::Mat plain = contact_sheet({sample}, tasks),
                   legend = contact_sheet({sample}, tasks, nullptr, options);
     EXPECT_GT(legend.rows, plain.rows);
@@ -132,11 +135,11 @@ TEST(ContactSheet, RejectsWhatItCannotDraw) {
     EXPECT_THROW(contact_sheet({}, tasks), Error);
     EXPECT_THROW(contact_sheet({flat_sample("a")}, tasks, nullptr, {.columns = 0}), Error);
     EXPECT_THROW(contact_sheet({flat_sample("a")}, tasks, nullptr, {.tile_width = 10}), Error);
-    const std::vector<std::vector<cv::Mat>> none, short_row(1);
+    const std::vector<std::vector<Label>> none, short_row(1);
     EXPECT_THROW(contact_sheet({flat_sample("a")}, tasks, &none), Error);
     EXPECT_THROW(contact_sheet({flat_sample("a")}, tasks, &short_row), Error);
     Sample wrong = flat_sample("frame x");
-    wrong.depth.convertTo(wrong.depth, CV_64F);
+    wrong.labels[2].pixels.convertTo(wrong.labels[2].pixels, CV_64F);
     try {
         contact_sheet({wrong}, tasks);
         FAIL() << "64-bit depth was accepted";

@@ -58,12 +58,13 @@ Sample sound() {
     Sample sample;
     sample.id = "frame";
     sample.image = random_pixels(3, 4, 3, 1);
-    sample.segmentation = random_pixels(3, 4, 1, 2, 5);
-    sample.normals = random_pixels(3, 4, 3, 3, 200);
-    sample.depth = random_depth(3, 4, 4);
-    sample.keypoints = random_depth(3, 4, 5) / 10;
-    sample.edges = random_depth(3, 4, 6) / 10;
-    sample.classes = {1, 4};
+    sample.labels = {{{}, 1},
+                     {random_pixels(3, 4, 1, 2, 5)},
+                     {random_pixels(3, 4, 3, 3, 200)},
+                     {random_depth(3, 4, 4)},
+                     {random_depth(3, 4, 5) / 10},
+                     {random_depth(3, 4, 6) / 10},
+                     {{}, 4}};
     return sample;
 }
 
@@ -84,19 +85,24 @@ TEST(SampleProblems, NamesEachTaskThatBreaksTheContract) {
         EXPECT_NE(message.find("frame"), std::string::npos) << message;
         EXPECT_NE(message.find(part), std::string::npos) << message;
     };
-    expect([](Sample& s) { s.segmentation = cv::Mat(); }, "labels of task segmentation, found none");
-    expect([](Sample& s) { s.segmentation.at<uint8_t>(1, 2) = 5; }, "classes 0..4 or 255, found 5");
-    expect([](Sample& s) { s.depth = random_depth(4, 3, 1); }, "task depth");
-    expect([](Sample& s) { s.depth.at<float>(0, 0) = -1; }, "not negative");
-    expect([](Sample& s) { s.normals = s.segmentation; }, "task normals");
-    expect([](Sample& s) { s.keypoints.at<float>(0, 0) = 1.5f; }, "keypoints: expected values in 0..1");
-    expect([](Sample& s) { s.edges.at<float>(2, 3) = NAN; }, "edges: expected values in 0..1");
-    expect([](Sample& s) { s.classes = {1, 10}; }, "digit: expected a class in 0..9 or -1, found 10");
-    expect([](Sample& s) { s.classes = {2, 4}; }, "binary: expected a class in 0..1 or -1, found 2");
-    expect([](Sample& s) { s.classes = {1}; }, "a class of task digit");
+    enum { binary, segmentation, normals, depth, keypoints, edges, digit };
+    expect([](Sample& s) { s.labels[segmentation] = {}; }, "labels of task segmentation, found none");
+    expect([](Sample& s) { s.labels[segmentation].pixels.at<uint8_t>(1, 2) = 5; },
+           "classes 0..4 or 255, found 5");
+    expect([](Sample& s) { s.labels[depth].pixels = random_depth(4, 3, 1); }, "task depth");
+    expect([](Sample& s) { s.labels[depth].pixels.at<float>(0, 0) = -1; }, "not negative");
+    expect([](Sample& s) { s.labels[normals] = s.labels[segmentation]; }, "task normals");
+    expect([](Sample& s) { s.labels[keypoints].pixels.at<float>(0, 0) = 1.5f; },
+           "keypoints: expected values in 0..1");
+    expect([](Sample& s) { s.labels[edges].pixels.at<float>(2, 3) = NAN; }, "edges: expected values in 0..1");
+    expect([](Sample& s) { s.labels[digit].class_index = 10; },
+           "digit: expected a class in 0..9 or -1, found 10");
+    expect([](Sample& s) { s.labels[binary].class_index = 2; },
+           "binary: expected a class in 0..1 or -1, found 2");
+    expect([](Sample& s) { s.labels[digit] = {}; }, "a class of task digit");
+    expect([](Sample& s) { s.labels.pop_back(); }, "7 labels, one for each task, found 6");
     Sample two = sound();
-    two.depth = cv::Mat();
-    two.classes = {};
+    for (const size_t task : {binary, depth, digit}) two.labels[task] = {};
     EXPECT_EQ(sample_problems(two, kTasks).size(), 3u);
 }
 

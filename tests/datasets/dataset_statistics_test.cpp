@@ -23,16 +23,16 @@ class TwoFrames : public Dataset {
         Sample sample;
         sample.id = std::to_string(index);
         sample.image = cv::Mat(1, 4, CV_8UC3, index == 0 ? cv::Scalar(0, 51, 255) : cv::Scalar(0, 51, 0));
-        sample.segmentation = (cv::Mat_<uint8_t>(1, 4) << 0, 0, 2, 255);
-        if (index == 1) sample.segmentation = cv::Mat(1, 4, CV_8UC1, cv::Scalar(2));
-        sample.depth =
+        cv::Mat classes = (cv::Mat_<uint8_t>(1, 4) << 0, 0, 2, 255);
+        if (index == 1) classes = cv::Mat(1, 4, CV_8UC1, cv::Scalar(2));
+        const cv::Mat depth =
             index == 0 ? (cv::Mat_<float>(1, 4) << 1, 2, 3, 0) : (cv::Mat_<float>(1, 4) << 4, 0, 0, 0);
         // G = forward, R = right: facing the camera, then to the right; the last pixel is masked.
-        sample.normals = cv::Mat(1, 4, CV_8UC3, cv::Scalar(128, 0, 128));
-        sample.normals.at<cv::Vec3b>(0, 2) = {128, 128, 254};
-        sample.normals.at<cv::Vec3b>(0, 3) = {255, 255, 255};
-        sample.edges = cv::Mat(1, 4, CV_32FC1, cv::Scalar(index == 0 ? 0.25 : 0.75));
-        sample.classes = {index == 0 ? 1 : -1};
+        cv::Mat normals(1, 4, CV_8UC3, cv::Scalar(128, 0, 128));
+        normals.at<cv::Vec3b>(0, 2) = {128, 128, 254};
+        normals.at<cv::Vec3b>(0, 3) = {255, 255, 255};
+        const cv::Mat edges(1, 4, CV_32FC1, cv::Scalar(index == 0 ? 0.25 : 0.75));
+        sample.labels = {{classes}, {depth}, {normals}, {edges}, {{}, index == 0 ? 1 : -1}};
         return sample;
     }
 

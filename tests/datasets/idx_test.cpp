@@ -88,7 +88,8 @@ TEST_F(Idx, ReadsPlainAndCompressedFilesAlike) {
             for (int x = 0; x < 4; ++x)
                 EXPECT_EQ(sample.image.at<cv::Vec3b>(y, x),
                           cv::Vec3b::all(static_cast<uint8_t>(20 * i + 4 * y + x)));
-        EXPECT_EQ(sample.classes, std::vector<int64_t>{i});
+        ASSERT_EQ(sample.labels.size(), 1u);
+        EXPECT_EQ(sample.labels[0].class_index, i);
         EXPECT_EQ(cv::norm(sample.image, compressed.get(i).image, cv::NORM_INF), 0);
     }
     EXPECT_EQ(plain.get(3).id, "train-images-idx3-ubyte[3]");
@@ -112,7 +113,7 @@ TEST_F(Idx, TakesAnEvenlySpacedSubset) {
     some.limit = 2;
     const IdxImages dataset(some);
     ASSERT_EQ(dataset.size(), 2);
-    EXPECT_EQ(dataset.get(1).classes[0], 2);
+    EXPECT_EQ(dataset.get(1).labels[0].class_index, 2);
     for (const int64_t limit : {-1, 6}) {
         some.limit = limit;
         EXPECT_NE(error_of([&] { IdxImages{some}; }).find("0..5"), std::string::npos);
@@ -204,9 +205,9 @@ TEST(IdxRealData, HasTheKnownDigits) {
     EXPECT_EQ(mnist.get(0).image.size(), cv::Size(28, 28));
     // The first ten labels of the published test set, and how often each digit occurs in it.
     const int64_t first[] = {7, 2, 1, 0, 4, 1, 4, 9, 5, 9};
-    for (int i = 0; i < 10; ++i) EXPECT_EQ(mnist.get(i).classes[0], first[i]) << i;
+    for (int i = 0; i < 10; ++i) EXPECT_EQ(mnist.get(i).labels[0].class_index, first[i]) << i;
     std::vector<int> counts(10);
-    for (int i = 0; i < 10000; ++i) ++counts[static_cast<size_t>(mnist.get(i).classes[0])];
+    for (int i = 0; i < 10000; ++i) ++counts[static_cast<size_t>(mnist.get(i).labels[0].class_index)];
     EXPECT_EQ(counts, (std::vector<int>{980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009}));
     options.folder = folder / "notmnist";
     EXPECT_EQ(IdxImages(options).tasks()[0].name, "notmnist");

@@ -21,9 +21,10 @@ Sample released_sample() {
     Sample sample;
     sample.id = files[0];
     sample.image = read_colour_image(folder / files[0].get<std::string>());
-    sample.segmentation = read_label_image(folder / files[1].get<std::string>());
-    sample.normals = read_colour_image(folder / files[2].get<std::string>());
-    sample.depth = read_npy(folder / files[3].get<std::string>());
+    sample.labels.resize(3);
+    sample.labels[0].pixels = read_label_image(folder / files[1].get<std::string>());
+    sample.labels[1].pixels = read_colour_image(folder / files[2].get<std::string>());
+    sample.labels[2].pixels = read_npy(folder / files[3].get<std::string>());
     return sample;
 }
 

@@ -31,7 +31,7 @@ class CountingFrames : public Dataset {
         Sample sample;
         sample.id = std::to_string(index);
         sample.image = cv::Mat(9, 12, CV_8UC3, cv::Scalar::all(static_cast<double>(index)));
-        sample.segmentation = cv::Mat(9, 12, CV_8UC1, cv::Scalar(static_cast<double>(index)));
+        sample.labels = {{cv::Mat(9, 12, CV_8UC1, cv::Scalar(static_cast<double>(index)))}};
         return sample;
     }
     mutable std::atomic<int64_t> decoded{0};

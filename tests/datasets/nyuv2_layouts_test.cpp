@@ -64,9 +64,11 @@ TEST_F(Nyuv2Layouts, HaveTheSameFrames) {
         EXPECT_LE(cv::norm(resized(adashare.image, cv::INTER_AREA), mtan.image, cv::NORM_INF), 1.0);
         cv::Mat table(1, 256, CV_8UC1, cv::Scalar(255)), labels;
         std::copy(kThirteen.begin(), kThirteen.end(), table.ptr<uint8_t>());
-        cv::LUT(resized(adashare.segmentation, cv::INTER_NEAREST), table, labels);
-        EXPECT_EQ(cv::norm(labels, mtan.segmentation, cv::NORM_INF), 0.0);
-        EXPECT_EQ(cv::norm(resized(adashare.depth, cv::INTER_NEAREST), mtan.depth, cv::NORM_INF), 0.0);
+        cv::LUT(resized(adashare.labels[0].pixels, cv::INTER_NEAREST), table, labels);
+        EXPECT_EQ(cv::norm(labels, mtan.labels[0].pixels, cv::NORM_INF), 0.0);
+        EXPECT_EQ(cv::norm(resized(adashare.labels[2].pixels, cv::INTER_NEAREST), mtan.labels[2].pixels,
+                           cv::NORM_INF),
+                  0.0);
 
         const TransformOptions options = {288, 384, Augmentation::none, ImageScaling::unit,
                                           NormalsTarget::true_angles};

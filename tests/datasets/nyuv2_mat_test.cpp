@@ -53,9 +53,9 @@ TEST(Nyuv2Mat, ReadsTransposedFramesOfTheSplit) {
             EXPECT_EQ(sample.id, fmt::format("frame {}", k + 1));
             ASSERT_EQ(sample.image.size(), cv::Size(9, 7));
             EXPECT_EQ(cv::norm(sample.image, fixture.image(k), cv::NORM_INF), 0);
-            EXPECT_EQ(cv::norm(sample.depth, fixture.depth(k), cv::NORM_INF), 0);
-            EXPECT_EQ(cv::norm(sample.segmentation, classes_of(fixture.labels(k)), cv::NORM_INF), 0);
-            EXPECT_EQ(sample.normals.type(), CV_8UC3);
+            EXPECT_EQ(cv::norm(sample.labels[2].pixels, fixture.depth(k), cv::NORM_INF), 0);
+            EXPECT_EQ(cv::norm(sample.labels[0].pixels, classes_of(fixture.labels(k)), cv::NORM_INF), 0);
+            EXPECT_EQ(sample.labels[1].pixels.type(), CV_8UC3);
             cv::Mat raw;
             fixture.labels(k).convertTo(raw, CV_16U);
             EXPECT_EQ(cv::norm(train.raw_labels(i), raw, cv::NORM_INF), 0);
@@ -74,7 +74,7 @@ TEST(Nyuv2Mat, MapsTheFilesOwnClassesTo40) {
     std::vector<double> mapping(50);
     for (int i = 0; i < 50; ++i) mapping[i] = 40 - i % 40;
     add_matlab_doubles(folder / "classMapping40.mat", "mapClass", mapping);
-    const cv::Mat labels = fixture.labels(2), classes = folder.open().get(0).segmentation;
+    const cv::Mat labels = fixture.labels(2), classes = folder.open().get(0).labels[0].pixels;
     for (int y = 0; y < labels.rows; ++y)
         for (int x = 0; x < labels.cols; ++x) {
             const int label = labels.at<uint8_t>(y, x);
@@ -91,7 +91,8 @@ TEST(Nyuv2Mat, ThreadsReadTheSame) {
     for (int t = 0; t < 4; ++t)
         threads.emplace_back([&, t] {
             for (int i = 0; i < 60; ++i)
-                wrong[t] += cv::norm(all.get(i % 3).depth, fixture.depth(i % 3), cv::NORM_INF) != 0;
+                wrong[t] +=
+                    cv::norm(all.get(i % 3).labels[2].pixels, fixture.depth(i % 3), cv::NORM_INF) != 0;
         });
     for (auto& thread : threads) thread.join();
     EXPECT_EQ(wrong, std::vector<int>(4, 0));
@@ -186,12 +187,14 @@ TEST(Nyuv2Mat, AgreesWithTheAdaShareLayoutOnRealFrames) {
             const auto at = std::find(frames.begin(), frames.end(), ids["split"][split][i]) - frames.begin();
             const Sample a = mat.get(at), b = files.get(i);
             EXPECT_EQ(cv::norm(a.image, b.image, cv::NORM_INF), 0);
-            EXPECT_EQ(cv::norm(a.segmentation, b.segmentation, cv::NORM_INF), 0);
-            EXPECT_EQ(cv::norm(a.depth, b.depth, cv::NORM_INF), 0);
-            EXPECT_LE(cv::norm(a.normals, b.normals, cv::NORM_INF), 1);  // rounding of codes
-            const cv::Mat classes = coarse.get(at).segmentation;
+            EXPECT_EQ(cv::norm(a.labels[0].pixels, b.labels[0].pixels, cv::NORM_INF), 0);
+            EXPECT_EQ(cv::norm(a.labels[2].pixels, b.labels[2].pixels, cv::NORM_INF), 0);
+            EXPECT_LE(cv::norm(a.labels[1].pixels, b.labels[1].pixels, cv::NORM_INF),
+                      1);  // rounding of codes
+            const cv::Mat classes = coarse.get(at).labels[0].pixels;
             for (size_t c = 0; c < to_13.size(); ++c)
-                EXPECT_EQ(cv::countNonZero((a.segmentation == c) & (classes != to_13.begin()[c])), 0) << c;
+                EXPECT_EQ(cv::countNonZero((a.labels[0].pixels == c) & (classes != to_13.begin()[c])), 0)
+                    << c;
             ++compared;
         }
     }

@@ -77,12 +77,12 @@ TEST(MtanNyuv2, ReadsAllModalities) {
         for (int x = 0; x < kWidth; ++x)
             for (int c = 0; c < 3; ++c)
                 EXPECT_EQ(sample.image.at<cv::Vec3b>(y, x)[2 - c], rgb_of(10).at<cv::Vec3b>(y, x)[c]);
-    EXPECT_TRUE(equal(sample.segmentation, class_labels(classes_of(10))));
-    EXPECT_TRUE(equal(sample.depth, depth_of(10)));
+    EXPECT_TRUE(equal(sample.labels[0].pixels, class_labels(classes_of(10))));
+    EXPECT_TRUE(equal(sample.labels[2].pixels, depth_of(10)));
     cv::Mat vectors;
     vectors_of(10).convertTo(vectors, CV_32F);
-    ASSERT_EQ(sample.normals.type(), CV_32FC3);
-    EXPECT_LT(cv::norm(sample.normals, vectors, cv::NORM_INF), 1e-6);
+    ASSERT_EQ(sample.labels[1].pixels.type(), CV_32FC3);
+    EXPECT_LT(cv::norm(sample.labels[1].pixels, vectors, cv::NORM_INF), 1e-6);
     EXPECT_EQ(dataset.description(), "NYUv2 (MTAN layout), split train: 11 frames of 8x6");
 }
 
@@ -139,12 +139,12 @@ TEST(MtanNyuv2, AcceptsTheOtherTypesOfArrays) {
     write_bytes(files.file("label"), npy_of_pixels(labels, "|i1"));
     const Sample narrow = dataset.get(3);
     EXPECT_TRUE(equal(narrow.image, expected.image));
-    EXPECT_TRUE(equal(narrow.segmentation, expected.segmentation));
-    EXPECT_LT(cv::norm(narrow.normals, expected.normals, cv::NORM_INF), 1e-6);
+    EXPECT_TRUE(equal(narrow.labels[0].pixels, expected.labels[0].pixels));
+    EXPECT_LT(cv::norm(narrow.labels[1].pixels, expected.labels[1].pixels, cv::NORM_INF), 1e-6);
     write_bytes(files.file("image"), npy_of_pixels(rgb_of(3), "|u1"));
-    write_bytes(files.file("label"), npy_of_pixels(expected.segmentation, "|u1"));
+    write_bytes(files.file("label"), npy_of_pixels(expected.labels[0].pixels, "|u1"));
     EXPECT_TRUE(equal(dataset.get(3).image, expected.image));
-    EXPECT_TRUE(equal(dataset.get(3).segmentation, expected.segmentation));
+    EXPECT_TRUE(equal(dataset.get(3).labels[0].pixels, expected.labels[0].pixels));
 }
 
 TEST(MtanNyuv2, NamesValuesOutOfRange) {
@@ -214,7 +214,7 @@ TEST(MtanNyuv2, RefusesNormalsThatPointAwayFromTheCamera) {
     const Sample turned = MtanNyuv2({.folder = files.path(), .normal_axes = "left up backward"}).get(3);
     cv::Mat expected;
     vectors_of(3).convertTo(expected, CV_32F);
-    EXPECT_LT(cv::norm(turned.normals, expected, cv::NORM_INF), 1e-6);
+    EXPECT_LT(cv::norm(turned.labels[1].pixels, expected, cv::NORM_INF), 1e-6);
 }
 
 }  // namespace

@@ -13,16 +13,17 @@ class Ramp : public Dataset {
         Sample sample;
         sample.id = "frame " + std::to_string(index);
         sample.image = cv::Mat(4, 6, CV_8UC3);
-        sample.segmentation = cv::Mat(4, 6, CV_8UC1);
-        sample.normals = cv::Mat(4, 6, CV_8UC3);
-        sample.depth = cv::Mat(4, 6, CV_32FC1);
+        sample.labels.resize(4);  // the last is missing
+        sample.labels[0].pixels = cv::Mat(4, 6, CV_8UC1);
+        sample.labels[1].pixels = cv::Mat(4, 6, CV_8UC3);
+        sample.labels[2].pixels = cv::Mat(4, 6, CV_32FC1);
         for (int y = 0; y < 4; ++y)
             for (int x = 0; x < 6; ++x) {
                 const auto value = static_cast<uint8_t>(10 * y + x);
                 sample.image.at<cv::Vec3b>(y, x) = {value, static_cast<uint8_t>(2 * value), 0};
-                sample.segmentation.at<uint8_t>(y, x) = value;
-                sample.normals.at<cv::Vec3b>(y, x) = {value, 0, 255};
-                sample.depth.at<float>(y, x) = static_cast<float>(value) + 0.25f;
+                sample.labels[0].pixels.at<uint8_t>(y, x) = value;
+                sample.labels[1].pixels.at<cv::Vec3b>(y, x) = {value, 0, 255};
+                sample.labels[2].pixels.at<float>(y, x) = static_cast<float>(value) + 0.25f;
             }
         return sample;
     }
@@ -43,9 +44,10 @@ TEST(ResizedDataset, AveragesTheImageAndPicksLabels) {
             // The mean of a block is corner + 5.5, of doubled values 2 corner + 11.
             EXPECT_NEAR(sample.image.at<cv::Vec3b>(y, x)[0], corner + 5.5, 0.51);
             EXPECT_EQ(sample.image.at<cv::Vec3b>(y, x)[1], 2 * corner + 11);
-            EXPECT_EQ(sample.segmentation.at<uint8_t>(y, x), corner);
-            EXPECT_EQ(sample.normals.at<cv::Vec3b>(y, x), cv::Vec3b(static_cast<uint8_t>(corner), 0, 255));
-            EXPECT_EQ(sample.depth.at<float>(y, x), static_cast<float>(corner) + 0.25f);
+            EXPECT_EQ(sample.labels[0].pixels.at<uint8_t>(y, x), corner);
+            EXPECT_EQ(sample.labels[1].pixels.at<cv::Vec3b>(y, x),
+                      cv::Vec3b(static_cast<uint8_t>(corner), 0, 255));
+            EXPECT_EQ(sample.labels[2].pixels.at<float>(y, x), static_cast<float>(corner) + 0.25f);
         }
 }
 
@@ -54,11 +56,10 @@ TEST(ResizedDataset, KeepsTypesIdsAndMissingModalities) {
     const auto sample = resized.get(3);
     EXPECT_EQ(sample.id, "frame 3");
     EXPECT_EQ(sample.image.type(), CV_8UC3);
-    EXPECT_EQ(sample.segmentation.type(), CV_8UC1);
-    EXPECT_EQ(sample.depth.type(), CV_32FC1);
-    EXPECT_EQ(sample.depth.size(), cv::Size(5, 3));
-    EXPECT_TRUE(sample.keypoints.empty());
-    EXPECT_TRUE(sample.edges.empty());
+    EXPECT_EQ(sample.labels[0].pixels.type(), CV_8UC1);
+    EXPECT_EQ(sample.labels[2].pixels.type(), CV_32FC1);
+    EXPECT_EQ(sample.labels[2].pixels.size(), cv::Size(5, 3));
+    EXPECT_TRUE(sample.labels[3].pixels.empty());
 }
 
 TEST(ResizedDataset, SpeaksForItsSource) {

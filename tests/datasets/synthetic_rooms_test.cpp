@@ -24,8 +24,8 @@ bool equal(const cv::Mat& a, const cv::Mat& b) {
 }
 
 bool equal(const Sample& a, const Sample& b) {
-    return a.id == b.id && equal(a.image, b.image) && equal(a.segmentation, b.segmentation) &&
-           equal(a.normals, b.normals) && equal(a.depth, b.depth);
+    return a.id == b.id && equal(a.image, b.image) && equal(a.labels[0].pixels, b.labels[0].pixels) &&
+           equal(a.labels[1].pixels, b.labels[1].pixels) && equal(a.labels[2].pixels, b.labels[2].pixels);
 }
 
 /// Camera frame (x right, y down, z forward) from the 8-bit code.
@@ -72,9 +72,9 @@ TEST(SyntheticRooms, FramesSplitsAndSeedsDiffer) {
                               other = render_all(rooms_of(6, 32, "train", 4), 1);
     for (size_t i = 0; i < train.size(); ++i) {
         for (size_t j = 0; j < train.size(); ++j) {
-            EXPECT_FALSE(equal(train[i].depth, test[j].depth)) << i << " " << j;
-            EXPECT_FALSE(equal(train[i].depth, other[j].depth)) << i << " " << j;
-            EXPECT_EQ(equal(train[i].depth, train[j].depth), i == j) << i << " " << j;
+            EXPECT_FALSE(equal(train[i].labels[2].pixels, test[j].labels[2].pixels)) << i << " " << j;
+            EXPECT_FALSE(equal(train[i].labels[2].pixels, other[j].labels[2].pixels)) << i << " " << j;
+            EXPECT_EQ(equal(train[i].labels[2].pixels, train[j].labels[2].pixels), i == j) << i << " " << j;
         }
     }
 }
@@ -84,11 +84,11 @@ TEST(SyntheticRooms, LabelsAreCompleteAndDepthIsIndoor) {
     for (const Sample& sample : render_all(rooms_of(20, 64), 1)) {
         ASSERT_EQ(sample.image.type(), CV_8UC3);
         ASSERT_EQ(sample.image.size(), cv::Size(64, 48));
-        ASSERT_EQ(sample.segmentation.type(), CV_8UC1);
-        ASSERT_EQ(sample.depth.type(), CV_32FC1);
-        for (const uint8_t label : cv::Mat_<uint8_t>(sample.segmentation)) classes.insert(label);
+        ASSERT_EQ(sample.labels[0].pixels.type(), CV_8UC1);
+        ASSERT_EQ(sample.labels[2].pixels.type(), CV_32FC1);
+        for (const uint8_t label : cv::Mat_<uint8_t>(sample.labels[0].pixels)) classes.insert(label);
         double low, high;
-        cv::minMaxLoc(sample.depth, &low, &high);
+        cv::minMaxLoc(sample.labels[2].pixels, &low, &high);
         EXPECT_GT(low, 0.5) << sample.id;
         EXPECT_LT(high, 10.0) << sample.id;
         EXPECT_GT(high, low * 1.2) << sample.id;
@@ -102,7 +102,7 @@ TEST(SyntheticRooms, NormalsAreUnitAndFaceTheCamera) {
     for (const Sample& sample : render_all(rooms_of(8, 64), 1)) {
         for (int y = 0; y < 48; ++y) {
             for (int x = 0; x < 64; ++x) {
-                const cv::Vec3b code = sample.normals.at<cv::Vec3b>(y, x);
+                const cv::Vec3b code = sample.labels[1].pixels.at<cv::Vec3b>(y, x);
                 ASSERT_LT(std::max({code[0], code[1], code[2]}), 255);
                 const cv::Vec3d normal = decode(code);
                 ASSERT_NEAR(cv::norm(normal), 1.0, 0.012) << sample.id;
@@ -119,19 +119,19 @@ TEST(SyntheticRooms, NormalsAgreeWithTheDepthMap) {
     for (const Sample& sample : render_all(rooms_of(4, kWidth), 1)) {
         for (int y = 1; y < kHeight - 1; ++y) {
             for (int x = 1; x < kWidth - 1; ++x) {
-                const cv::Vec3b code = sample.normals.at<cv::Vec3b>(y, x);
-                const int label = sample.segmentation.at<uint8_t>(y, x);
+                const cv::Vec3b code = sample.labels[1].pixels.at<cv::Vec3b>(y, x);
+                const int label = sample.labels[0].pixels.at<uint8_t>(y, x);
                 bool flat = true;
                 for (const cv::Point step : {cv::Point(1, 0), {-1, 0}, {0, 1}, {0, -1}}) {
                     const cv::Point at = cv::Point(x, y) + step;
-                    flat = flat && sample.normals.at<cv::Vec3b>(at) == code &&
-                           sample.segmentation.at<uint8_t>(at) == label;
+                    flat = flat && sample.labels[1].pixels.at<cv::Vec3b>(at) == code &&
+                           sample.labels[0].pixels.at<uint8_t>(at) == label;
                 }
                 if (!flat) continue;
-                const cv::Vec3d dx =
-                    projection.point(sample.depth, x + 1, y) - projection.point(sample.depth, x - 1, y);
-                const cv::Vec3d dy =
-                    projection.point(sample.depth, x, y + 1) - projection.point(sample.depth, x, y - 1);
+                const cv::Vec3d dx = projection.point(sample.labels[2].pixels, x + 1, y) -
+                                     projection.point(sample.labels[2].pixels, x - 1, y);
+                const cv::Vec3d dy = projection.point(sample.labels[2].pixels, x, y + 1) -
+                                     projection.point(sample.labels[2].pixels, x, y - 1);
                 errors.push_back(degrees_between(dy.cross(dx), decode(code)));
             }
         }
@@ -147,7 +147,7 @@ double accuracy(std::span<const Sample> frames, const std::function<int(const cv
     double correct = 0.0, total = 0.0;
     for (const Sample& sample : frames)
         for (const cv::Point at : pixels_of(sample)) {
-            correct += classify(sample.image.at<cv::Vec3b>(at)) == sample.segmentation.at<uint8_t>(at);
+            correct += classify(sample.image.at<cv::Vec3b>(at)) == sample.labels[0].pixels.at<uint8_t>(at);
             ++total;
         }
     return correct / total;
@@ -165,7 +165,7 @@ TEST(SyntheticRooms, ColourDoesNotNameTheClass) {
     };
     for (const Sample& sample : fit)
         for (const cv::Point at : pixels_of(sample)) {
-            const int label = sample.segmentation.at<uint8_t>(at);
+            const int label = sample.labels[0].pixels.at<uint8_t>(at);
             mean[label] += cv::Vec3d(sample.image.at<cv::Vec3b>(at));
             ++count[label];
             ++histogram[bin(sample.image.at<cv::Vec3b>(at))][label];
@@ -203,9 +203,10 @@ TEST(SyntheticRooms, DenseLabelsFollowTheImage) {
         for (int y = 1; y < 95; ++y)
             for (int x = 1; x < 127; ++x) {
                 const auto label = [&](int dy, int dx) {
-                    return sample.segmentation.at<uint8_t>(y + dy, x + dx);
+                    return sample.labels[0].pixels.at<uint8_t>(y + dy, x + dx);
                 };
-                const float edge = sample.edges.at<float>(y, x), corner = sample.keypoints.at<float>(y, x);
+                const float edge = sample.labels[4].pixels.at<float>(y, x),
+                            corner = sample.labels[3].pixels.at<float>(y, x);
                 ASSERT_TRUE(edge >= 0 && edge <= 1 && corner >= 0 && corner <= 1);
                 corners += corner > 0.2f;
                 const bool border = label(0, 0) != label(0, 1) || label(0, 0) != label(1, 0);
@@ -216,7 +217,7 @@ TEST(SyntheticRooms, DenseLabelsFollowTheImage) {
         EXPECT_GT(corners, 10) << sample.id;
         EXPECT_LT(corners, 0.3 * 96 * 128) << sample.id;
     }
-    EXPECT_TRUE(rooms_of(1, 32).get(0).edges.empty());
+    EXPECT_EQ(rooms_of(1, 32).get(0).labels.size(), 3u);
     EXPECT_EQ(rooms_of(1, 32).tasks(), nyuv2_tasks(13));
 }
 
@@ -224,10 +225,10 @@ TEST(SyntheticRooms, DenseLabelsFollowTheImage) {
 TEST(SyntheticRooms, RayParallelToTheFloorMeetsAWall) {
     const Sample sample = rooms_of(194, 64, "train", 11).get(193);
     double low, high;
-    cv::minMaxLoc(sample.depth, &low, &high);
+    cv::minMaxLoc(sample.labels[2].pixels, &low, &high);
     EXPECT_GT(low, 0.5);
     EXPECT_LT(high, 10.0);
-    EXPECT_NE(sample.segmentation.at<uint8_t>(17, 39), 4);
+    EXPECT_NE(sample.labels[0].pixels.at<uint8_t>(17, 39), 4);
 }
 
 TEST(SyntheticRooms, RejectsBadOptions) {

@@ -155,15 +155,17 @@ TEST(Taskonomy, ReadsTheFiveTasks) {
     EXPECT_EQ(sample.id, "hanson/point_2_view_10");
     EXPECT_EQ(dataset.id(1), sample.id);
     EXPECT_TRUE(equal(sample.image, random_pixels(kHeight, kWidth, 3, key)));
-    EXPECT_TRUE(equal(sample.segmentation,
+    EXPECT_TRUE(equal(sample.labels[0].pixels,
                       decode_taskonomy_classes(random_pixels(kHeight, kWidth, 1, key + 1, 18), "")));
-    EXPECT_TRUE(equal(sample.depth, decode_taskonomy_depth(depth_codes(key + 3))));
-    EXPECT_TRUE(equal(sample.keypoints, decode_taskonomy_strength(random_codes16(key + 5, 700), 0.005)));
-    EXPECT_TRUE(equal(sample.edges, decode_taskonomy_strength(random_codes16(key + 6, 9000), 0.08)));
+    EXPECT_TRUE(equal(sample.labels[2].pixels, decode_taskonomy_depth(depth_codes(key + 3))));
+    EXPECT_TRUE(
+        equal(sample.labels[3].pixels, decode_taskonomy_strength(random_codes16(key + 5, 700), 0.005)));
+    EXPECT_TRUE(
+        equal(sample.labels[4].pixels, decode_taskonomy_strength(random_codes16(key + 6, 9000), 0.08)));
     cv::Mat normals = decode_taskonomy_normals(random_pixels(kHeight, kWidth, 3, key + 2));
     EXPECT_NE(normals.at<cv::Vec3f>(0, 0), cv::Vec3f(0, 0, 0));
     normals.at<cv::Vec3f>(0, 0) = {};  // no depth there
-    EXPECT_TRUE(equal(sample.normals, normals));
+    EXPECT_TRUE(equal(sample.labels[1].pixels, normals));
     EXPECT_EQ(dataset.description(), "Taskonomy (tiny), split train: 4 frames of 5x4");
 }
 
@@ -194,7 +196,7 @@ TEST(Taskonomy, FindsEveryTree) {
     for (const Tree& tree : trees) {
         const TaskonomyFiles files(tree);
         EXPECT_EQ(ids_of(open(files)), ids_of(open(expected)));
-        EXPECT_TRUE(equal(open(files).get(2).depth, open(expected).get(2).depth));
+        EXPECT_TRUE(equal(open(files).get(2).labels[2].pixels, open(expected).get(2).labels[2].pixels));
     }
 }
 
@@ -206,13 +208,13 @@ TEST(Taskonomy, ReadsTheWantedTasksOnly) {
     EXPECT_EQ(euclidean.tasks()[0].name, "depth");
     EXPECT_EQ(euclidean.tasks()[1].name, "normals");
     const Sample sample = euclidean.get(0);
-    EXPECT_TRUE(equal(sample.depth, decode_taskonomy_depth(depth_codes(4))));
-    EXPECT_TRUE(sample.segmentation.empty() && sample.keypoints.empty() && sample.edges.empty());
+    ASSERT_EQ(sample.labels.size(), 2u);
+    EXPECT_TRUE(equal(sample.labels[0].pixels, decode_taskonomy_depth(depth_codes(4))));
     // Normals alone are masked by depth all the same.
     const Sample normals = Taskonomy({.folder = files.path(), .tasks = {"normal"}}).get(0);
-    EXPECT_TRUE(normals.depth.empty());
-    EXPECT_EQ(normals.normals.at<cv::Vec3f>(0, 0), cv::Vec3f(0, 0, 0));
-    EXPECT_GT(cv::norm(normals.normals.at<cv::Vec3f>(0, 1)), 0.99);
+    ASSERT_EQ(normals.labels.size(), 1u);
+    EXPECT_EQ(normals.labels[0].pixels.at<cv::Vec3f>(0, 0), cv::Vec3f(0, 0, 0));
+    EXPECT_GT(cv::norm(normals.labels[0].pixels.at<cv::Vec3f>(0, 1)), 0.99);
     const auto wrong = [&](const std::vector<std::string>& tasks) {
         return error_of([&] { Taskonomy({.folder = files.path(), .tasks = tasks}); });
     };
@@ -312,9 +314,9 @@ TEST(Taskonomy, ReadsAdaSharesList) {
     EXPECT_EQ(listed.get(1).id, "hanson/rgb/point_10_view_0_domain_rgb.png");
     const Sample expected =
         Taskonomy({.folder = files.path(), .split_file = files / "train_val_test_tiny.csv"}).get(2);
-    EXPECT_TRUE(equal(listed.get(1).depth, expected.depth));
-    EXPECT_TRUE(equal(listed.get(1).normals, expected.normals));
-    EXPECT_TRUE(equal(listed.get(1).edges, expected.edges));
+    EXPECT_TRUE(equal(listed.get(1).labels[2].pixels, expected.labels[2].pixels));
+    EXPECT_TRUE(equal(listed.get(1).labels[1].pixels, expected.labels[1].pixels));
+    EXPECT_TRUE(equal(listed.get(1).labels[4].pixels, expected.labels[4].pixels));
     EXPECT_EQ(listed.description(), "Taskonomy (listed), split test: 2 frames of 5x4");
     const auto expect_error = [&](const nlohmann::json& list, const std::string& part) {
         write(list);

@@ -12,11 +12,12 @@ Sample random_sample(int height, int width) {
     Sample sample;
     sample.id = "frame 7";
     sample.image = random_pixels(height, width, 3, 1);
-    sample.segmentation = random_pixels(height, width, 1, 2, 40);
-    sample.segmentation.at<uint8_t>(0, 0) = 255;
-    sample.normals = random_pixels(height, width, 3, 3, 256);
-    sample.depth = random_depth(height, width, 4);
-    sample.depth.at<float>(height - 1, width - 1) = 0.0f;
+    sample.labels.resize(3);
+    sample.labels[0].pixels = random_pixels(height, width, 1, 2, 40);
+    sample.labels[0].pixels.at<uint8_t>(0, 0) = 255;
+    sample.labels[1].pixels = random_pixels(height, width, 3, 3, 256);
+    sample.labels[2].pixels = random_depth(height, width, 4);
+    sample.labels[2].pixels.at<float>(height - 1, width - 1) = 0.0f;
     return sample;
 }
 
@@ -71,16 +72,17 @@ void expect_paper_transform(const Sample& sample, const TransformOptions& option
                  place);
 
     const auto labels =
-        planar(reference(sample.segmentation, options, draw, cv::INTER_NEAREST, 255))[0].to(torch::kInt64);
+        planar(reference(sample.labels[0].pixels, options, draw, cv::INTER_NEAREST, 255))[0].to(
+            torch::kInt64);
     expect_equal(result.targets[0].mask, (labels != 255).unsqueeze(0), place);
     expect_equal(result.targets[0].value, labels * (labels != 255), place);
 
     const auto codes =
-        planar(reference(sample.normals, options, draw, cv::INTER_NEAREST, cv::Scalar::all(255)));
+        planar(reference(sample.labels[1].pixels, options, draw, cv::INTER_NEAREST, cv::Scalar::all(255)));
     expect_equal(result.targets[1].value, codes, place);
     expect_equal(result.targets[1].mask, codes.amax(0, true) < 255, place);
 
-    const auto depth = planar(reference(sample.depth, options, draw, cv::INTER_NEAREST, 0));
+    const auto depth = planar(reference(sample.labels[2].pixels, options, draw, cv::INTER_NEAREST, 0));
     expect_equal(result.targets[2].value, depth, place);
     expect_equal(result.targets[2].mask, depth > 3e-5, place);
 }
@@ -133,7 +135,7 @@ Target true_angles(const std::vector<std::array<int, 3>>& codes, Augmentation au
     Sample sample = random_sample(1, width);
     for (int x = 0; x < width; ++x)
         for (int c = 0; c < 3; ++c)
-            sample.normals.at<cv::Vec3b>(0, x)[c] = static_cast<uint8_t>(codes[x][2 - c]);
+            sample.labels[1].pixels.at<cv::Vec3b>(0, x)[c] = static_cast<uint8_t>(codes[x][2 - c]);
     const TransformOptions options = {1, width, augmentation, ImageScaling::unit, NormalsTarget::true_angles};
     return transform_sample(sample, nyuv2_tasks(40), options, {1.0, flip, 0.0, 0.0}).targets[1];
 }
@@ -180,23 +182,23 @@ TEST(Transform, CorrectedMirroringTurnsNormalsAndPaperMirroringDoesNot) {
 
 TEST(Transform, CorrectedMirroringOfCodesKeepsTheMask) {
     Sample sample = random_sample(6, 8);
-    sample.normals.at<cv::Vec3b>(0, 0) = {10, 20,
-                                          0};  // x = -1 becomes +1, the code of the mask, but stays valid
-    sample.normals.at<cv::Vec3b>(0, 1) = {10, 255, 30};
+    sample.labels[1].pixels.at<cv::Vec3b>(0, 0) = {
+        10, 20, 0};  // x = -1 becomes +1, the code of the mask, but stays valid
+    sample.labels[1].pixels.at<cv::Vec3b>(0, 1) = {10, 255, 30};
     const auto options = options_for(6, 8, Augmentation::corrected);
     const auto target = transform_sample(sample, nyuv2_tasks(40), options, {1.0, true, 0.0, 0.0}).targets[1];
     EXPECT_TRUE(target.mask[0][0][7].item<bool>());
     EXPECT_EQ(target.value[2][0][7].item<float>(), 255.0f);
     EXPECT_FALSE(target.mask[0][0][6].item<bool>());
     EXPECT_EQ(target.value[2][0][6].item<float>(), 30.0f);
-    const auto codes = planar(sample.normals).flip(2);
+    const auto codes = planar(sample.labels[1].pixels).flip(2);
     expect_equal(target.value.slice(0, 0, 2), codes.slice(0, 0, 2), "blue and green");
     expect_equal(target.mask, codes.amax(0, true) < 255, "mask");
 }
 
 TEST(Transform, CorrectedScalingMovesTheScene) {
     Sample sample = random_sample(48, 64);
-    sample.depth.setTo(3.0f);
+    sample.labels[2].pixels.setTo(3.0f);
     const auto tasks = nyuv2_tasks(40);
     const auto near = transform_sample(sample, tasks, options_for(33, 33, Augmentation::corrected),
                                        {1.25, false, 0.3, 0.6});
@@ -218,7 +220,8 @@ TEST(Transform, CorrectedScaleOneShowsObjectsAtTheTestTransformsMeanSize) {
 
 TEST(Transform, KeypointsAndEdgesAreValidInsideTheImage) {
     Sample sample = random_sample(10, 10);
-    sample.edges = random_depth(10, 10, 9);
+    const cv::Mat edges = random_depth(10, 10, 9);
+    sample.labels = {{edges}};
     const std::vector<TaskSpec> tasks = {{"edges", TaskKind::edges, 1}};
     const auto target =
         transform_sample(sample, tasks, options_for(12, 11, Augmentation::paper), {1.0, false, 0.0, 0.0})
@@ -226,7 +229,7 @@ TEST(Transform, KeypointsAndEdgesAreValidInsideTheImage) {
     auto inside = torch::zeros({1, 12, 11}, torch::kBool);
     inside.slice(1, 1, 11).slice(2, 0, 10).fill_(true);
     expect_equal(target.mask, inside, "mask");
-    expect_equal(target.value.slice(1, 1, 11).slice(2, 0, 10), planar(sample.edges), "values");
+    expect_equal(target.value.slice(1, 1, 11).slice(2, 0, 10), planar(edges), "values");
     EXPECT_EQ(target.value.masked_select(~inside).abs().sum().item<float>(), 0.0f);
 }
 
@@ -260,13 +263,13 @@ void for_each_transform(NormalsTarget normals, const Check& check) {
 
 TEST(Transform, VectorsMoveAsTheirCodesDo) {
     Sample codes = random_sample(48, 64), vectors = codes;
-    vectors.normals = cv::Mat(48, 64, CV_32FC3, cv::Scalar::all(0));
+    vectors.labels[1].pixels = cv::Mat(48, 64, CV_32FC3, cv::Scalar::all(0));
     for (int y = 0; y < 48; ++y)
         for (int x = 0; x < 64; ++x) {
-            const auto& code = codes.normals.at<cv::Vec3b>(y, x);
+            const auto& code = codes.labels[1].pixels.at<cv::Vec3b>(y, x);
             if (code[0] == 255 || code[1] == 255 || code[2] == 255) continue;
             const cv::Vec3f n(code[2] / 127.5f - 1, 1 - code[0] / 127.5f, code[1] / 127.5f - 1);
-            vectors.normals.at<cv::Vec3f>(y, x) = n / cv::norm(n);
+            vectors.labels[1].pixels.at<cv::Vec3f>(y, x) = n / cv::norm(n);
         }
     for_each_transform(
         NormalsTarget::true_angles, [&](const TransformOptions& options, const AugmentationDraw& draw) {
@@ -280,8 +283,8 @@ TEST(Transform, VectorsMoveAsTheirCodesDo) {
 
 TEST(Transform, PaperCodesOfVectorsAreTheirQuantisedOnes) {
     Sample vectors = random_sample(48, 64), codes = vectors;
-    vectors.normals = random_vectors(48, 64, 21);
-    codes.normals = encode_normals(vectors.normals);
+    vectors.labels[1].pixels = random_vectors(48, 64, 21);
+    codes.labels[1].pixels = encode_normals(vectors.labels[1].pixels);
     for_each_transform(
         NormalsTarget::paper_codes, [&](const TransformOptions& options, const AugmentationDraw& draw) {
             const auto expected = transform_sample(codes, nyuv2_tasks(40), options, draw).targets[1];
@@ -301,8 +304,8 @@ TEST(NormalCodes, FollowTheDocumentedFormula) {
 
 TEST(Transform, InverseDepthGrowsWhenTheSceneComesNearer) {
     Sample sample = random_sample(48, 64);
-    sample.depth.setTo(0.25f);
-    const std::vector<TaskSpec> tasks = {{kInverseDepth, TaskKind::depth, 1}};
+    sample.labels = {{cv::Mat(48, 64, CV_32FC1, cv::Scalar(0.25))}};
+    const std::vector<TaskSpec> tasks = {{"nearness", TaskKind::depth, 1, {}, /*inverse=*/true}};
     const auto target =
         transform_sample(sample, tasks, options_for(33, 33, Augmentation::corrected), {1.25, false, 0.3, 0.6})
             .targets[0];
@@ -315,10 +318,10 @@ TEST(Transform, NamesTheSampleAndTaskThatDoNotFit) {
         return error_of([&] { transform_sample(sample, nyuv2_tasks(40), options, {}); });
     };
     Sample sample = random_sample(6, 8);
-    sample.depth = cv::Mat();
+    sample.labels[2].pixels = cv::Mat();
     EXPECT_NE(message_of(sample).find("frame 7: expected labels of task depth, found none"),
               std::string::npos);
-    sample.depth = random_depth(6, 7, 1);
+    sample.labels[2].pixels = random_depth(6, 7, 1);
     EXPECT_NE(message_of(sample).find("frame 7: expected labels of task depth"), std::string::npos);
     sample.image = random_pixels(6, 8, 1, 1);
     EXPECT_NE(message_of(sample).find("frame 7: expected an 8-bit BGR image"), std::string::npos);

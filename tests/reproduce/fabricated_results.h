@@ -10,6 +10,7 @@
 #include <string>
 
 #include "base/atomic_file.h"
+#include "training/metrics.h"
 
 namespace mtlprune {
 
@@ -78,6 +79,8 @@ struct FabricatedResults {
         write_file_atomically(folder / "constant_predictor.csv",
                               fmt::format("metric,value\npixel_accuracy,{}\nangle_mean,{}\nrel_err,{}\n",
                                           constant.pixel_accuracy, constant.angle_mean, constant.rel_err));
+        write_file_atomically(folder / "metrics.json",
+                              metrics_json(metric_definitions(nyuv2_tasks(40))).dump());
         write_file_atomically(folder / "run.json", run.dump());
     }
 };

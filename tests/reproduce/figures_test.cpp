@@ -66,6 +66,23 @@ TEST(Figures, EmptyTableFailsClearly) {
     EXPECT_NE(message.find("dense.csv:1: expected a header line"), std::string::npos) << message;
 }
 
+TEST(Figures, MetricsAreThoseOfMetricsJson) {
+    REQUIRE_MATPLOTLIB();
+    const TemporaryFolder folder;
+    FabricatedResults().write(folder.path());
+    auto metrics = nlohmann::json::parse(read_file(folder / "metrics.json"));
+    metrics[0]["display_scale"] = 10;  // pixel accuracy, invented as 0.5
+    write_file_atomically(folder / "metrics.json", metrics.dump());
+    draw_figures(*python, kFigures, folder.path());
+    EXPECT_NE(read_file(folder / "figure1.csv").find("figure1,pixel_accuracy,taylor,0.125,5.0,0.0,3\n"),
+              std::string::npos);
+    metrics[0].erase("label");
+    write_file_atomically(folder / "metrics.json", metrics.dump());
+    EXPECT_NE(failure(*python, folder.path()).find("metrics.json: expected"), std::string::npos);
+    std::filesystem::remove(folder / "metrics.json");
+    EXPECT_NE(failure(*python, folder.path()).find("metrics.json: No such file"), std::string::npos);
+}
+
 TEST(Figures, DrawsTheStatisticsOfADataSet) {
     REQUIRE_MATPLOTLIB();
     const TemporaryFolder folder;

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "training/evaluate.h"
+#include "training/losses.h"
 
 namespace mtlprune::classification_test {
 namespace {

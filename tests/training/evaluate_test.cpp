@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "training/losses.h"
 
 namespace mtlprune::evaluate_test {
 namespace {
@@ -117,7 +118,8 @@ TEST(Evaluate, ClosedGatesHideTheImage) {
 
 TEST(Evaluate, MetricByNameSuggestsTheNearest) {
     const Evaluation evaluation{
-        {1.0}, {{"miou", "segmentation", true, "", "", 0.25}, {"abs_err", "depth", false, "m", "", 0.5}}};
+        {1.0},
+        {{{.name = "miou", .task = "segmentation"}, 0.25}, {{.name = "abs_err", .task = "depth"}, 0.5}}};
     EXPECT_EQ(evaluation.metric("abs_err"), 0.5);
     try {
         evaluation.metric("abs_er");

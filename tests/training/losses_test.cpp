@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "training/tasks/pixel_targets.h"
 
 namespace mtlprune::losses_test {
 namespace {

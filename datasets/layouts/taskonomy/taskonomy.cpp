@@ -80,26 +80,22 @@ Taskonomy::Taskonomy(TaskonomyOptions options)
                                options_.folder.string() + ": " + options_.split);
 }
 
-void Taskonomy::read_modality(size_t modality, int64_t position, Sample& sample) const {
+cv::Mat Taskonomy::read_label(size_t modality, int64_t position, const cv::Mat& image) const {
     const std::string& name = modalities_[modality];
     const auto file = frames_->file(position, modality);
-    cv::Mat* label = &sample.depth;
-    if (name == "segment_semantic") {
-        label = &sample.segmentation;
-        *label = decode_taskonomy_classes(read_label_image(file), file.string());
-    } else if (name == "normal") {
-        label = &sample.normals;
-        *label = decode_taskonomy_normals(read_colour_image(file));
-    } else if (name == "keypoints2d") {
-        label = &sample.keypoints;
-        *label = decode_taskonomy_strength(read_grey16_image(file), kLargestKeypoint);
-    } else if (name == "edge_texture") {
-        label = &sample.edges;
-        *label = decode_taskonomy_strength(read_grey16_image(file), kLargestEdge);
-    } else {
-        *label = decode_taskonomy_depth(read_grey16_image(file));
-    }
-    check_frame_size(*label, file, sample.image, frames_->file(position, 0));
+    cv::Mat label;
+    if (name == "segment_semantic")
+        label = decode_taskonomy_classes(read_label_image(file), file.string());
+    else if (name == "normal")
+        label = decode_taskonomy_normals(read_colour_image(file));
+    else if (name == "keypoints2d")
+        label = decode_taskonomy_strength(read_grey16_image(file), kLargestKeypoint);
+    else if (name == "edge_texture")
+        label = decode_taskonomy_strength(read_grey16_image(file), kLargestEdge);
+    else
+        label = decode_taskonomy_depth(read_grey16_image(file));
+    check_frame_size(label, file, image, frames_->file(position, 0));
+    return label;
 }
 
 Sample Taskonomy::get(int64_t index) const {
@@ -107,14 +103,15 @@ Sample Taskonomy::get(int64_t index) const {
         throw Error(kSubject, options_.split, fmt::format("a frame in 0..{}", size() - 1),
                     std::to_string(index));
     const int64_t position = positions_[index];
-    Sample sample;
-    sample.id = id(index);
-    sample.image = read_colour_image(frames_->file(position, 0));
-    for (size_t modality = 1; modality < modalities_.size(); ++modality)
-        read_modality(modality, position, sample);
-    if (!sample.normals.empty()) sample.normals.setTo(cv::Scalar::all(0), sample.depth == 0.0f);
-    const bool depth_is_task = modalities_.size() == 1 + tasks_.size();
-    if (!depth_is_task) sample.depth = cv::Mat();
+    Sample sample{id(index), read_colour_image(frames_->file(position, 0))};
+    cv::Mat normals, depth;
+    for (size_t modality = 1; modality < modalities_.size(); ++modality) {
+        const cv::Mat pixels = read_label(modality, position, sample.image);
+        if (modality <= tasks_.size()) sample.labels.push_back({pixels});
+        if (modalities_[modality] == "normal") normals = pixels;
+        if (modalities_[modality].starts_with("depth_")) depth = pixels;
+    }
+    if (!normals.empty()) normals.setTo(cv::Scalar::all(0), depth == 0.0f);  // shares the label's pixels
     return sample;
 }
 

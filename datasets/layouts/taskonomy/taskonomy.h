@@ -46,7 +46,7 @@ class Taskonomy : public Dataset {
     std::string description() const override;
 
   private:
-    void read_modality(size_t modality, int64_t position, Sample& sample) const;
+    cv::Mat read_label(size_t modality, int64_t position, const cv::Mat& image) const;
 
     TaskonomyOptions options_;
     std::vector<std::string> modalities_;  // "rgb", the tasks, and depth when only normals need it
