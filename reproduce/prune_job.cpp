@@ -6,8 +6,8 @@
 #include "models/parameter_count.h"
 #include "models/placement.h"
 #include "pruning/schedules/iterative_pruner.h"
-#include "reproduce/experiment_data.h"
-#include "reproduce/jobs.h"
+#include "reproduce/stages/experiment_data.h"
+#include "reproduce/stages/stage_kinds.h"
 #include "training/optimizer.h"
 
 namespace mtlprune {
@@ -17,7 +17,7 @@ namespace {
 /// taken at its end, just before the next event, and reported as those of event k.
 class PruneJob {
   public:
-    explicit PruneJob(JobContext& context)
+    explicit PruneJob(StageContext& context)
         : context_(context),
           recipe_(context.experiment.prune),
           test_(collect_split(context.experiment.data, "test", context.device)) {
@@ -26,11 +26,11 @@ class PruneJob {
         model_ = load_model(context_.experiment.model, start);
         place(*model_, context_.device);
         pruner_ = std::make_unique<IterativePruner>(
-            model_, example(), make_criterion(context_.job.criterion, context_.experiment.fidelity),
+            model_, example(), make_criterion(context_.stage.criterion, context_.experiment.fidelity),
             options());
         for (const auto& item : model_->named_parameters()) names_.push_back(item.key());
         optimizer_ = make_optimizer(model_->parameters(), recipe_.training.optimizer);
-        loader_ = training_loader(context_.experiment.data, recipe_.training.batch_size, context_.job.seed,
+        loader_ = training_loader(context_.experiment.data, recipe_.training.batch_size, context_.stage.seed,
                                   context_.device);
         if (checkpoint) load(*checkpoint);
     }
@@ -85,7 +85,7 @@ class PruneJob {
                                                      iteration / recipe_.training.schedule_every));
         // Offset: the dense training before drew the keys from 0 on.
         model_->set_dropout_key(
-            mix_key(context_.job.seed, Stream::method, static_cast<uint64_t>(iteration), 1));
+            mix_key(context_.stage.seed, Stream::method, static_cast<uint64_t>(iteration), 1));
         pruner_->step(loader_->next().to(context_.device), optimizer_.get());
         optimizer_->step();
     }
@@ -159,13 +159,13 @@ class PruneJob {
             events.push_back(
                 {{"event", e + 1}, {"removed", event.removed}, {"mean_scores", event.mean_scores}});
         }
-        return {{"criterion", context_.job.criterion},
+        return {{"criterion", context_.stage.criterion},
                 {"groups", groups},
                 {"architectures", architectures},
                 {"events", events}};
     }
 
-    JobContext& context_;
+    StageContext& context_;
     const PruneRecipe& recipe_;
     std::vector<Batch> test_;
     MultiTaskModel model_{nullptr};
@@ -179,7 +179,7 @@ class PruneJob {
 
 }  // namespace
 
-void run_prune_job(JobContext& context) {
+void run_prune_stage(StageContext& context) {
     PruneJob(context).run();
 }
 

@@ -8,29 +8,29 @@
 #include "base/random.h"
 #include "models/parameter_count.h"
 #include "models/placement.h"
-#include "reproduce/experiment_data.h"
-#include "reproduce/jobs.h"
-#include "reproduce/pruned_architecture.h"
+#include "reproduce/stages/experiment_data.h"
+#include "reproduce/stages/pruned_architecture.h"
+#include "reproduce/stages/stage_kinds.h"
 #include "training/task_gradients.h"
 
 namespace mtlprune {
 namespace {
 
-/// A dense or retrain job in progress; all that a checkpoint must hold.
+/// A dense or retrain stage in progress; all that a checkpoint must hold.
 class TrainingJob {
   public:
-    explicit TrainingJob(JobContext& context)
+    explicit TrainingJob(StageContext& context)
         : context_(context),
-          recipe_(context.job.kind == JobKind::dense ? context.experiment.dense
-                                                     : context.experiment.retrain.training),
+          recipe_(context.stage.kind == StageKind::train ? context.experiment.dense
+                                                         : context.experiment.retrain.training),
           model_(configure()),
           test_(collect_split(context.experiment.data, "test", context.device)) {
-        model_->initialise(context_.job.seed);
+        model_->initialise(context_.stage.seed);
         place(*model_, context_.device);
         for (const auto& item : model_->named_parameters()) names_.push_back(item.key());
         optimizer_ = make_optimizer(model_->parameters(), recipe_.optimizer);
-        loader_ =
-            training_loader(context_.experiment.data, recipe_.batch_size, context_.job.seed, context_.device);
+        loader_ = training_loader(context_.experiment.data, recipe_.batch_size, context_.stage.seed,
+                                  context_.device);
         if (const auto checkpoint = context_.folder.load_checkpoint()) load(*checkpoint);
     }
 
@@ -51,17 +51,17 @@ class TrainingJob {
   private:
     ModelConfig configure() {
         auto config = context_.experiment.model;
-        if (context_.job.kind == JobKind::retrain) {
-            const auto& target = context_.experiment.retrain.targets.at(context_.job.target);
+        if (context_.stage.kind == StageKind::retrain) {
+            const auto& target = context_.experiment.retrain.targets.at(context_.stage.target);
             const bool dense = context_.needs.empty();
             if (!dense) {
                 const auto architecture =
-                    pruned_architecture(context_.needs.at(0), target, context_.job.criterion);
+                    pruned_architecture(context_.needs.at(0), target, context_.stage.criterion);
                 config.widths = architecture.widths;
                 event_ = architecture.event;
             }
             for (const auto& [criterion, lr] : target.lr)
-                if (dense || criterion == context_.job.criterion) recipe_.optimizer.lr = lr;
+                if (dense || criterion == context_.stage.criterion) recipe_.optimizer.lr = lr;
         }
         return config;
     }
@@ -70,7 +70,7 @@ class TrainingJob {
         set_learning_rate(*optimizer_, learning_rate(recipe_.schedule, recipe_.optimizer.lr,
                                                      iteration_ / recipe_.schedule_every));
         model_->set_dropout_key(
-            mix_key(context_.job.seed, Stream::method, static_cast<uint64_t>(iteration_)));
+            mix_key(context_.stage.seed, Stream::method, static_cast<uint64_t>(iteration_)));
         TaskGradients gradients(model_, loader_->next().to(context_.device), context_.experiment.fidelity);
         gradients.store(gradients.backbone_total());
         optimizer_->step();
@@ -129,7 +129,7 @@ class TrainingJob {
         context_.folder.save_checkpoint(best_weights_);
     }
 
-    JobContext& context_;
+    StageContext& context_;
     TrainRecipe recipe_;
     int64_t event_ = 0;
     MultiTaskModel model_;
@@ -145,7 +145,7 @@ class TrainingJob {
 
 }  // namespace
 
-void run_training_job(JobContext& context) {
+void run_training_stage(StageContext& context) {
     TrainingJob(context).run();
 }
 

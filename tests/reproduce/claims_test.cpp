@@ -1,11 +1,11 @@
-#include "reproduce/claims.h"
+#include "reproduce/analysis/claims.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "base/error.h"
-#include "reproduce/size_curve.h"
+#include "reproduce/analysis/size_curve.h"
 #include "tests/reproduce/fabricated_results.h"
 #include "tests/temporary_folder.h"
 

@@ -3,9 +3,9 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "reproduce/csv_table.h"
-#include "reproduce/jobs.h"
-#include "reproduce/runner.h"
+#include "reproduce/results/csv_table.h"
+#include "reproduce/runner/runner.h"
+#include "reproduce/stages/stage_kinds.h"
 #include "tests/temporary_folder.h"
 
 namespace mtlprune::collect_results_test {
@@ -28,23 +28,23 @@ class CollectResults : public ::testing::Test {
     CollectResults()
         : experiment_(read_experiment(kExperiment, "tiny.json")),
           columns_(evaluation_header(experiment_.model.tasks)) {
-        for (const auto& job : plan_jobs(experiment_)) fabricate(job, job.folder(runs()));
+        for (const auto& stage : plan_stages(experiment_)) fabricate(stage, stage.folder(runs()));
     }
 
-    void fabricate(const Job& job, const fs::path& folder) {
+    void fabricate(const Stage& stage, const fs::path& folder) {
         make_folder(folder);
-        const auto seed = static_cast<double>(job.seed);
-        if (job.kind == JobKind::constant)
+        const auto seed = static_cast<double>(stage.seed);
+        if (stage.kind == StageKind::constant)
             write_file_atomically(folder / "constant.json", R"({"miou": 0.25, "abs_err": 1.5})");
-        if (job.kind == JobKind::dense)
+        if (stage.kind == StageKind::train)
             write_file_atomically(folder / "result.csv", "event,lr,parameters,macs,iteration" + columns_ +
                                                              "\n0,0.1,900,9000,2" + values(100 + seed) +
                                                              "\n");
-        if (job.kind == JobKind::retrain)
+        if (stage.kind == StageKind::retrain)
             write_file_atomically(folder / "result.csv", "event,lr,parameters,macs,iteration" + columns_ +
                                                              "\n1,0.2,700,7000,2" + values(200 + seed) +
                                                              "\n");
-        if (job.kind != JobKind::prune) return;
+        if (stage.kind != StageKind::prune) return;
         write_file_atomically(folder / "metrics.csv", "event,iteration,filters,parameters,macs" + columns_ +
                                                           "\n0,1,13,900,9000" + values(seed) +
                                                           "\n1,3,10,700,7000" + values(seed) + "\n");
@@ -114,9 +114,9 @@ TEST_F(CollectResults, SmallTables) {
 }
 
 TEST_F(CollectResults, AMissingOrEmptyJobResultNamesTheFileAndWritesNothing) {
-    const auto plan = plan_jobs(experiment_);
-    const auto& job = plan.back();
-    const auto file = job.folder(runs()) / "result.csv";
+    const auto plan = plan_stages(experiment_);
+    const auto& stage = plan.back();
+    const auto file = stage.folder(runs()) / "result.csv";
     for (const char* content : {"", "event,lr\n", "absent"}) {
         if (std::string(content) == "absent")
             fs::remove(file);

@@ -1,4 +1,4 @@
-#include "reproduce/experiment.h"
+#include "reproduce/stages/experiment.h"
 
 #include <gtest/gtest.h>
 

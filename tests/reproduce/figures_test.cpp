@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "datasets/inspect/statistics_files.h"
 #include "datasets/synthetic/synthetic_rooms.h"
-#include "reproduce/figure_drawing.h"
+#include "reproduce/report/figure_drawing.h"
 #include "tests/reproduce/fabricated_results.h"
 #include "tests/temporary_folder.h"
 

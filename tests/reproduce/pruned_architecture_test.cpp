@@ -1,4 +1,4 @@
-#include "reproduce/pruned_architecture.h"
+#include "reproduce/stages/pruned_architecture.h"
 
 #include <gtest/gtest.h>
 

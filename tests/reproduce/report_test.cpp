@@ -1,11 +1,11 @@
-#include "reproduce/report.h"
+#include "reproduce/report/report.h"
 
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "reproduce/csv_table.h"
-#include "reproduce/html.h"
-#include "reproduce/result_tables.h"
+#include "reproduce/report/html.h"
+#include "reproduce/results/csv_table.h"
+#include "reproduce/results/result_tables.h"
 #include "tests/reproduce/fabricated_results.h"
 #include "tests/temporary_folder.h"
 
