@@ -4,7 +4,7 @@
 #include <iostream>
 #include <thread>
 
-#include "base/atomic_file.h"
+#include "base/table.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/evaluation_table.h"
@@ -27,9 +27,10 @@ Evaluation evaluate_checkpoint(const Experiment& experiment, const std::filesyst
 void run_wanted(const Experiment& experiment, const po::variables_map& values,
                 const std::vector<std::string>& words, const std::function<bool(const Stage&)>& wanted) {
     // The constant stage reads every frame, so that a damaged one is one error.
-    run_experiment(experiment, {values["runs"].as<std::string>(), words, 0, [&](const Stage& stage) {
-                                    return stage.kind == StageKind::constant || wanted(stage);
-                                }});
+    require_passed(
+        run_experiment(experiment, {values["runs"].as<std::string>(), words, 0, [&](const Stage& stage) {
+                                        return stage.kind == StageKind::constant || wanted(stage);
+                                    }}));
 }
 
 }  // namespace
@@ -83,9 +84,10 @@ int prune_command(const Arguments& arguments) {
     for (const auto& stage : plan_stages(experiment)) {
         if (!wanted(stage)) continue;
         const auto folder = stage.folder(values["runs"].as<std::string>());
+        const auto file = folder / "results.csv";
         std::cout << fmt::format("\n{} (seed {}), every event: {}\n", stage.criterion, stage.seed,
-                                 (folder / "metrics.csv").string())
-                  << read_file(folder / "metrics.csv");
+                                 file.string())
+                  << event_table(Table::read(file));
     }
     return 0;
 }

@@ -7,6 +7,7 @@
 #include "reproduce/report/figure_drawing.h"
 #include "reproduce/report/report.h"
 #include "reproduce/resources.h"
+#include "reproduce/results/result_tables.h"
 
 namespace mtlprune::cli {
 
@@ -23,6 +24,7 @@ std::string read_axis(const po::variables_map& values) {
 }
 
 void draw_and_report(const std::filesystem::path& results, const std::string& axis) {
+    read_result_tables(results);  // what cannot be read is one error, before anything is drawn
     if (const auto python = python_with_matplotlib()) {
         draw_figures(*python, resource_folder() / "figures", results);
         if (axis == "paper") draw_figures(*python, resource_folder() / "figures", results, axis);

@@ -11,6 +11,7 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/report_command.h"
+#include "reproduce/results/collect_results.h"
 #include "reproduce/runner/runner.h"
 #include "reproduce/stages/experiment_data.h"
 
@@ -58,6 +59,7 @@ nlohmann::json run_facts(const Experiment& experiment, const std::filesystem::pa
             {"seconds", invocation.seconds},
             {"resumed", invocation.resumed},
             {"differences", experiment.differences},
+            {"figures", figure_stages_to_json(figure_stages(experiment))},
             {"experiment", experiment.canonical}};
 }
 
@@ -84,7 +86,8 @@ int reproduce_command(const Arguments& arguments, const std::string& command_lin
     const std::filesystem::path runs = values["runs"].as<std::string>();
     Invocation invocation{command_line, utc_now(), 0, any_started(experiment, runs)};
     const auto start = std::chrono::steady_clock::now();
-    run_experiment(experiment, {runs, experiment_words(values), values["jobs"].as<int64_t>(), {}});
+    const auto statuses =
+        run_experiment(experiment, {runs, experiment_words(values), values["jobs"].as<int64_t>(), {}});
     invocation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
     const std::filesystem::path results =
@@ -92,7 +95,10 @@ int reproduce_command(const Arguments& arguments, const std::string& command_lin
             ? std::filesystem::path(values["results"].as<std::string>())
             : std::filesystem::path("results") /
                   fmt::format("{}_{}", experiment.name, config_hash(experiment.canonical));
-    collect_results(experiment, runs, results, run_facts(experiment, runs, invocation));
+    if (statuses.front().passed())
+        collect_results(plan_stages(experiment), statuses, runs, results,
+                        run_facts(experiment, runs, invocation));
+    require_passed(statuses);
     std::cerr << fmt::format("\nfinished in {}\n", duration_text(invocation.seconds));
     draw_and_report(results, axis);
     return 0;

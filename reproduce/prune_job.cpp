@@ -1,11 +1,10 @@
 #include <fmt/format.h>
 
-#include <numeric>
-
 #include "base/random.h"
 #include "models/parameter_count.h"
 #include "models/placement.h"
 #include "pruning/schedules/iterative_pruner.h"
+#include "reproduce/results/stage_rows.h"
 #include "reproduce/stages/experiment_data.h"
 #include "reproduce/stages/stage_kinds.h"
 #include "training/optimizer.h"
@@ -94,22 +93,23 @@ class PruneJob {
         const auto evaluation = evaluate(model_, test_, context_.experiment.fidelity, pruner_->gates());
         const double loss = evaluation.total_loss();
         const bool best = recipe_.training.selection != "last";
-        if (!best || window_row_.empty() || loss < window_loss_) {
+        if (!best || window_rows_.empty() || loss < window_loss_) {
             window_loss_ = loss;
-            window_row_ = row(evaluation);
+            window_rows_ = rows_of(evaluation);
         }
         if (!window_ends) return;
-        rows_ += window_row_ + "\n";
-        window_row_.clear();
+        rows_.append(window_rows_);
+        window_rows_ = {};
     }
 
-    std::string row(const Evaluation& evaluation) const {
-        const auto config = pruned_config();
-        const auto macs = conv_macs(config, context_.experiment.data.transform.height,
-                                    context_.experiment.data.transform.width);
-        return fmt::format("{},{},{},{},{}{}", pruner_->events().size(), pruner_->iteration(),
-                           std::accumulate(config.widths.begin(), config.widths.end(), int64_t{0}),
-                           parameter_count(config), macs.backbone + macs.heads, evaluation_row(evaluation));
+    Table rows_of(const Evaluation& evaluation) const {
+        Table rows;
+        const auto& events = pruner_->events();
+        const auto key = context_.row(static_cast<int64_t>(events.size()), pruner_->iteration());
+        add_evaluation(rows, key, context_.experiment.model.tasks, evaluation);
+        add_network(rows, key, pruned_config(), context_.experiment.data.transform);
+        if (!events.empty()) add_scores(rows, key, events.back().mean_scores);
+        return rows;
     }
 
     ModelConfig pruned_config() const {
@@ -122,8 +122,8 @@ class PruneJob {
         auto state = model_state(model_);
         state.merge(with_prefix("optimizer.", optimizer_state(*optimizer_, names_)));
         state.merge(with_prefix("pruner.", pruner_->state()));
-        state["rows"] = text_tensor(rows_);
-        state["window_row"] = text_tensor(window_row_);
+        state["rows"] = text_tensor(rows_.text());
+        state["window_rows"] = text_tensor(window_rows_.text());
         state["window_loss"] = torch::tensor(window_loss_, torch::kDouble);
         return state;
     }
@@ -131,15 +131,13 @@ class PruneJob {
     void load(const TensorMap& state) {
         pruner_->load_state(entries_of("pruner.", state));
         load_optimizer_state(*optimizer_, names_, entries_of("optimizer.", state));
-        rows_ = tensor_text(state.at("rows"));
-        window_row_ = tensor_text(state.at("window_row"));
+        rows_ = Table::parse(tensor_text(state.at("rows")), "rows of the checkpoint");
+        window_rows_ = Table::parse(tensor_text(state.at("window_rows")), "rows of the checkpoint's window");
         window_loss_ = state.at("window_loss").item<double>();
     }
 
     void finish() {
-        const auto& tasks = context_.experiment.model.tasks;
-        context_.folder.write("metrics.csv", "event,iteration,filters,parameters,macs" +
-                                                 evaluation_header(tasks) + "\n" + rows_);
+        context_.folder.write_rows(rows_, context_.row());
         context_.folder.write("plan.json", plan().dump(1) + "\n");
         context_.folder.save_checkpoint(model_state(model_));
     }
@@ -173,7 +171,7 @@ class PruneJob {
     std::vector<std::string> names_;
     std::unique_ptr<torch::optim::Optimizer> optimizer_;
     std::unique_ptr<Loader> loader_;
-    std::string rows_, window_row_;
+    Table rows_, window_rows_;
     double window_loss_ = 0.0;
 };
 

@@ -6,8 +6,8 @@
 #include "base/atomic_file.h"
 #include "base/json_reader.h"
 #include "base/random.h"
-#include "models/parameter_count.h"
 #include "models/placement.h"
+#include "reproduce/results/stage_rows.h"
 #include "reproduce/stages/experiment_data.h"
 #include "reproduce/stages/pruned_architecture.h"
 #include "reproduce/stages/stage_kinds.h"
@@ -79,15 +79,15 @@ class TrainingJob {
 
     void evaluate_now(bool last) {
         const auto evaluation = evaluate(model_, test_, context_.experiment.fidelity);
-        rows_ += fmt::format("{}{}\n", iteration_, evaluation_row(evaluation));
+        add_evaluation(rows_, context_.row(event_, iteration_), context_.experiment.model.tasks, evaluation);
         const double score = recipe_.selection == "best_loss" ? -evaluation.total_loss()
                              : recipe_.selection == "best_pixel_accuracy"
                                  ? evaluation.metric("pixel_accuracy")
                                  : static_cast<double>(last);
-        if (!best_row_.empty() && score <= best_score_) return;
+        if (best_iteration_ >= 0 && score <= best_score_) return;
         if (recipe_.selection == "last" && !last) return;
         best_score_ = score;
-        best_row_ = fmt::format("{}{}", iteration_, evaluation_row(evaluation));
+        best_iteration_ = iteration_;
         best_weights_.clear();
         for (const auto& [name, tensor] : model_state(model_)) best_weights_[name] = tensor.clone();
     }
@@ -97,8 +97,8 @@ class TrainingJob {
         state.merge(with_prefix("optimizer.", optimizer_state(*optimizer_, names_)));
         state.merge(with_prefix("best.", best_weights_));
         state["iteration"] = torch::tensor(iteration_);
-        state["rows"] = text_tensor(rows_);
-        state["best_row"] = text_tensor(best_row_);
+        state["rows"] = text_tensor(rows_.text());
+        state["best_iteration"] = torch::tensor(best_iteration_);
         state["best_score"] = torch::tensor(best_score_, torch::kDouble);
         return state;
     }
@@ -109,21 +109,17 @@ class TrainingJob {
         load_optimizer_state(*optimizer_, names_, entries_of("optimizer.", state));
         best_weights_ = entries_of("best.", state);
         iteration_ = state.at("iteration").item<int64_t>();
-        rows_ = tensor_text(state.at("rows"));
-        best_row_ = tensor_text(state.at("best_row"));
+        rows_ = Table::parse(tensor_text(state.at("rows")), "rows of the checkpoint");
+        best_iteration_ = state.at("best_iteration").item<int64_t>();
         best_score_ = state.at("best_score").item<double>();
     }
 
     void finish() {
-        const auto& tasks = context_.experiment.model.tasks;
         const auto config = model_->config();
-        const auto macs = conv_macs(config, context_.experiment.data.transform.height,
-                                    context_.experiment.data.transform.width);
-        context_.folder.write("metrics.csv", "iteration" + evaluation_header(tasks) + "\n" + rows_);
-        context_.folder.write("result.csv",
-                              fmt::format("event,lr,parameters,macs,iteration{}\n{},{},{},{},{}\n",
-                                          evaluation_header(tasks), event_, recipe_.optimizer.lr,
-                                          parameter_count(config), macs.backbone + macs.heads, best_row_));
+        add_network(rows_, context_.row(event_, best_iteration_), config, context_.experiment.data.transform);
+        add_fact(rows_, context_.row(), "learning_rate", recipe_.optimizer.lr);
+        add_fact(rows_, context_.row(), "selected_step", static_cast<double>(best_iteration_));
+        context_.folder.write_rows(rows_, context_.row());
         const nlohmann::json plan = {{"event", event_}, {"widths", config.widths}};
         context_.folder.write("plan.json", plan.dump(2) + "\n");
         context_.folder.save_checkpoint(best_weights_);
@@ -138,7 +134,8 @@ class TrainingJob {
     std::unique_ptr<torch::optim::Optimizer> optimizer_;
     std::unique_ptr<Loader> loader_;
     int64_t iteration_ = 0;
-    std::string rows_, best_row_;
+    Table rows_;
+    int64_t best_iteration_ = -1;
     double best_score_ = 0.0;
     TensorMap best_weights_;
 };

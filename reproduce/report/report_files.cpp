@@ -57,12 +57,7 @@ struct FileEntry {
 const FileEntry kFiles[] = {
     {"run.json", "the complete description of the run"},
     {"claims.json", "verdicts with all numbers"},
-    {"iterative.csv", "losses and metrics at every pruning event"},
-    {"retrained.csv", "losses and metrics of the architectures trained from scratch"},
-    {"dense.csv", "losses and metrics of the unpruned networks"},
-    {"constant_predictor.csv", "metrics of the best constant prediction"},
-    {"widths.csv", "filters per layer at every pruning event"},
-    {"cosine.csv", "average gradient cosine per layer and event"},
+    {"results.csv", "every number of the run: losses, metrics, sizes, widths and scores, one per row"},
     {"figure1.csv", "the lines of Figure 1"},
     {"figure1_appendix.csv", "the lines of Figure 1's other metrics"},
     {"figure2.csv", "the lines of Figure 2"},

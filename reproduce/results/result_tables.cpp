@@ -9,108 +9,137 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json_reader.h"
+#include "base/table.h"
 #include "reproduce/metric_table.h"
-#include "reproduce/results/csv_table.h"
+#include "reproduce/results/figure_stages.h"
 
 namespace mtlprune {
 namespace {
 
-using EventKey = std::tuple<std::string, int64_t, int64_t>;  // criterion, seed, event
+using NetworkKey = std::tuple<uint64_t, int64_t, int64_t>;  // seed, event, step
 
-std::vector<std::string> with_values(std::vector<std::string> columns) {
-    columns.insert(columns.end(), loss_columns().begin(), loss_columns().end());
+/// The rows of one stage, as the networks they are about, in order of appearance.
+class StageNetworks {
+  public:
+    StageNetworks(const Table& table, const std::string& stage) : table_(table), stage_(stage) {
+        for (size_t i = 0; i < table.rows().size(); ++i)
+            if (table.rows()[i].stage == stage && table.rows()[i].metric == "selected_step")
+                selected_[table.rows()[i].seed] = table.number(i);
+        for (size_t i = 0; i < table.rows().size(); ++i)
+            if (table.rows()[i].stage == stage && table.rows()[i].split == "test") add_value(i);
+        for (size_t i = 0; i < table.rows().size(); ++i)
+            if (table.rows()[i].stage == stage && table.rows()[i].split == kNoSplit) add_structure(i);
+        require_once();
+    }
+
+    std::vector<Measurement> networks;
+    std::vector<bool> has_empty_layer;  ///< parallel to networks
+
+  private:
+    void add_value(size_t index) {
+        const auto& row = table_.rows()[index];
+        const auto selected = selected_.find(row.seed);
+        if (selected != selected_.end() && selected->second != static_cast<double>(row.step)) return;
+        const auto [known, added] =
+            positions_.emplace(NetworkKey{row.seed, row.event, row.step}, networks.size());
+        if (added) {
+            networks.emplace_back();
+            networks.back().seed = static_cast<int64_t>(row.seed);
+            networks.back().event = row.event;
+            has_empty_layer.push_back(false);
+        }
+        const auto column = row.metric == "loss" ? "loss_" + row.task : row.metric;
+        networks[known->second].values[column] = table_.number(index);
+    }
+
+    void add_structure(size_t index) {
+        const auto& row = table_.rows()[index];
+        const auto known = positions_.find({row.seed, row.event, row.step});
+        if (known == positions_.end()) return;
+        auto& network = networks[known->second];
+        if (row.metric == "parameters") network.parameters = positive(index);
+        if (row.metric == "macs") network.macs = positive(index);
+        if (row.metric.starts_with("width.") && table_.number(index) == 0)
+            has_empty_layer[known->second] = true;
+    }
+
+    double positive(size_t index) const {
+        const double value = table_.number(index);
+        if (!(value > 0))
+            throw Error("results table", table_.place(index, "value"), "a positive number",
+                        fmt::format("{}", value));
+        return value;
+    }
+
+    void require_once() const {
+        std::set<std::pair<int64_t, int64_t>> seen;
+        for (const auto& network : networks)
+            if (!seen.emplace(network.seed, network.event).second)
+                throw Error("results table", fmt::format("stage {}", stage_),
+                            "one network per seed and event",
+                            fmt::format("(seed {}, event {}) at two steps", network.seed, network.event));
+    }
+
+    const Table& table_;
+    std::string stage_;
+    std::map<uint64_t, double> selected_;
+    std::map<NetworkKey, size_t> positions_;
+};
+
+/// Throws unless every network has the values that figures and claims show, and sizes where `sized`.
+void require_complete(const std::vector<Measurement>& networks, const std::string& stage, bool sized) {
+    std::vector<std::string> columns = loss_columns();
     for (const ReportedMetric& metric : reported_metrics()) columns.push_back(metric.name);
-    return columns;
-}
-
-std::map<std::string, double> read_values(const CsvTable& table, int64_t row) {
-    std::map<std::string, double> values;
-    for (const std::string& column : with_values({})) values[column] = table.number(row, column);
-    return values;
-}
-
-double positive(const CsvTable& table, int64_t row, const std::string& column) {
-    const double value = table.number(row, column);
-    if (!(value > 0))
-        throw Error("results table", table.place(row, column), "a positive number", fmt::format("{}", value));
-    return value;
-}
-
-Measurement read_pruned(const CsvTable& table, int64_t row) {
-    Measurement measurement;
-    measurement.criterion = table.text(row, "criterion");
-    measurement.seed = table.integer(row, "seed");
-    measurement.event = table.integer(row, "event");
-    measurement.parameters = positive(table, row, "parameters");
-    measurement.macs = positive(table, row, "macs");
-    measurement.values = read_values(table, row);
-    return measurement;
-}
-
-void require_new(std::set<EventKey>& seen, const EventKey& key, const std::string& place, const char* what) {
-    const auto& [criterion, seed, index] = key;
-    if (!seen.insert(key).second)
-        throw Error("results table", place, fmt::format("each (criterion, seed, {}) once", what),
-                    fmt::format("({}, {}, {}) again", criterion, seed, index));
-}
-
-std::vector<Measurement> read_iterative(const std::filesystem::path& path) {
-    const CsvTable table =
-        CsvTable::read(path, with_values({"criterion", "seed", "event", "parameters", "macs"}));
-    std::vector<Measurement> rows;
-    std::set<EventKey> seen;
-    for (int64_t row = 0; row < table.rows(); ++row) {
-        rows.push_back(read_pruned(table, row));
-        const Measurement& last = rows.back();
-        require_new(seen, {last.criterion, last.seed, last.event}, table.place(row, "event"), "event");
+    for (const auto& network : networks) {
+        const auto place = fmt::format("stage {}, seed {}, event {}", stage, network.seed, network.event);
+        for (const auto& column : columns)
+            if (!network.values.contains(column))
+                throw Error("results table", place, fmt::format("a row for {} on the test split", column),
+                            "none");
+        if (sized && !(network.parameters > 0 && network.macs > 0))
+            throw Error("results table", place, "rows for parameters and macs", "none");
     }
-    return rows;
 }
 
-std::vector<Measurement> read_retrained(const std::filesystem::path& path) {
-    const CsvTable table = CsvTable::read(
-        path, with_values({"criterion", "seed", "configuration", "event", "parameters", "macs"}), true);
-    std::vector<Measurement> rows;
-    std::set<EventKey> seen;
-    for (int64_t row = 0; row < table.rows(); ++row) {
-        if (table.text(row, "criterion") == "dense") continue;
-        rows.push_back(read_pruned(table, row));
-        Measurement& last = rows.back();
-        last.configuration = table.integer(row, "configuration");
-        require_new(seen, {last.criterion, last.seed, last.configuration}, table.place(row, "configuration"),
-                    "configuration");
+std::vector<Measurement> networks_of(const Table& table, const std::string& stage,
+                                     bool may_be_absent = false) {
+    auto networks = StageNetworks(table, stage).networks;
+    if (networks.empty() && !may_be_absent)
+        throw Error("results table", fmt::format("stage {}", stage), "at least one row on the test split",
+                    "none");
+    return networks;
+}
+
+std::vector<Measurement> iterative_networks(const Table& table, const FigureStages& figures,
+                                            int64_t& left_out) {
+    std::vector<Measurement> all;
+    for (const auto& [strategy, stage] : figures.iterative) {
+        const StageNetworks found(table, stage);
+        require_complete(found.networks, stage, true);
+        for (size_t i = 0; i < found.networks.size(); ++i) {
+            left_out += found.has_empty_layer[i];
+            if (found.has_empty_layer[i]) continue;
+            all.push_back(found.networks[i]);
+            all.back().criterion = strategy;
+        }
     }
-    return rows;
+    if (all.empty())
+        throw Error("results table", "stages of iterative pruning", "at least one network", "none");
+    return all;
 }
 
-std::vector<Measurement> read_dense(const std::filesystem::path& path) {
-    const CsvTable table = CsvTable::read(path, with_values({"seed"}));
-    std::vector<Measurement> rows;
-    for (int64_t row = 0; row < table.rows(); ++row) {
-        Measurement measurement;
-        measurement.seed = table.integer(row, "seed");
-        measurement.values = read_values(table, row);
-        rows.push_back(std::move(measurement));
+std::vector<Measurement> retrained_networks(const Table& table, const FigureStages& figures) {
+    std::vector<Measurement> all;
+    for (const auto& entry : figures.retrained) {
+        auto networks = networks_of(table, entry.stage, true);
+        require_complete(networks, entry.stage, true);
+        for (auto& network : networks) {
+            network.criterion = entry.strategy;
+            network.configuration = entry.configuration;
+            all.push_back(std::move(network));
+        }
     }
-    return rows;
-}
-
-std::map<std::string, double> read_constant_predictor(const std::filesystem::path& path) {
-    const CsvTable table = CsvTable::read(path, {"metric", "value"});
-    std::map<std::string, double> values;
-    for (int64_t row = 0; row < table.rows(); ++row)
-        values[table.text(row, "metric")] = table.number(row, "value");
-    return values;
-}
-
-std::set<EventKey> read_events_with_empty_layer(const std::filesystem::path& path) {
-    const CsvTable table = CsvTable::read(path, {"criterion", "seed", "event", "layer", "width"});
-    std::set<EventKey> empty;
-    for (int64_t row = 0; row < table.rows(); ++row)
-        if (table.integer(row, "width") == 0)
-            empty.emplace(table.text(row, "criterion"), table.integer(row, "seed"),
-                          table.integer(row, "event"));
-    return empty;
+    return all;
 }
 
 }  // namespace
@@ -123,18 +152,18 @@ double ResultTables::dense_mean(const std::string& metric) const {
 
 ResultTables read_result_tables(const std::filesystem::path& results_folder) {
     ResultTables tables;
-    tables.iterative = read_iterative(results_folder / "iterative.csv");
-    const std::set<EventKey> empty = read_events_with_empty_layer(results_folder / "widths.csv");
-    tables.events_with_empty_layer = std::erase_if(tables.iterative, [&](const Measurement& row) {
-        return empty.contains({row.criterion, row.seed, row.event});
-    });
-    tables.retrained = read_retrained(results_folder / "retrained.csv");
-    tables.dense = read_dense(results_folder / "dense.csv");
-    tables.constant_predictor = read_constant_predictor(results_folder / "constant_predictor.csv");
     const std::filesystem::path run = results_folder / "run.json";
     tables.run = parse_json(read_file(run, "run description"), run.string());
-    if (!tables.run.is_object())
-        throw Error("run description", run.string(), "a JSON object", tables.run.type_name());
+    if (!tables.run.is_object() || !tables.run.contains("figures"))
+        throw Error("run description", run.string(), "a JSON object with the key 'figures'",
+                    tables.run.type_name());
+    const auto figures = read_figure_stages(tables.run.at("figures"), run.string() + ": figures");
+    const auto table = Table::read(results_folder / "results.csv");
+    tables.iterative = iterative_networks(table, figures, tables.events_with_empty_layer);
+    tables.retrained = retrained_networks(table, figures);
+    tables.dense = networks_of(table, figures.dense);
+    require_complete(tables.dense, figures.dense, false);
+    tables.constant_predictor = networks_of(table, figures.constant).front().values;
     return tables;
 }
 

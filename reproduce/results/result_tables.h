@@ -1,4 +1,4 @@
-// The tables a reproduction run leaves in its results folder.
+// What a reproduction run leaves in its results folder, as figures and claims see it.
 #pragma once
 
 #include <cstdint>
@@ -35,17 +35,17 @@ struct ResultTables {
     std::map<std::string, double> constant_predictor;
     /// run.json
     nlohmann::json run;
-    /// Rows of iterative.csv left out.
+    /// Networks of iterative pruning left out.
     int64_t events_with_empty_layer = 0;
 
     /// Mean of a metric over the dense networks.
     double dense_mean(const std::string& metric) const;
 };
 
-/// Reads iterative.csv, retrained.csv, widths.csv, constant_predictor.csv, dense.csv and run.json. Throws
-/// Error naming file, line and column on a malformed table, on a repeated (criterion, seed, event or
-/// configuration) and on a parameter count that is not positive. Rows of retrained.csv with criterion "dense"
-/// are ignored.
+/// Reads results.csv and run.json, whose "figures" say which stages are meant. Of a training stage the
+/// evaluation at its "selected_step" counts. Throws Error naming file, line and column on a malformed table,
+/// and naming the stage on a missing row, on two networks of one seed and event, and on a parameter count
+/// that is not positive.
 ResultTables read_result_tables(const std::filesystem::path& results_folder);
 
 /// The criteria of some measurements in order of first appearance.

@@ -29,6 +29,7 @@ class Scheduler {
           plan_(plan_stages(experiment)),
           fractions_(plan_.size(), 0.0),
           state_(plan_.size(), State::waiting),
+          statuses_(plan_.size()),
           progress_(costs()) {
         slots_ = options.jobs > 0 ? options.jobs
                  : experiment.device == "cuda"
@@ -36,7 +37,7 @@ class Scheduler {
                      : std::max<int64_t>(1, std::thread::hardware_concurrency() / experiment.threads_per_job);
     }
 
-    void run() {
+    std::vector<StageStatus> run() {
         leave_out_unwanted();
         for (size_t i = 0; i < plan_.size(); ++i)
             if (StageFolder::done(plan_[i].folder(options_.runs))) finish(i);
@@ -48,12 +49,9 @@ class Scheduler {
             if (running_.empty()) break;
             look();
         }
-        const auto failed = std::count(state_.begin(), state_.end(), State::failed);
-        const auto message =
-            fmt::format("{} of {} stages failed; see the messages above. The same command resumes.", failed,
-                        plan_.size());
-        if (internal_error_) throw std::runtime_error(message);
-        if (failed > 0) throw Error(message);
+        for (size_t i = 0; i < plan_.size(); ++i)
+            if (state_[i] == State::waiting) statuses_[i] = {StageStatus::Kind::skipped, reason_to_skip(i)};
+        return statuses_;
     }
 
   private:
@@ -71,7 +69,10 @@ class Scheduler {
         std::vector<bool> wanted(plan_.size());
         for (size_t i = plan_.size(); i-- > 0;) {
             wanted[i] = wanted[i] || options_.wanted(plan_[i]);
-            if (!wanted[i]) finish(i);
+            if (!wanted[i]) {
+                finish(i);
+                statuses_[i] = {StageStatus::Kind::skipped, "not asked for"};
+            }
             for (const size_t need : plan_[i].needs) wanted[need] = wanted[need] || wanted[i];
         }
     }
@@ -88,6 +89,12 @@ class Scheduler {
         return state_[index] == State::waiting && (index == 0 || data_is_read()) &&
                std::all_of(plan_[index].needs.begin(), plan_[index].needs.end(),
                            [&](size_t need) { return state_[need] == State::done; });
+    }
+
+    std::string reason_to_skip(size_t index) const {
+        for (const size_t need : plan_[index].needs)
+            if (state_[need] != State::done) return fmt::format("{} is missing", title(plan_[need]));
+        return fmt::format("{} is missing", title(plan_[0]));
     }
 
     void launch_ready() {
@@ -118,27 +125,45 @@ class Scheduler {
 
     void settle(size_t index, int status) {
         if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return finish(index);
-        if (WIFSIGNALED(status))
-            progress_.message(
-                fmt::format("{} was ended by signal {}", title(plan_[index]), WTERMSIG(status)));
         state_[index] = State::failed;
-        internal_error_ = internal_error_ || (WIFEXITED(status) && WEXITSTATUS(status) == 1);
+        statuses_[index] = {StageStatus::Kind::failed, fmt::format("exit code {}", WEXITSTATUS(status)),
+                            WIFEXITED(status) && WEXITSTATUS(status) == 1};
+        if (!WIFSIGNALED(status)) return;
+        statuses_[index].reason = fmt::format("ended by signal {}", WTERMSIG(status));
+        progress_.message(fmt::format("{}: {}", title(plan_[index]), statuses_[index].reason));
     }
 
     const RunnerOptions& options_;
     std::vector<Stage> plan_;
     std::vector<double> fractions_;
     std::vector<State> state_;
+    std::vector<StageStatus> statuses_;
     Progress progress_;
     int64_t slots_ = 1;
     std::map<size_t, std::unique_ptr<StageProcess>> running_;
-    bool internal_error_ = false;
 };
 
 }  // namespace
 
-void run_experiment(const Experiment& experiment, const RunnerOptions& options) {
-    Scheduler(experiment, options).run();
+std::string StageStatus::word() const {
+    return kind == Kind::passed ? "PASSED" : kind == Kind::failed ? "FAILED" : "SKIPPED";
+}
+
+std::vector<StageStatus> run_experiment(const Experiment& experiment, const RunnerOptions& options) {
+    return Scheduler(experiment, options).run();
+}
+
+void require_passed(const std::vector<StageStatus>& statuses) {
+    const auto failed = std::count_if(statuses.begin(), statuses.end(), [](const StageStatus& status) {
+        return status.kind == StageStatus::Kind::failed;
+    });
+    if (failed == 0) return;
+    const auto message = fmt::format(
+        "{} of {} stages failed; see the messages above. The same command resumes.", failed, statuses.size());
+    const bool internal = std::any_of(statuses.begin(), statuses.end(),
+                                      [](const StageStatus& status) { return status.internal_error; });
+    if (internal) throw std::runtime_error(message);
+    throw Error(message);
 }
 
 }  // namespace mtlprune

@@ -19,15 +19,23 @@ struct RunnerOptions {
     std::function<bool(const Stage&)> wanted;  ///< run only these stages and what they need; empty = all
 };
 
-/// Returns when every stage is done. Each is a child process `mtlprune run-stage`, so a crash or kill of one
-/// loses at most the work since its last checkpoint, and this process neither computes nor asks for a GPU.
-/// Progress goes to standard error. Throws Error when a stage failed (another exception when that was a bug
-/// of ours); stages that did not depend on it have then finished.
-void run_experiment(const Experiment& experiment, const RunnerOptions& options);
+struct StageStatus {
+    enum class Kind { passed, failed, skipped } kind = Kind::passed;
+    std::string reason;           ///< of a stage that did not pass
+    bool internal_error = false;  ///< it failed by a bug of ours
 
-/// Writes the tables that figures, claims and the report read (iterative.csv, retrained.csv, cosine.csv,
-/// widths.csv, constant_predictor.csv, dense.csv, run.json) into `results`. All stages must be done.
-void collect_results(const Experiment& experiment, const std::filesystem::path& runs,
-                     const std::filesystem::path& results, const nlohmann::json& run_facts);
+    bool passed() const { return kind == Kind::passed; }
+    /// PASSED, FAILED or SKIPPED.
+    std::string word() const;
+};
+
+/// Returns when no stage is left that could run, with the status of each in the plan's order (skipped: a
+/// stage it needs failed, or it is not wanted). Each is a child process `mtlprune run-stage`, so a crash or
+/// kill of one loses at most the work since its last checkpoint, and this process neither computes nor asks
+/// for a GPU. Progress goes to standard error. Throws Error when no process can be started.
+std::vector<StageStatus> run_experiment(const Experiment& experiment, const RunnerOptions& options);
+
+/// Throws Error when a stage failed (another exception when that was a bug of ours).
+void require_passed(const std::vector<StageStatus>& statuses);
 
 }  // namespace mtlprune

@@ -9,6 +9,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "reproduce/results/stage_rows.h"
 #include "reproduce/runner/machine.h"
 #include "reproduce/stages/experiment_data.h"
 #include "reproduce/stages/stage_kinds.h"
@@ -34,8 +35,15 @@ bool only_done_is_missing(const StageFolder& folder) {
 /// The stage's training is that of a finished one: takes its files over.
 void take_over_results(StageContext& context) {
     const auto& source = context.needs.at(0);
-    for (const char* name : {"metrics.csv", "result.csv", "plan.json"})
-        context.folder.write(name, read_file((source / name).string(), "stage result"));
+    Table rows;
+    const auto found = Table::read(source / "results.csv");
+    for (auto row : found.rows()) {
+        row.stage = context.stage.name;
+        row.strategy = context.stage.strategy();
+        if (row.metric != "status") rows.add(row);
+    }
+    context.folder.write_rows(rows, context.row());
+    context.folder.write("plan.json", read_file(source / "plan.json", "stage result"));
     context.folder.save_checkpoint(load_tensors(source / "checkpoint.pt"));
 }
 
@@ -90,25 +98,12 @@ void run_stage(const Experiment& experiment, const std::vector<Stage>& plan, siz
 
 void run_constant_stage(StageContext& context) {
     const auto& data = context.experiment.data;
-    const auto evaluation = evaluate_constant(context.experiment.model.tasks, collect_split(data, "train"),
-                                              collect_split(data, "test"), context.experiment.fidelity);
-    nlohmann::json result;
-    for (const auto& metric : evaluation.metrics) result[metric.name] = metric.value;
-    context.folder.write("constant.json", result.dump(2) + "\n");
-}
-
-std::string evaluation_header(const std::vector<TaskSpec>& tasks) {
-    std::string header;
-    for (const auto& task : tasks) header += ",loss_" + task.name;
-    for (const auto& metric : metric_definitions(tasks)) header += "," + metric.name;
-    return header;
-}
-
-std::string evaluation_row(const Evaluation& evaluation) {
-    std::string row;
-    for (const double loss : evaluation.losses) row += fmt::format(",{}", loss);
-    for (const auto& metric : evaluation.metrics) row += fmt::format(",{}", metric.value);
-    return row;
+    const auto train = collect_split(data, "train"), test = collect_split(data, "test");
+    const auto evaluation =
+        evaluate_constant(context.experiment.model.tasks, train, test, context.experiment.fidelity);
+    Table rows;
+    add_evaluation(rows, context.row(), context.experiment.model.tasks, evaluation);
+    context.folder.write_rows(rows, context.row());
 }
 
 bool checkpoint_due(const StageFolder& folder) {

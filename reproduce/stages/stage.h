@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "reproduce/results/figure_stages.h"
 #include "reproduce/stages/experiment.h"
 
 namespace mtlprune {
@@ -24,6 +25,8 @@ struct Stage {
     std::vector<size_t> needs;  ///< stages whose results this one reads, as indices into the plan
     double cost = 0.0;          ///< relative compute time, for the ETA
 
+    /// The criterion, or the stage's own name where there is none.
+    std::string strategy() const { return criterion.empty() ? name : criterion; }
     /// What identifies the result, the seed apart: 16 hex digits.
     std::string hash() const;
     /// runs/<name>_<hash>/seed_<k>
@@ -35,6 +38,9 @@ std::string kind_name(StageKind kind);
 
 /// All stages of an experiment; a stage's needs precede it.
 std::vector<Stage> plan_stages(const Experiment& experiment);
+
+/// Which of them the figures and claims are about.
+FigureStages figure_stages(const Experiment& experiment);
 
 /// The stage of that name and seed as an index into the plan. Throws Error that names the nearest.
 size_t find_stage(const std::vector<Stage>& plan, const std::string& name, uint64_t seed);

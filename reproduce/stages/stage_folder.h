@@ -1,4 +1,4 @@
-// The directory of one run: runs/<name>_<hash>/seed_<k>/ with config.json env.json metrics.csv plan.json
+// The directory of one run: runs/<name>_<hash>/seed_<k>/ with config.json env.json results.csv plan.json
 // checkpoint.pt DONE. DONE is written last; every file is written by temp + rename.
 #pragma once
 
@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "base/table.h"
 #include "training/checkpoint.h"
 
 namespace mtlprune {
@@ -27,6 +28,8 @@ class StageFolder {
     std::optional<TensorMap> load_checkpoint() const;
     void save_checkpoint(const TensorMap& tensors);
     void write(const std::string& name, const std::string& content);
+    /// results.csv: these rows and the status PASSED; `key` gives stage, strategy and seed.
+    void write_rows(Table rows, const TableRow& key);
     void finish();
     /// Seconds since the last checkpoint (or since construction).
     double seconds_since_checkpoint() const;

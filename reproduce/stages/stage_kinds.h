@@ -2,6 +2,7 @@
 // repeatable.
 #pragma once
 
+#include "base/table.h"
 #include "reproduce/stages/stage.h"
 #include "reproduce/stages/stage_folder.h"
 #include "training/evaluate.h"
@@ -16,19 +17,19 @@ struct StageContext {
     StageFolder& folder;
     torch::Device device;
     const StageProgress& progress;
+
+    /// The key of this stage's rows.
+    TableRow row(int64_t event = 0, int64_t step = 0) const {
+        return {stage.name, stage.strategy(), stage.seed, event, step, "", "", "", ""};
+    }
 };
 
-/// Best constant prediction: constant.json.
+/// Metrics of the best constant prediction.
 void run_constant_stage(StageContext& context);
 /// Trains experiment.model (or, for a retrain stage, the pruned architecture) from initialisation.
 void run_training_stage(StageContext& context);
 /// Iterative pruning of the dense stage's network.
 void run_prune_stage(StageContext& context);
-
-/// The columns of metrics.csv after the stage's own: losses per task, then metrics.
-std::string evaluation_header(const std::vector<TaskSpec>& tasks);
-/// The matching values, shortest round-trip decimal form.
-std::string evaluation_row(const Evaluation& evaluation);
 
 /// Saves when more than the checkpoint interval (30 s; environment MTLPRUNE_CHECKPOINT_SECONDS) has passed.
 bool checkpoint_due(const StageFolder& folder);

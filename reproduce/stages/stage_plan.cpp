@@ -215,4 +215,19 @@ std::vector<Stage> plan_stages(const Experiment& experiment) {
     return plan;
 }
 
+FigureStages figure_stages(const Experiment& experiment) {
+    FigureStages figures{"constant", "dense", {}, {}};
+    for (const auto& criterion : experiment.prune.criteria)
+        figures.iterative.push_back({criterion, "prune-" + criterion});
+    const auto& targets = experiment.retrain.targets;
+    for (size_t target = 0; target < targets.size(); ++target)
+        for (const auto& criterion : experiment.prune.criteria) {
+            if (!is_dense(targets[target]) && !names_criterion(targets[target], criterion)) continue;
+            figures.retrained.push_back(
+                {static_cast<int64_t>(target), criterion,
+                 fmt::format("retrain-{}-{}", is_dense(targets[target]) ? "dense" : criterion, target)});
+        }
+    return figures;
+}
+
 }  // namespace mtlprune
