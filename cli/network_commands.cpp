@@ -45,14 +45,16 @@ int train_command(const Arguments& arguments) {
                options, arguments, values))
         return 0;
     const auto experiment = read_experiment_options(values);
-    run_wanted(experiment, values, experiment_words(values),
-               [](const Stage& stage) { return stage.kind == StageKind::train; });
+    const auto wanted = [&](const Stage& stage) {
+        return experiment.figures ? stage.name == experiment.figures->dense : stage.kind == StageKind::train;
+    };
+    run_wanted(experiment, values, experiment_words(values), wanted);
     at::set_num_threads(static_cast<int>(experiment.threads_per_job));
     const auto test = collect_split(experiment.data, "test");
     const auto constant = evaluate_constant(experiment.model.tasks, collect_split(experiment.data, "train"),
                                             test, experiment.fidelity);
     for (const auto& stage : plan_stages(experiment)) {
-        if (stage.kind != StageKind::train) continue;
+        if (!wanted(stage)) continue;
         const auto file = stage.folder(values["runs"].as<std::string>()) / "checkpoint.pt";
         std::cout << fmt::format("\n{}\n{}", file.string(),
                                  evaluation_table(evaluate_checkpoint(experiment, file, test), constant));

@@ -59,7 +59,7 @@ nlohmann::json run_facts(const Experiment& experiment, const std::filesystem::pa
             {"seconds", invocation.seconds},
             {"resumed", invocation.resumed},
             {"differences", experiment.differences},
-            {"figures", figure_stages_to_json(figure_stages(experiment))},
+            {"figures", experiment.figures ? figure_stages_to_json(*experiment.figures) : nlohmann::json()},
             {"experiment", experiment.canonical}};
 }
 
@@ -95,11 +95,17 @@ int reproduce_command(const Arguments& arguments, const std::string& command_lin
             ? std::filesystem::path(values["results"].as<std::string>())
             : std::filesystem::path("results") /
                   fmt::format("{}_{}", experiment.name, config_hash(experiment.canonical));
-    if (statuses.front().passed())
+    if (std::any_of(statuses.begin(), statuses.end(),
+                    [](const StageStatus& status) { return status.passed(); }))
         collect_results(plan_stages(experiment), statuses, runs, results,
                         run_facts(experiment, runs, invocation));
     require_passed(statuses);
     std::cerr << fmt::format("\nfinished in {}\n", duration_text(invocation.seconds));
+    if (!experiment.figures) {
+        std::cerr << "mtlprune: the experiment names no stages for figures and claims: there is no report\n";
+        std::cout << std::filesystem::absolute(results / "results.csv").lexically_normal().string() << "\n";
+        return 0;
+    }
     draw_and_report(results, axis);
     return 0;
 }

@@ -18,7 +18,8 @@ class PruneJob {
   public:
     explicit PruneJob(StageContext& context)
         : context_(context),
-          recipe_(context.experiment.prune),
+          recipe_(context.stage.prune),
+          training_(context.stage.training),
           test_(collect_split(context.experiment.data, "test", context.device)) {
         const auto checkpoint = context_.folder.load_checkpoint();
         const auto start = checkpoint ? *checkpoint : load_tensors(context_.needs.at(0) / "checkpoint.pt");
@@ -28,8 +29,8 @@ class PruneJob {
             model_, example(), make_criterion(context_.stage.criterion, context_.experiment.fidelity),
             options());
         for (const auto& item : model_->named_parameters()) names_.push_back(item.key());
-        optimizer_ = make_optimizer(model_->parameters(), recipe_.training.optimizer);
-        loader_ = training_loader(context_.experiment.data, recipe_.training.batch_size, context_.stage.seed,
+        optimizer_ = make_optimizer(model_->parameters(), training_.optimizer);
+        loader_ = training_loader(context_.experiment.data, training_.batch_size, context_.stage.seed,
                                   context_.device);
         if (checkpoint) load(*checkpoint);
     }
@@ -41,13 +42,13 @@ class PruneJob {
         const double windows = static_cast<double>(event_count() + 1);
         while (true) {
             const bool due = pruner_->due();
-            const int64_t every = recipe_.training.evaluate_every;
+            const int64_t every = training_.evaluate_every;
             if (due || (every > 0 && pruner_->iteration() > 0 && pruner_->iteration() % every == 0))
                 evaluate_now(due);
             if (due && (pruner_->finished() || capped())) break;
             step();
             if (due && recipe_.reset_optimizer)
-                optimizer_ = make_optimizer(model_->parameters(), recipe_.training.optimizer);
+                optimizer_ = make_optimizer(model_->parameters(), training_.optimizer);
             if (checkpoint_due(context_.folder)) context_.folder.save_checkpoint(state());
             context_.progress(static_cast<double>(pruner_->iteration()) /
                               (windows * static_cast<double>(recipe_.frequency)));
@@ -74,14 +75,14 @@ class PruneJob {
     }
 
     bool capped() const {
-        const int64_t cap = recipe_.training.iterations;
+        const int64_t cap = training_.iterations;
         return cap > 0 && pruner_->iteration() + 1 >= cap;
     }
 
     void step() {
         const int64_t iteration = pruner_->iteration();
-        set_learning_rate(*optimizer_, learning_rate(recipe_.training.schedule, recipe_.training.optimizer.lr,
-                                                     iteration / recipe_.training.schedule_every));
+        set_learning_rate(*optimizer_, learning_rate(training_.schedule, training_.optimizer.lr,
+                                                     iteration / training_.schedule_every));
         // Offset: the dense training before drew the keys from 0 on.
         model_->set_dropout_key(
             mix_key(context_.stage.seed, Stream::method, static_cast<uint64_t>(iteration), 1));
@@ -92,7 +93,7 @@ class PruneJob {
     void evaluate_now(bool window_ends) {
         const auto evaluation = evaluate(model_, test_, context_.experiment.fidelity, pruner_->gates());
         const double loss = evaluation.total_loss();
-        const bool best = recipe_.training.selection != "last";
+        const bool best = training_.selection != "last";
         if (!best || window_rows_.empty() || loss < window_loss_) {
             window_loss_ = loss;
             window_rows_ = rows_of(evaluation);
@@ -165,6 +166,7 @@ class PruneJob {
 
     StageContext& context_;
     const PruneRecipe& recipe_;
+    const TrainRecipe& training_;
     std::vector<Batch> test_;
     MultiTaskModel model_{nullptr};
     std::unique_ptr<IterativePruner> pruner_;

@@ -21,8 +21,7 @@ class TrainingJob {
   public:
     explicit TrainingJob(StageContext& context)
         : context_(context),
-          recipe_(context.stage.kind == StageKind::train ? context.experiment.dense
-                                                         : context.experiment.retrain.training),
+          recipe_(context.stage.training),
           model_(configure()),
           test_(collect_split(context.experiment.data, "test", context.device)) {
         model_->initialise(context_.stage.seed);
@@ -52,16 +51,9 @@ class TrainingJob {
     ModelConfig configure() {
         auto config = context_.experiment.model;
         if (context_.stage.kind == StageKind::retrain) {
-            const auto& target = context_.experiment.retrain.targets.at(context_.stage.target);
-            const bool dense = context_.needs.empty();
-            if (!dense) {
-                const auto architecture =
-                    pruned_architecture(context_.needs.at(0), target, context_.stage.criterion);
-                config.widths = architecture.widths;
-                event_ = architecture.event;
-            }
-            for (const auto& [criterion, lr] : target.lr)
-                if (dense || criterion == context_.stage.criterion) recipe_.optimizer.lr = lr;
+            const auto architecture = pruned_architecture(context_.needs.at(0), context_.stage.architecture);
+            config.widths = architecture.widths;
+            event_ = architecture.event;
         }
         return config;
     }

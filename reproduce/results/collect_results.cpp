@@ -15,7 +15,7 @@ void collect_results(const std::vector<Stage>& plan, const std::vector<StageStat
         if (statuses.at(i).passed())
             table.append(Table::read(stage.folder(runs) / "results.csv"));
         else
-            add_status(table, {stage.name, stage.strategy(), stage.seed, 0, 0, "", "", "", ""},
+            add_status(table, {stage.name, stage.strategy, stage.seed, 0, 0, "", "", "", ""},
                        statuses[i].word(), statuses[i].reason);
     }
     const auto text = table.text();

@@ -82,8 +82,8 @@ class Scheduler {
         fractions_[index] = 1.0;
     }
 
-    /// The constant stage reads every frame: it goes first and alone, so that a damaged file is one error.
-    bool data_is_read() const { return state_[0] == State::done; }
+    /// A constant stage reads every frame: it goes first and alone, so that a damaged file is one error.
+    bool data_is_read() const { return plan_[0].kind != StageKind::constant || state_[0] == State::done; }
 
     bool ready(size_t index) const {
         return state_[index] == State::waiting && (index == 0 || data_is_read()) &&

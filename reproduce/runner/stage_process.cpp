@@ -55,7 +55,7 @@ StageProcess::StageProcess(const std::vector<std::string>& arguments) {
     if (::pipe2(ends.data(), O_CLOEXEC | O_NONBLOCK) != 0)
         throw Error(fmt::format("cannot make a pipe for a stage: {}", std::strerror(errno)));
     pipe_ = ends[0];
-    std::vector<std::string> words = {kThisProgram};
+    std::vector<std::string> words = {"mtlprune"};
     words.insert(words.end(), arguments.begin(), arguments.end());
     words.insert(words.end(), {"--runner", fmt::format("{}:{}", ::getpid(), kReportDescriptor)});
     std::vector<char*> argv;

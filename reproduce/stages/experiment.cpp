@@ -7,7 +7,7 @@
 #include "base/atomic_file.h"
 #include "base/json_reader.h"
 #include "datasets/layouts/open_dataset.h"
-#include "pruning/criteria/criterion.h"
+#include "reproduce/stages/stage_recipes.h"
 
 namespace mtlprune {
 namespace {
@@ -86,78 +86,6 @@ ModelConfig read_model(JsonReader reader, int64_t classes) {
     return model;
 }
 
-/// `least_iterations` is 1 where a network must come out of the training.
-TrainRecipe read_recipe(JsonReader& reader, int64_t least_iterations) {
-    TrainRecipe recipe;
-    recipe.optimizer = read_optimizer(reader.child("optimizer"));
-    recipe.schedule = read_schedule(reader.child("schedule"));
-    recipe.iterations = reader.integer("iterations", 0, least_iterations, kMany);
-    recipe.batch_size = reader.integer("batch_size", 16, 1, 4096);
-    recipe.schedule_every = reader.integer("schedule_every", 1, 1, kMany);
-    recipe.evaluate_every = reader.integer("evaluate_every", 0, 0, kMany);
-    recipe.selection = reader.choice("selection", "last", {"last", "best_loss", "best_pixel_accuracy"});
-    return recipe;
-}
-
-/// Equal entries would be the same run directory twice.
-template <typename T>
-void require_distinct(std::vector<T> entries, const std::string& place) {
-    std::sort(entries.begin(), entries.end());
-    const auto twice = std::adjacent_find(entries.begin(), entries.end());
-    if (twice != entries.end())
-        throw Error("configuration", place, "different entries", fmt::format("{} twice", *twice));
-}
-
-PruneRecipe read_prune(JsonReader reader) {
-    PruneRecipe prune;
-    prune.criteria = reader.get<std::vector<std::string>>("criteria", {"taylor", "cosprune"});
-    for (const auto& criterion : prune.criteria)
-        make_criterion(criterion);  // throws when there is no such one
-    require_distinct(prune.criteria, reader.place() + ": criteria");
-    prune.training = read_recipe(reader, 0);
-    prune.frequency = reader.integer("frequency", 500, 1, kMany);
-    prune.filters_per_event = reader.integer("filters_per_event", 100, 1, kMany);
-    prune.floor = reader.integer("floor", 5, 1, kMany);
-    prune.reset_optimizer = reader.get<bool>("reset_optimizer", false);
-    prune.removal = reader.choice("removal", "physical", {"physical", "mask"});
-    reader.finish();
-    return prune;
-}
-
-std::vector<RetrainTarget> read_targets(const nlohmann::json& list, const std::string& place) {
-    if (!list.is_array()) throw Error("configuration", place, "a list", list.dump().substr(0, 40));
-    std::vector<RetrainTarget> targets;
-    for (size_t i = 0; i < list.size(); ++i) {
-        JsonReader reader(list[i], fmt::format("{}[{}]", place, i));
-        RetrainTarget target;
-        target.parameters_fraction = reader.number("parameters_fraction", 0.0, 0.0, 1.0);
-        for (const auto& [criterion, event] : reader.get("events", std::map<std::string, int64_t>{})) {
-            make_criterion(criterion);
-            target.events.emplace_back(criterion, event);
-        }
-        for (const auto& [criterion, lr] : reader.get("lr", std::map<std::string, double>{})) {
-            make_criterion(criterion);
-            target.lr.emplace_back(criterion, lr);
-        }
-        reader.finish();
-        if (target.parameters_fraction == 0.0 && target.events.empty())
-            throw Error("configuration", reader.place(), "parameters_fraction or events", "neither");
-        targets.push_back(std::move(target));
-    }
-    return targets;
-}
-
-RetrainRecipe read_retrain(JsonReader reader) {
-    RetrainRecipe retrain;
-    retrain.targets =
-        read_targets(reader.get("targets", nlohmann::json::array()), reader.place() + ": targets");
-    retrain.training = read_recipe(reader, retrain.targets.empty() ? 0 : 1);
-    const int64_t seed = reader.integer("architecture_seed", -1, -1, kMany);
-    if (seed >= 0) retrain.architecture_seed = static_cast<uint64_t>(seed);
-    reader.finish();
-    return retrain;
-}
-
 void override_key(nlohmann::json& root, const std::string& path, const nlohmann::json& value) {
     nlohmann::json* node = &root;
     const auto enter = [&](size_t start, size_t end) {
@@ -180,13 +108,31 @@ std::vector<uint64_t> read_seeds(JsonReader& reader) {
     if (!list.is_array() || list.empty())
         throw Error("configuration", place, "a list of at least one seed", list.dump());
     std::vector<uint64_t> seeds;
+    std::vector<std::string> words;
     for (const auto& seed : list) {
         if (!seed.is_number_integer() || (!seed.is_number_unsigned() && seed.get<int64_t>() < 0))
             throw Error("configuration", place, "integers >= 0", seed.dump());
         seeds.push_back(seed.get<uint64_t>());
+        words.push_back(seed.dump());
     }
-    require_distinct(seeds, place);
+    require_distinct(words, place);
     return seeds;
+}
+
+/// Stages and figures, written out or as the sections of the template.
+void read_graph(JsonReader& reader, Experiment& experiment) {
+    if (!reader.has("stages")) {
+        const auto graph = expand_template(reader);
+        experiment.stages = read_stages(graph.at("stages"), reader.place() + ": stages");
+        experiment.figures = read_figure_stages(graph.at("figures"), reader.place() + ": figures");
+    } else {
+        const auto stages = reader.require<nlohmann::json>("stages");
+        experiment.stages = read_stages(stages, reader.place() + ": stages");
+        if (reader.has("figures"))
+            experiment.figures =
+                read_figure_stages(reader.require<nlohmann::json>("figures"), reader.place() + ": figures");
+    }
+    if (experiment.figures) require_known_stages(*experiment.figures, experiment.stages, reader.place());
 }
 
 }  // namespace
@@ -208,11 +154,7 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
     experiment.device = reader.choice("device", "cpu", {"cpu", "cuda"});
     experiment.threads_per_job = reader.integer("threads_per_job", 1, 1, 1024);
     experiment.seeds = read_seeds(reader);
-    auto dense = reader.child("dense");
-    experiment.dense = read_recipe(dense, 1);
-    dense.finish();
-    experiment.prune = read_prune(reader.child("prune"));
-    experiment.retrain = read_retrain(reader.child("retrain"));
+    read_graph(reader, experiment);
     experiment.margins = reader.get("margins", nlohmann::json::object());
     experiment.differences = reader.get<std::vector<std::string>>("differences", {});
     reader.finish();
@@ -221,7 +163,21 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
 }
 
 std::string config_hash(const nlohmann::json& config) {
-    return sha256_hex(fmt::format("schema {}\n{}", kSchemaVersion, config.dump())).substr(0, 16);
+    return sha256_hex(config.dump()).substr(0, 16);
+}
+
+std::string kind_name(StageKind kind) {
+    switch (kind) {
+        case StageKind::constant:
+            return "constant";
+        case StageKind::train:
+            return "train";
+        case StageKind::prune:
+            return "prune";
+        case StageKind::retrain:
+            return "retrain";
+    }
+    throw std::logic_error("a kind of stage without a name");
 }
 
 }  // namespace mtlprune

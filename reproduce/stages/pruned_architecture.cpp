@@ -23,17 +23,15 @@ std::vector<PrunedArchitecture> pruned_architectures(const std::filesystem::path
     return architectures;
 }
 
-PrunedArchitecture pruned_architecture(const std::filesystem::path& prune_folder, const RetrainTarget& target,
-                                       const std::string& criterion) {
+PrunedArchitecture pruned_architecture(const std::filesystem::path& prune_folder,
+                                       const ArchitectureChoice& choice) {
     const auto all = pruned_architectures(prune_folder);
-    for (const auto& [name, event] : target.events) {
-        if (name != criterion) continue;
-        for (const auto& architecture : all)
-            if (architecture.event == event) return architecture;
-        throw Error("re-training", fmt::format("event {} of {}", event, criterion),
-                    fmt::format("0..{}", all.back().event), "no such event in " + prune_folder.string());
-    }
-    const double wanted = target.parameters_fraction * static_cast<double>(all.front().parameters);
+    for (const auto& architecture : all)
+        if (choice.event && architecture.event == *choice.event) return architecture;
+    if (choice.event)
+        throw Error("re-training", fmt::format("event {} of {}", *choice.event, prune_folder.string()),
+                    fmt::format("0..{}", all.back().event), "no such event");
+    const double wanted = choice.parameters_fraction * static_cast<double>(all.front().parameters);
     return *std::min_element(all.begin(), all.end(), [&](const auto& a, const auto& b) {
         return std::abs(static_cast<double>(a.parameters) - wanted) <
                std::abs(static_cast<double>(b.parameters) - wanted);

@@ -18,9 +18,8 @@ struct PrunedArchitecture {
 /// All of them, dense first. Throws Error when plan.json is missing or malformed.
 std::vector<PrunedArchitecture> pruned_architectures(const std::filesystem::path& prune_folder);
 
-/// The one a re-training target asks for: its explicit event for the criterion, else the nearest in
-/// parameters.
-PrunedArchitecture pruned_architecture(const std::filesystem::path& prune_folder, const RetrainTarget& target,
-                                       const std::string& criterion);
+/// The chosen one: the explicit event, else the nearest in parameters.
+PrunedArchitecture pruned_architecture(const std::filesystem::path& prune_folder,
+                                       const ArchitectureChoice& choice);
 
 }  // namespace mtlprune

@@ -39,7 +39,7 @@ void take_over_results(StageContext& context) {
     const auto found = Table::read(source / "results.csv");
     for (auto row : found.rows()) {
         row.stage = context.stage.name;
-        row.strategy = context.stage.strategy();
+        row.strategy = context.stage.strategy;
         if (row.metric != "status") rows.add(row);
     }
     context.folder.write_rows(rows, context.row());
@@ -59,7 +59,7 @@ void require_needs(const std::vector<Stage>& plan, const Stage& stage, const std
 }
 
 void run_kind(StageContext& context) {
-    if (context.stage.criterion == "dense" && !context.needs.empty()) return take_over_results(context);
+    if (context.stage.repeats) return take_over_results(context);
     switch (context.stage.kind) {
         case StageKind::constant:
             run_constant_stage(context);
@@ -84,7 +84,7 @@ void run_stage(const Experiment& experiment, const std::vector<Stage>& plan, siz
     require_needs(plan, stage, runs);
     at::set_num_threads(static_cast<int>(experiment.threads_per_job));
     const auto device = open_device(experiment.device);
-    StageFolder folder(path, stage.config);
+    StageFolder folder(path, stage.identity);
     if (StageFolder::done(path)) return;
     std::vector<std::filesystem::path> needs;
     needs.reserve(stage.needs.size());

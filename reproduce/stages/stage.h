@@ -1,5 +1,4 @@
-// One unit of work of an experiment: train a dense network, prune it iteratively, or re-train a pruned
-// architecture.
+// A stage of an experiment at a seed: train a network, prune it iteratively, re-train a pruned architecture.
 #pragma once
 
 #include <filesystem>
@@ -8,39 +7,27 @@
 #include <string>
 #include <vector>
 
-#include "reproduce/results/figure_stages.h"
 #include "reproduce/stages/experiment.h"
+#include "reproduce/stages/identity.h"
 
 namespace mtlprune {
 
-enum class StageKind { constant, train, prune, retrain };
-
-struct Stage {
-    StageKind kind;
-    std::string name;  ///< folder prefix: "dense", "prune-taylor", "retrain-taylor-2"
-    uint64_t seed;
-    std::string criterion;      ///< prune, retrain
-    size_t target = 0;          ///< retrain: index into the recipe's targets
-    nlohmann::json config;      ///< everything that determines the result; hashed
+struct Stage : StageRecipe {
+    uint64_t seed = 0;
+    nlohmann::json identity;    ///< everything that determines the result, the seed apart
     std::vector<size_t> needs;  ///< stages whose results this one reads, as indices into the plan
+    bool repeats = false;       ///< it is the stage it needs, under another name, and takes over its result
     double cost = 0.0;          ///< relative compute time, for the ETA
 
-    /// The criterion, or the stage's own name where there is none.
-    std::string strategy() const { return criterion.empty() ? name : criterion; }
-    /// What identifies the result, the seed apart: 16 hex digits.
-    std::string hash() const;
+    /// Of the identity: 16 hex digits.
+    std::string hash() const { return config_hash(identity); }
     /// runs/<name>_<hash>/seed_<k>
     std::filesystem::path folder(const std::filesystem::path& runs) const;
 };
 
-/// "constant", "train", "prune", "retrain".
-std::string kind_name(StageKind kind);
-
-/// All stages of an experiment; a stage's needs precede it.
-std::vector<Stage> plan_stages(const Experiment& experiment);
-
-/// Which of them the figures and claims are about.
-FigureStages figure_stages(const Experiment& experiment);
+/// All stages of an experiment with all seeds; a stage's needs precede it. Reads the data set's files (once;
+/// see data_fingerprint), since they are part of the identities.
+std::vector<Stage> plan_stages(const Experiment& experiment, const Behaviour& behaviour = Behaviour());
 
 /// The stage of that name and seed as an index into the plan. Throws Error that names the nearest.
 size_t find_stage(const std::vector<Stage>& plan, const std::string& name, uint64_t seed);

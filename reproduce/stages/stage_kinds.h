@@ -20,7 +20,7 @@ struct StageContext {
 
     /// The key of this stage's rows.
     TableRow row(int64_t event = 0, int64_t step = 0) const {
-        return {stage.name, stage.strategy(), stage.seed, event, step, "", "", "", ""};
+        return {stage.name, stage.strategy, stage.seed, event, step, "", "", "", ""};
     }
 };
 

@@ -28,7 +28,7 @@ class CollectResults : public ::testing::Test {
     }
 
     static TableRow key(const Stage& stage) {
-        return {stage.name, stage.strategy(), stage.seed, 0, 0, "", "", "", ""};
+        return {stage.name, stage.strategy, stage.seed, 0, 0, "", "", "", ""};
     }
 
     void fabricate(const Stage& stage) {
@@ -98,7 +98,7 @@ TEST_F(CollectResults, AMissingOrDamagedStageResultNamesTheFileAndWritesNothing)
 
 TEST(FigureStages, OfTheTemplateNameTheStagesOfThePlan) {
     const auto experiment = read_experiment(kExperiment, "tiny.json");
-    const auto figures = figure_stages(experiment);
+    const auto& figures = experiment.figures.value();
     const auto plan = plan_stages(experiment);
     for (const auto& [strategy, stage] : figures.iterative)
         EXPECT_EQ(plan[find_stage(plan, stage, 8)].criterion, strategy);
@@ -106,8 +106,8 @@ TEST(FigureStages, OfTheTemplateNameTheStagesOfThePlan) {
     ASSERT_EQ(figures.retrained.size(), 4u);  // 2 configurations x 2 criteria
     for (const auto& entry : figures.retrained) {
         const auto& stage = plan[find_stage(plan, entry.stage, 3)];
-        EXPECT_EQ(stage.kind, StageKind::retrain);
-        EXPECT_EQ(stage.criterion, entry.configuration == 0 ? "dense" : entry.strategy);
+        EXPECT_EQ(stage.kind, entry.configuration == 0 ? StageKind::train : StageKind::retrain);
+        EXPECT_EQ(stage.strategy, entry.configuration == 0 ? "dense" : entry.strategy);
     }
     const auto json = figure_stages_to_json(figures);
     EXPECT_EQ(figure_stages_to_json(read_figure_stages(json, "run.json")), json);

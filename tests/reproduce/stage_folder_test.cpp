@@ -30,12 +30,12 @@ TEST(StageFolder, IsCreatedWithItsConfigurationAndIsDoneOnlyWhenFinished) {
     StageFolder stage(path, kConfig);
     EXPECT_EQ(nlohmann::json::parse(read_file(path / "config.json")), kConfig);
     EXPECT_FALSE(stage.load_checkpoint().has_value());
-    stage.write("metrics.csv", "a,b\n");
+    stage.write("results.csv", "a,b\n");
     stage.save_checkpoint({{"x", torch::arange(3)}});
     EXPECT_FALSE(StageFolder::done(path));
     stage.finish();
     EXPECT_TRUE(StageFolder::done(path));
-    EXPECT_EQ(read_file(path / "metrics.csv"), "a,b\n");
+    EXPECT_EQ(read_file(path / "results.csv"), "a,b\n");
 }
 
 TEST(StageFolder, CheckpointSurvivesAnotherOpening) {
@@ -62,11 +62,11 @@ TEST(StageFolder, IsLockedWhileOpen) {
 TEST(StageFolder, RefusesAnotherConfigurationAndLetsTheLockGo) {
     const TemporaryFolder folder;
     const auto path = folder / "seed_0";
-    StageFolder(path, kConfig).write("metrics.csv", "kept");
+    StageFolder(path, kConfig).write("results.csv", "kept");
     const auto message = message_of([&] { StageFolder other(path, {{"stage", "prune"}}); });
     EXPECT_NE(message.find((path / "config.json").string()), std::string::npos) << message;
     EXPECT_NO_THROW(StageFolder(path, kConfig));
-    EXPECT_EQ(read_file(path / "metrics.csv"), "kept");
+    EXPECT_EQ(read_file(path / "results.csv"), "kept");
 }
 
 TEST(StageFolder, DamagedCheckpointIsAnErrorThatNamesTheFile) {
@@ -89,13 +89,13 @@ TEST(StageFolder, RemovesWhatKilledWritesLeft) {
     const TemporaryFolder folder;
     const auto path = folder / "seed_0";
     fs::create_directories(path);
-    for (const char* name : {"checkpoint.pt.tmp4242", "DONE.tmp7", "checkpoint.pt", "metrics.csv"})
+    for (const char* name : {"checkpoint.pt.tmp4242", "DONE.tmp7", "checkpoint.pt", "results.csv"})
         write_file_atomically(path / name, "x");
     const StageFolder stage(path, kConfig);
     EXPECT_FALSE(fs::exists(path / "checkpoint.pt.tmp4242"));
     EXPECT_FALSE(fs::exists(path / "DONE.tmp7"));
     EXPECT_TRUE(fs::exists(path / "checkpoint.pt"));
-    EXPECT_TRUE(fs::exists(path / "metrics.csv"));
+    EXPECT_TRUE(fs::exists(path / "results.csv"));
     EXPECT_FALSE(StageFolder::done(path));
 }
 

@@ -62,14 +62,15 @@ TEST(StagePlan, PruningReadsTheDenseNetworkOfItsSeed) {
 
 TEST(StagePlan, DenseArchitectureIsRetrainedOnceForAllCriteria) {
     const auto plan = plan_stages(experiment());
-    EXPECT_EQ(find(plan, "retrain-dense-0", 8).criterion, "dense");
+    EXPECT_EQ(find(plan, "retrain-dense-0", 8).strategy, "dense");
     EXPECT_THROW(find(plan, "retrain-taylor-0", 8), std::runtime_error);
     // Event 0 of every criterion is the dense network too; another event is not.
     const auto by_event = [](int64_t event) {
         return plan_stages(
             experiment({{"retrain.targets", {{{"events", {{"taylor", event}, {"cosprune", 0}}}}}}}));
     };
-    EXPECT_EQ(select(by_event(0), StageKind::retrain).size(), 2u);
+    EXPECT_EQ(select(by_event(0), StageKind::retrain).size(), 0u);
+    EXPECT_EQ(select(by_event(0), StageKind::train).size(), 4u);  // with the dense networks
     EXPECT_EQ(select(by_event(1), StageKind::retrain).size(), 4u);
 }
 
@@ -77,6 +78,7 @@ TEST(StagePlan, DenseRetrainingByTheDenseRecipeTakesTheDenseJobsResult) {
     const auto same = plan_stages(experiment());
     const auto& stage = find(same, "retrain-dense-0", 8);
     ASSERT_EQ(stage.needs.size(), 1u);
+    EXPECT_TRUE(stage.repeats);
     EXPECT_EQ(same[stage.needs[0]].name, "dense");
     EXPECT_EQ(same[stage.needs[0]].seed, 8u);
     EXPECT_LT(stage.cost, 0.01 * same[stage.needs[0]].cost);
@@ -124,6 +126,91 @@ TEST(StagePlan, AChangedKeyMovesExactlyTheJobsThatDependOnIt) {
     EXPECT_EQ(moved({{"data.seed", 1}}), all);
     EXPECT_EQ(moved({{"margins", {{"miou", 0.1}}}}), Names{});
     EXPECT_EQ(moved({{"description", "x"}}), Names{});
+}
+
+/// An experiment whose stages are written out.
+Experiment with_stages(const nlohmann::json& stages, const nlohmann::json& figures = {}) {
+    nlohmann::json json = {{"name", "graph"}, {"seeds", {1, 2}}, {"stages", stages}};
+    if (!figures.is_null()) json["figures"] = figures;
+    return read_experiment(json.dump(), "graph.json");
+}
+
+const nlohmann::json kTrain = {{"kind", "train"}, {"iterations", 2}};
+const nlohmann::json kPrune = {{"kind", "prune"}, {"from", "base"}, {"criterion", "taylor"}};
+const nlohmann::json kRetrain = {{"kind", "retrain"}, {"from", "a-prune"}, {"event", 1}, {"iterations", 2}};
+
+nlohmann::json changed(nlohmann::json stage, const std::string& key, const nlohmann::json& value) {
+    stage[key] = value;
+    return stage;
+}
+
+TEST(StageGraph, AnyValidGraphIsPlannedInAnOrderThatRespectsNeeds) {
+    // Names sort against the order of needs; pruning again what was re-trained; no constant stage; no
+    // figures.
+    const auto experiment = with_stages({{"base", kTrain},
+                                         {"a-prune", kPrune},
+                                         {"0-retrain", kRetrain},
+                                         {"00-prune-again", changed(kPrune, "from", "0-retrain")}});
+    EXPECT_FALSE(experiment.figures.has_value());
+    const auto plan = plan_stages(experiment);
+    ASSERT_EQ(plan.size(), 8u);
+    std::vector<std::string> names;
+    for (size_t i = 0; i < plan.size(); ++i) {
+        for (const size_t need : plan[i].needs) {
+            EXPECT_LT(need, i);
+            EXPECT_EQ(plan[need].name, plan[i].from);
+            EXPECT_EQ(plan[need].seed, plan[i].seed);
+        }
+        if (plan[i].seed == 1) names.push_back(plan[i].name);
+    }
+    EXPECT_EQ(names, (std::vector<std::string>{"base", "a-prune", "0-retrain", "00-prune-again"}));
+    EXPECT_EQ(plan[find_stage(plan, "base", 1)].strategy, "base");
+    EXPECT_EQ(plan[find_stage(plan, "a-prune", 1)].strategy, "taylor");
+}
+
+TEST(StageGraph, AnotherSeedsArchitectureCanBeNamed) {
+    const auto plan = plan_stages(
+        with_stages({{"base", kTrain}, {"a-prune", kPrune}, {"r", changed(kRetrain, "from_seed", 2)}}));
+    EXPECT_EQ(plan[plan[find_stage(plan, "r", 1)].needs.at(0)].seed, 2u);
+}
+
+TEST(StageGraph, TheCanonicalFormReadsBackAsTheSameStages) {
+    const auto once = with_stages({{"base", kTrain}, {"a-prune", kPrune}});
+    const auto again = read_experiment(once.canonical.dump(), "canonical");
+    ASSERT_EQ(again.stages.size(), 2u);
+    EXPECT_EQ(plan_stages(again)[3].hash(), plan_stages(once)[3].hash());
+}
+
+TEST(StageGraph, ImpossibleGraphsAreRefusedWithTheStagesName) {
+    const std::pair<nlohmann::json, std::string> cases[] = {
+        {{{"base", kTrain}, {"p", changed(kPrune, "from", "bse")}},
+         "p: from: expected the name of a stage, found 'bse'"},
+        {{{"base", kTrain}, {"p", changed(kPrune, "criterion", "tailor")}}, "'taylor'"},
+        {{{"base", kTrain}, {"r", changed(kRetrain, "from", "base")}},
+         "a prune stage, found 'base', a train stage"},
+        {{{"c", {{"kind", "constant"}}}, {"p", changed(kPrune, "from", "c")}}, "a train or retrain stage"},
+        {{{"a-prune", changed(kPrune, "from", "r")}, {"r", kRetrain}}, "start from each other"},
+        {{{"base", {{"kind", "trian"}}}}, "'train'"},
+        {{{"base", {{"iterations", 2}}}}, "kind"},
+        {{{"base", changed(kTrain, "iterations", 0)}}, "iterations"},
+        {{{"base", changed(kTrain, "frequency", 3)}}, "'frequency'"},
+        {{{"base", kTrain}, {"a-prune", kPrune}, {"r", changed(kRetrain, "parameters_fraction", 0.5)}},
+         "both"},
+        {nlohmann::json::object(), "at least one"},
+    };
+    for (const auto& [stages, part] : cases) {
+        try {
+            with_stages(stages);
+            ADD_FAILURE() << "no error for " << stages;
+        } catch (const Error& error) {
+            const std::string message = error.what();
+            EXPECT_NE(message.find(part), std::string::npos) << part << ": " << message;
+            EXPECT_NE(message.find("graph.json: stages"), std::string::npos) << message;
+        }
+    }
+    const nlohmann::json figures = {
+        {"constant", "c"}, {"dense", "base"}, {"iterative", nlohmann::json::array()}};
+    EXPECT_THROW(with_stages({{"base", kTrain}}, figures), Error);  // there is no stage c
 }
 
 }  // namespace
