@@ -79,7 +79,7 @@ void add_experiment_options(po::options_description& options, const std::string&
         "folder of the run directories (resumed and reused)");
 }
 
-std::vector<std::pair<std::string, nlohmann::json>> data_overrides(const std::string& text) {
+Overrides data_overrides(const std::string& text) {
     const auto request = parse_dataset(text);
     const auto& name = dataset_layout(request.layout).name;
     if (request.folder.empty()) return {{"data.kind", name}};
@@ -88,8 +88,8 @@ std::vector<std::pair<std::string, nlohmann::json>> data_overrides(const std::st
             {"data.path", request.folder.string()}};
 }
 
-Experiment read_experiment_options(const po::variables_map& values) {
-    std::vector<std::pair<std::string, nlohmann::json>> overrides;
+Experiment read_experiment_options(const po::variables_map& values, const Overrides& more) {
+    Overrides overrides;
     if (values.count("data") > 0) overrides = data_overrides(values["data"].as<std::string>());
     if (values.count("seeds") > 0)
         overrides.emplace_back("seeds", values["seeds"].as<std::vector<uint64_t>>());
@@ -98,8 +98,25 @@ Experiment read_experiment_options(const po::variables_map& values) {
     if (values.count("set") > 0)
         for (const auto& text : values["set"].as<std::vector<std::string>>())
             overrides.push_back(parse_override(text));
+    overrides.insert(overrides.end(), more.begin(), more.end());
     const auto file = scale_file(values["scale"].as<std::string>());
     return read_experiment(read_file(file, "scale"), file.filename().string(), overrides);
+}
+
+std::vector<std::string> experiment_words(const po::variables_map& values) {
+    std::vector<std::string> words;
+    for (const char* key : {"scale", "data", "device", "fidelity", "runs"})
+        if (values.count(key) > 0)
+            words.insert(words.end(), {fmt::format("--{}", key), values[key].as<std::string>()});
+    if (values.count("set") > 0)
+        for (const auto& text : values["set"].as<std::vector<std::string>>())
+            words.insert(words.end(), {"--set", text});
+    if (values.count("seeds") > 0) {
+        words.emplace_back("--seeds");
+        for (const uint64_t seed : values["seeds"].as<std::vector<uint64_t>>())
+            words.push_back(std::to_string(seed));
+    }
+    return words;
 }
 
 }  // namespace mtlprune::cli

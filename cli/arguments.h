@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "reproduce/experiment.h"
+#include "reproduce/stages/experiment.h"
 
 namespace mtlprune::cli {
 
@@ -20,10 +20,16 @@ bool parse(const std::string& usage, po::options_description& options,
 /// --scale, --data, --set, --seeds, --device, --fidelity, --runs: which experiment to run.
 void add_experiment_options(po::options_description& options, const std::string& default_scale = "quick");
 
-/// The experiment that those options describe.
-Experiment read_experiment_options(const po::variables_map& values);
+/// "data.path" -> value.
+using Overrides = std::vector<std::pair<std::string, nlohmann::json>>;
+
+/// The experiment that those options describe; `more` overrides are applied last.
+Experiment read_experiment_options(const po::variables_map& values, const Overrides& more = {});
+
+/// Those options as words of a command line.
+std::vector<std::string> experiment_words(const po::variables_map& values);
 
 /// "LAYOUT=DIR" or "synthetic_rooms" as overrides of an experiment's data section.
-std::vector<std::pair<std::string, nlohmann::json>> data_overrides(const std::string& text);
+Overrides data_overrides(const std::string& text);
 
 }  // namespace mtlprune::cli

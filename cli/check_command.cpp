@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <iostream>
 
+#include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/dataset_options.h"
-#include "cli/progress_line.h"
 #include "datasets/inspect/dataset_check.h"
 
 namespace mtlprune::cli {
@@ -29,10 +29,12 @@ std::vector<Row> check_split(const DatasetRequest& request, int threads, int64_t
     } catch (const Error& error) {
         return {{request.split, {-1, "-", error.place(), error.problem()}}};
     }
-    ProgressLine line(request.split + ": checked");
+    Progress progress;
     DatasetCheckOptions options;
     options.threads = threads;
-    options.progress = [&](int64_t done, int64_t total) { line.update(done, total); };
+    options.progress = [&](int64_t done, int64_t total) {
+        progress.count(done, total, request.split + ": checked");
+    };
     for (auto& problem : check_dataset(*dataset, options))
         rows.push_back({request.split, std::move(problem)});
     frames += dataset->size();

@@ -20,6 +20,9 @@ int eval_command(const Arguments& arguments);
 int prune_torchscript_command(const Arguments& arguments);
 int groups_command(const Arguments& arguments);
 int explain_command(const Arguments& arguments);
+int plan_command(const Arguments& arguments);
+int run_stage_command(const Arguments& arguments);
+int report_command(const Arguments& arguments);
 /// `command_line` is stated in the report as the way to repeat the run.
 int reproduce_command(const Arguments& arguments, const std::string& command_line);
 

@@ -14,8 +14,8 @@
 #include "datasets/layouts/open_dataset.h"
 #include "datasets/pipeline/label_kind.h"
 #include "datasets/synthetic/synthetic_rooms.h"
-#include "reproduce/experiment_data.h"
-#include "reproduce/jobs.h"
+#include "reproduce/stages/experiment_data.h"
+#include "reproduce/stages/stage_kinds.h"
 
 namespace mtlprune::cli {
 namespace {

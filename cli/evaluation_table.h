@@ -3,7 +3,8 @@
 
 #include <string>
 
-#include "reproduce/experiment_data.h"
+#include "base/table.h"
+#include "reproduce/stages/experiment_data.h"
 #include "training/evaluate.h"
 
 namespace mtlprune::cli {
@@ -18,5 +19,8 @@ Baselines evaluate_baselines(const Experiment& experiment);
 /// One line per metric: value of the network, of the best constant prediction and of the best that knows the
 /// position only, which direction is better.
 std::string evaluation_table(const Evaluation& network, const Baselines& baselines);
+
+/// One line per pruning event of a prune stage's rows: parameters, macs, losses and metrics.
+std::string event_table(const Table& rows);
 
 }  // namespace mtlprune::cli

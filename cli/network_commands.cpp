@@ -2,18 +2,16 @@
 #include <fmt/format.h>
 
 #include <iostream>
-#include <set>
 #include <thread>
 
-#include "base/atomic_file.h"
+#include "base/table.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/evaluation_table.h"
 #include "models/placement.h"
-#include "pruning/criteria/criterion.h"
-#include "reproduce/experiment_data.h"
-#include "reproduce/jobs.h"
-#include "reproduce/runner.h"
+#include "reproduce/runner/runner.h"
+#include "reproduce/stages/experiment_data.h"
+#include "reproduce/stages/stage_kinds.h"
 
 namespace mtlprune::cli {
 namespace {
@@ -27,14 +25,12 @@ Evaluation evaluate_checkpoint(const Experiment& experiment, const std::filesyst
 }
 
 void run_wanted(const Experiment& experiment, const po::variables_map& values,
-                const std::function<bool(const Job&)>& wanted) {
-    open_device(experiment.device);  // what cannot work fails here, before any job starts
-    open_split(experiment.data, "train");
-    open_split(experiment.data, "test");
-    RunnerOptions runner{values["runs"].as<std::string>()};
-    // The constant job reads every frame, so that a damaged one is one error.
-    runner.wanted = [&](const Job& job) { return job.kind == JobKind::constant || wanted(job); };
-    run_experiment(experiment, runner, std::cerr);
+                const std::vector<std::string>& words, const std::function<bool(const Stage&)>& wanted) {
+    // The constant stage reads every frame, so that a damaged one is one error.
+    require_passed(
+        run_experiment(experiment, {values["runs"].as<std::string>(), words, 0, [&](const Stage& stage) {
+                                        return stage.kind == StageKind::constant || wanted(stage);
+                                    }}));
 }
 
 }  // namespace
@@ -49,12 +45,15 @@ int train_command(const Arguments& arguments) {
                options, arguments, values))
         return 0;
     const auto experiment = read_experiment_options(values);
-    run_wanted(experiment, values, [](const Job& job) { return job.kind == JobKind::dense; });
+    const auto wanted = [&](const Stage& stage) {
+        return experiment.figures ? stage.name == experiment.figures->dense : stage.kind == StageKind::train;
+    };
+    run_wanted(experiment, values, experiment_words(values), wanted);
     at::set_num_threads(static_cast<int>(experiment.threads_per_job));
     const auto baselines = evaluate_baselines(experiment);
-    for (const auto& job : plan_jobs(experiment)) {
-        if (job.kind != JobKind::dense) continue;
-        const auto file = job.folder(values["runs"].as<std::string>()) / "checkpoint.pt";
+    for (const auto& stage : plan_stages(experiment)) {
+        if (!wanted(stage)) continue;
+        const auto file = stage.folder(values["runs"].as<std::string>()) / "checkpoint.pt";
         std::cout << fmt::format(
             "\n{}\n{}", file.string(),
             evaluation_table(evaluate_checkpoint(experiment, file, baselines.test), baselines));
@@ -73,25 +72,23 @@ int prune_command(const Arguments& arguments) {
                "(trains it first when needed; resumable) and prints size and metrics along the way.",
                options, arguments, values))
         return 0;
-    auto experiment = read_experiment_options(values);
-    std::set<std::string> criteria(experiment.prune.criteria.begin(), experiment.prune.criteria.end());
+    auto words = experiment_words(values);
+    Overrides overrides;
     if (values.count("criterion") > 0) {
-        const auto& named = values["criterion"].as<std::vector<std::string>>();
-        criteria = {named.begin(), named.end()};
-        for (const auto& name : criteria) mtlprune::criteria().make(name);
-        experiment.prune.criteria = named;
-        experiment.canonical["prune"]["criteria"] = named;
+        const nlohmann::json named = values["criterion"].as<std::vector<std::string>>();
+        overrides.emplace_back("prune.criteria", named);
+        words.insert(words.end(), {"--set", "prune.criteria=" + named.dump()});
     }
-    const auto wanted = [&](const Job& job) {
-        return job.kind == JobKind::prune && criteria.count(job.criterion) > 0;
-    };
-    run_wanted(experiment, values, wanted);
-    for (const auto& job : plan_jobs(experiment)) {
-        if (!wanted(job)) continue;
-        const auto folder = job.folder(values["runs"].as<std::string>());
-        std::cout << fmt::format("\n{} (seed {}), every event: {}\n", job.criterion, job.seed,
-                                 (folder / "metrics.csv").string())
-                  << read_file(folder / "metrics.csv");
+    const auto experiment = read_experiment_options(values, overrides);
+    const auto wanted = [](const Stage& stage) { return stage.kind == StageKind::prune; };
+    run_wanted(experiment, values, words, wanted);
+    for (const auto& stage : plan_stages(experiment)) {
+        if (!wanted(stage)) continue;
+        const auto folder = stage.folder(values["runs"].as<std::string>());
+        const auto file = folder / "results.csv";
+        std::cout << fmt::format("\n{} (seed {}), every event: {}\n", stage.criterion, stage.seed,
+                                 file.string())
+                  << event_table(Table::read(file));
     }
     return 0;
 }

@@ -5,9 +5,9 @@
 #include <tuple>
 
 #include "base/error.h"
+#include "base/progress.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
-#include "cli/progress_line.h"
 #include "datasets/layouts/open_dataset.h"
 #include "datasets/packed/packed_writer.h"
 
@@ -61,8 +61,8 @@ PackedWriterOptions writer_options(const po::variables_map& values) {
     options.limit = values["limit"].as<int64_t>();
     options.level = values["level"].as<int>();
     options.threads = values["threads"].as<int>();
-    const auto line = std::make_shared<ProgressLine>("packed");
-    options.progress = [line](int64_t done, int64_t total) { line->update(done, total); };
+    const auto progress = std::make_shared<Progress>();
+    options.progress = [progress](int64_t done, int64_t total) { progress->count(done, total, "packed"); };
     return options;
 }
 

@@ -18,6 +18,9 @@ constexpr const char* kUsage =
 usage: mtlprune COMMAND [OPTIONS]      (mtlprune COMMAND --help says more; mtlprune --version)
 
   reproduce   train, prune, re-train, evaluate; draw the main paper's figures and test its claims
+  plan        the stages of an experiment as JSON; what is done of them
+  run-stage   run exactly one of them
+  report      draw the figures and write the report again from stored results
   train       train one dense network of a scale
   prune       prune a trained network iteratively with one criterion
   eval        metrics of a checkpoint on the test split
@@ -40,6 +43,9 @@ int run(const std::string& command, const mtlprune::cli::Arguments& rest, const 
     if (command == "prune") return prune_command(rest);
     if (command == "eval") return eval_command(rest);
     if (command == "reproduce") return reproduce_command(rest, command_line);
+    if (command == "plan") return plan_command(rest);
+    if (command == "run-stage") return run_stage_command(rest);
+    if (command == "report") return report_command(rest);
     if (command == "prune-torchscript") return prune_torchscript_command(rest);
     if (command == "groups") return groups_command(rest);
     if (command == "explain") return explain_command(rest);
@@ -51,7 +57,8 @@ int run(const std::string& command, const mtlprune::cli::Arguments& rest, const 
 
 /// The others would only start later.
 bool computes_for_long(const std::string& command) {
-    return command == "train" || command == "prune" || command == "eval" || command == "reproduce";
+    return command == "train" || command == "prune" || command == "eval" || command == "reproduce" ||
+           command == "run-stage";
 }
 
 }  // namespace

@@ -5,17 +5,16 @@
 #include <ctime>
 #include <iostream>
 
-#include "base/error.h"
+#include "base/atomic_file.h"
+#include "base/json_reader.h"
+#include "base/progress.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/report_command.h"
 #include "mtlprune/version.h"
-#include "reproduce/experiment_data.h"
-#include "reproduce/figure_drawing.h"
-#include "reproduce/machine.h"
-#include "reproduce/progress_display.h"
-#include "reproduce/report.h"
-#include "reproduce/resources.h"
-#include "reproduce/runner.h"
+#include "reproduce/results/collect_results.h"
+#include "reproduce/runner/runner.h"
+#include "reproduce/stages/experiment_data.h"
 
 namespace mtlprune::cli {
 namespace {
@@ -35,13 +34,16 @@ struct Invocation {
 };
 
 bool any_started(const Experiment& experiment, const std::filesystem::path& runs) {
-    const auto plan = plan_jobs(experiment);
+    const auto plan = plan_stages(experiment);
     return std::any_of(plan.begin(), plan.end(),
-                       [&](const Job& job) { return std::filesystem::exists(job.folder(runs)); });
+                       [&](const Stage& stage) { return std::filesystem::exists(stage.folder(runs)); });
 }
 
-nlohmann::json run_facts(const Experiment& experiment, const Invocation& invocation) {
-    const auto machine = machine_description();
+nlohmann::json run_facts(const Experiment& experiment, const std::filesystem::path& runs,
+                         const Invocation& invocation) {
+    // As its stages saw it.
+    const auto file = plan_stages(experiment).front().folder(runs) / "env.json";
+    const auto machine = parse_json(read_file(file), file.string());
     return {{"name", experiment.name},
             {"scale", experiment.name},
             {"fidelity", experiment.fidelity == Fidelity::corrected ? "corrected" : "as_released"},
@@ -58,6 +60,7 @@ nlohmann::json run_facts(const Experiment& experiment, const Invocation& invocat
             {"seconds", invocation.seconds},
             {"resumed", invocation.resumed},
             {"differences", experiment.differences},
+            {"figures", experiment.figures ? figure_stages_to_json(*experiment.figures) : nlohmann::json()},
             {"experiment", experiment.canonical}};
 }
 
@@ -68,35 +71,24 @@ int reproduce_command(const Arguments& arguments, const std::string& command_lin
     add_experiment_options(options);
     options.add_options()("results", po::value<std::string>(),
                           "folder for tables, figures and report.html; default results/<scale>_<hash>")(
-        "jobs", po::value<int64_t>()->default_value(0), "jobs at a time; 0 = as many as the cores allow")(
-        "axis", po::value<std::string>()->default_value("true"),
-        "true: figures over parameter counts; paper: also *_paper_axis files over the paper's ordinal axis")(
-        "plan", po::bool_switch(), "only list the jobs and what is done of them");
+        "jobs", po::value<int64_t>()->default_value(0), "stages at a time; 0 = as many as the cores allow");
+    add_axis_option(options);
     po::variables_map values;
     if (!parse("usage: mtlprune reproduce [OPTIONS]\n\nTrains dense networks, prunes them iteratively with "
                "every criterion, "
                "re-trains the pruned\narchitectures from scratch, draws Figures 1-3 of the main paper and "
                "tests its claims.\n"
-               "Interrupt it at any moment: the same command resumes. Finished runs are reused.",
+               "Interrupt it at any moment: the same command resumes. Finished stages are reused.\n"
+               "mtlprune plan prints the stages.",
                options, arguments, values))
         return 0;
-    const auto axis = values["axis"].as<std::string>();
-    if (axis != "true" && axis != "paper") throw Error("option", "--axis", "true or paper", "'" + axis + "'");
+    const auto axis = read_axis(values);
     const auto experiment = read_experiment_options(values);
-    RunnerOptions runner{values["runs"].as<std::string>(), values["jobs"].as<int64_t>()};
-    if (values["plan"].as<bool>()) {
-        for (const auto& job : plan_jobs(experiment))
-            std::cout << fmt::format(
-                "{:7} {}\n", std::filesystem::exists(job.folder(runner.runs) / "DONE") ? "done" : "to do",
-                job.folder(runner.runs).string());
-        return 0;
-    }
-    open_device(experiment.device);  // what cannot work fails here, before any job starts
-    open_split(experiment.data, "train");
-    open_split(experiment.data, "test");
-    Invocation invocation{command_line, utc_now(), 0, any_started(experiment, runner.runs)};
+    const std::filesystem::path runs = values["runs"].as<std::string>();
+    Invocation invocation{command_line, utc_now(), 0, any_started(experiment, runs)};
     const auto start = std::chrono::steady_clock::now();
-    run_experiment(experiment, runner, std::cerr);
+    const auto statuses =
+        run_experiment(experiment, {runs, experiment_words(values), values["jobs"].as<int64_t>(), {}});
     invocation.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
     const std::filesystem::path results =
@@ -104,17 +96,18 @@ int reproduce_command(const Arguments& arguments, const std::string& command_lin
             ? std::filesystem::path(values["results"].as<std::string>())
             : std::filesystem::path("results") /
                   fmt::format("{}_{}", experiment.name, config_hash(experiment.canonical));
-    collect_results(experiment, runner.runs, results, run_facts(experiment, invocation));
-    if (const auto python = python_with_matplotlib()) {
-        draw_figures(*python, resource_folder() / "figures", results);
-        if (axis == "paper") draw_figures(*python, resource_folder() / "figures", results, axis);
-    } else {
-        std::cerr << "mtlprune: no python3 with matplotlib and numpy: the report has no figures (install "
-                     "python3-matplotlib)\n";
-    }
-    write_report(results);
+    if (std::any_of(statuses.begin(), statuses.end(),
+                    [](const StageStatus& status) { return status.passed(); }))
+        collect_results(plan_stages(experiment), statuses, runs, results,
+                        run_facts(experiment, runs, invocation), experiment.model.tasks);
+    require_passed(statuses);
     std::cerr << fmt::format("\nfinished in {}\n", duration_text(invocation.seconds));
-    std::cout << std::filesystem::absolute(results / "report.html").lexically_normal().string() << "\n";
+    if (!experiment.figures) {
+        std::cerr << "mtlprune: the experiment names no stages for figures and claims: there is no report\n";
+        std::cout << std::filesystem::absolute(results / "results.csv").lexically_normal().string() << "\n";
+        return 0;
+    }
+    draw_and_report(results, axis);
     return 0;
 }
 

@@ -2,11 +2,11 @@
 
 #include <iostream>
 
+#include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/dataset_options.h"
-#include "cli/progress_line.h"
 #include "datasets/inspect/statistics_files.h"
-#include "reproduce/figure_drawing.h"
+#include "reproduce/report/figure_drawing.h"
 #include "reproduce/resources.h"
 
 namespace mtlprune::cli {
@@ -34,10 +34,10 @@ int stats_command(const Arguments& arguments) {
     po::variables_map values;
     if (!parse(kStatsUsage, options, arguments, values, {"data"})) return 0;
     const auto dataset = open_dataset(read_dataset_options(values).front());
-    ProgressLine line("read");
+    Progress progress;
     DatasetStatisticsOptions reading;
     reading.threads = read_threads(values);
-    reading.progress = [&](int64_t done, int64_t total) { line.update(done, total); };
+    reading.progress = [&](int64_t done, int64_t total) { progress.count(done, total, "read"); };
     const std::filesystem::path folder = values["out"].as<std::string>();
     write_statistics(dataset_statistics(*dataset, reading), folder);
     draw(folder);

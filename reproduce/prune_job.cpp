@@ -1,13 +1,12 @@
 #include <fmt/format.h>
 
-#include <numeric>
-
 #include "base/random.h"
 #include "models/parameter_count.h"
 #include "models/placement.h"
 #include "pruning/schedules/iterative_pruner.h"
-#include "reproduce/experiment_data.h"
-#include "reproduce/jobs.h"
+#include "reproduce/results/stage_rows.h"
+#include "reproduce/stages/experiment_data.h"
+#include "reproduce/stages/stage_kinds.h"
 #include "training/optimizer.h"
 
 namespace mtlprune {
@@ -17,9 +16,10 @@ namespace {
 /// taken at its end, just before the next event, and reported as those of event k.
 class PruneJob {
   public:
-    explicit PruneJob(JobContext& context)
+    explicit PruneJob(StageContext& context)
         : context_(context),
-          recipe_(context.experiment.prune),
+          recipe_(context.stage.prune),
+          training_(context.stage.training),
           test_(collect_split(context.experiment.data, "test", context.device)) {
         const auto checkpoint = context_.folder.load_checkpoint();
         const auto start = checkpoint ? *checkpoint : load_tensors(context_.needs.at(0) / "checkpoint.pt");
@@ -27,11 +27,11 @@ class PruneJob {
         place(*model_, context_.device);
         pruner_ = std::make_unique<IterativePruner>(
             model_, example(),
-            criteria().make(context_.job.criterion, context_.experiment.fidelity == Fidelity::as_released),
+            criteria().make(context_.stage.criterion, context_.experiment.fidelity == Fidelity::as_released),
             options());
         for (const auto& item : model_->named_parameters()) names_.push_back(item.key());
-        optimizer_ = make_optimizer(model_->parameters(), recipe_.training.optimizer);
-        loader_ = training_loader(context_.experiment.data, recipe_.training.batch_size, context_.job.seed,
+        optimizer_ = make_optimizer(model_->parameters(), training_.optimizer);
+        loader_ = training_loader(context_.experiment.data, training_.batch_size, context_.stage.seed,
                                   context_.device);
         if (checkpoint) load(*checkpoint);
     }
@@ -43,13 +43,13 @@ class PruneJob {
         const double windows = static_cast<double>(event_count() + 1);
         while (true) {
             const bool due = pruner_->due();
-            const int64_t every = recipe_.training.evaluate_every;
+            const int64_t every = training_.evaluate_every;
             if (due || (every > 0 && pruner_->iteration() > 0 && pruner_->iteration() % every == 0))
                 evaluate_now(due);
             if (due && (pruner_->finished() || capped())) break;
             step();
             if (due && recipe_.reset_optimizer)
-                optimizer_ = make_optimizer(model_->parameters(), recipe_.training.optimizer);
+                optimizer_ = make_optimizer(model_->parameters(), training_.optimizer);
             if (checkpoint_due(context_.folder)) context_.folder.save_checkpoint(state());
             context_.progress(static_cast<double>(pruner_->iteration()) /
                               (windows * static_cast<double>(recipe_.frequency)));
@@ -76,17 +76,17 @@ class PruneJob {
     }
 
     bool capped() const {
-        const int64_t cap = recipe_.training.iterations;
+        const int64_t cap = training_.iterations;
         return cap > 0 && pruner_->iteration() + 1 >= cap;
     }
 
     void step() {
         const int64_t iteration = pruner_->iteration();
-        set_learning_rate(*optimizer_, learning_rate(recipe_.training.schedule, recipe_.training.optimizer.lr,
-                                                     iteration / recipe_.training.schedule_every));
+        set_learning_rate(*optimizer_, learning_rate(training_.schedule, training_.optimizer.lr,
+                                                     iteration / training_.schedule_every));
         // Offset: the dense training before drew the keys from 0 on.
         model_->set_dropout_key(
-            mix_key(context_.job.seed, Stream::method, static_cast<uint64_t>(iteration), 1));
+            mix_key(context_.stage.seed, Stream::method, static_cast<uint64_t>(iteration), 1));
         pruner_->step(loader_->next().to(context_.device), optimizer_.get());
         optimizer_->step();
     }
@@ -94,23 +94,24 @@ class PruneJob {
     void evaluate_now(bool window_ends) {
         const auto evaluation = evaluate(model_, test_, context_.experiment.fidelity, pruner_->gates());
         const double loss = evaluation.total_loss();
-        const bool best = recipe_.training.selection != "last";
-        if (!best || window_row_.empty() || loss < window_loss_) {
+        const bool best = training_.selection != "last";
+        if (!best || window_rows_.empty() || loss < window_loss_) {
             window_loss_ = loss;
-            window_row_ = row(evaluation);
+            window_rows_ = rows_of(evaluation);
         }
         if (!window_ends) return;
-        rows_ += window_row_ + "\n";
-        window_row_.clear();
+        rows_.append(window_rows_);
+        window_rows_ = {};
     }
 
-    std::string row(const Evaluation& evaluation) const {
-        const auto config = pruned_config();
-        const auto macs = conv_macs(config, context_.experiment.data.transform.height,
-                                    context_.experiment.data.transform.width);
-        return fmt::format("{},{},{},{},{}{}", pruner_->events().size(), pruner_->iteration(),
-                           std::accumulate(config.widths.begin(), config.widths.end(), int64_t{0}),
-                           parameter_count(config), macs.backbone + macs.heads, evaluation_row(evaluation));
+    Table rows_of(const Evaluation& evaluation) const {
+        Table rows;
+        const auto& events = pruner_->events();
+        const auto key = context_.row(static_cast<int64_t>(events.size()), pruner_->iteration());
+        add_evaluation(rows, key, context_.experiment.model.tasks, evaluation);
+        add_network(rows, key, pruned_config(), context_.experiment.data.transform);
+        if (!events.empty()) add_scores(rows, key, events.back().mean_scores);
+        return rows;
     }
 
     ModelConfig pruned_config() const {
@@ -123,8 +124,8 @@ class PruneJob {
         auto state = model_state(model_);
         state.merge(with_prefix("optimizer.", optimizer_state(*optimizer_, names_)));
         state.merge(with_prefix("pruner.", pruner_->state()));
-        state["rows"] = text_tensor(rows_);
-        state["window_row"] = text_tensor(window_row_);
+        state["rows"] = text_tensor(rows_.text());
+        state["window_rows"] = text_tensor(window_rows_.text());
         state["window_loss"] = torch::tensor(window_loss_, torch::kDouble);
         return state;
     }
@@ -132,15 +133,13 @@ class PruneJob {
     void load(const TensorMap& state) {
         pruner_->load_state(entries_of("pruner.", state));
         load_optimizer_state(*optimizer_, names_, entries_of("optimizer.", state));
-        rows_ = tensor_text(state.at("rows"));
-        window_row_ = tensor_text(state.at("window_row"));
+        rows_ = Table::parse(tensor_text(state.at("rows")), "rows of the checkpoint");
+        window_rows_ = Table::parse(tensor_text(state.at("window_rows")), "rows of the checkpoint's window");
         window_loss_ = state.at("window_loss").item<double>();
     }
 
     void finish() {
-        const auto& tasks = context_.experiment.model.tasks;
-        context_.folder.write("metrics.csv", "event,iteration,filters,parameters,macs" +
-                                                 evaluation_header(tasks) + "\n" + rows_);
+        context_.folder.write_rows(rows_, context_.row());
         context_.folder.write("plan.json", plan().dump(1) + "\n");
         context_.folder.save_checkpoint(model_state(model_));
     }
@@ -160,27 +159,28 @@ class PruneJob {
             events.push_back(
                 {{"event", e + 1}, {"removed", event.removed}, {"mean_scores", event.mean_scores}});
         }
-        return {{"criterion", context_.job.criterion},
+        return {{"criterion", context_.stage.criterion},
                 {"groups", groups},
                 {"architectures", architectures},
                 {"events", events}};
     }
 
-    JobContext& context_;
+    StageContext& context_;
     const PruneRecipe& recipe_;
+    const TrainRecipe& training_;
     std::vector<Batch> test_;
     MultiTaskModel model_{nullptr};
     std::unique_ptr<IterativePruner> pruner_;
     std::vector<std::string> names_;
     std::unique_ptr<torch::optim::Optimizer> optimizer_;
     std::unique_ptr<Loader> loader_;
-    std::string rows_, window_row_;
+    Table rows_, window_rows_;
     double window_loss_ = 0.0;
 };
 
 }  // namespace
 
-void run_prune_job(JobContext& context) {
+void run_prune_stage(StageContext& context) {
     PruneJob(context).run();
 }
 

@@ -6,31 +6,30 @@
 #include "base/atomic_file.h"
 #include "base/json_reader.h"
 #include "base/random.h"
-#include "models/parameter_count.h"
 #include "models/placement.h"
-#include "reproduce/experiment_data.h"
-#include "reproduce/jobs.h"
-#include "reproduce/pruned_architecture.h"
+#include "reproduce/results/stage_rows.h"
+#include "reproduce/stages/experiment_data.h"
+#include "reproduce/stages/pruned_architecture.h"
+#include "reproduce/stages/stage_kinds.h"
 #include "training/task_gradients.h"
 
 namespace mtlprune {
 namespace {
 
-/// A dense or retrain job in progress; all that a checkpoint must hold.
+/// A dense or retrain stage in progress; all that a checkpoint must hold.
 class TrainingJob {
   public:
-    explicit TrainingJob(JobContext& context)
+    explicit TrainingJob(StageContext& context)
         : context_(context),
-          recipe_(context.job.kind == JobKind::dense ? context.experiment.dense
-                                                     : context.experiment.retrain.training),
+          recipe_(context.stage.training),
           model_(configure()),
           test_(collect_split(context.experiment.data, "test", context.device)) {
-        model_->initialise(context_.job.seed);
+        model_->initialise(context_.stage.seed);
         place(*model_, context_.device);
         for (const auto& item : model_->named_parameters()) names_.push_back(item.key());
         optimizer_ = make_optimizer(model_->parameters(), recipe_.optimizer);
-        loader_ =
-            training_loader(context_.experiment.data, recipe_.batch_size, context_.job.seed, context_.device);
+        loader_ = training_loader(context_.experiment.data, recipe_.batch_size, context_.stage.seed,
+                                  context_.device);
         if (const auto checkpoint = context_.folder.load_checkpoint()) load(*checkpoint);
     }
 
@@ -51,17 +50,10 @@ class TrainingJob {
   private:
     ModelConfig configure() {
         auto config = context_.experiment.model;
-        if (context_.job.kind == JobKind::retrain) {
-            const auto& target = context_.experiment.retrain.targets.at(context_.job.target);
-            const bool dense = context_.needs.empty();
-            if (!dense) {
-                const auto architecture =
-                    pruned_architecture(context_.needs.at(0), target, context_.job.criterion);
-                config.widths = architecture.widths;
-                event_ = architecture.event;
-            }
-            for (const auto& [criterion, lr] : target.lr)
-                if (dense || criterion == context_.job.criterion) recipe_.optimizer.lr = lr;
+        if (context_.stage.kind == StageKind::retrain) {
+            const auto architecture = pruned_architecture(context_.needs.at(0), context_.stage.architecture);
+            config.widths = architecture.widths;
+            event_ = architecture.event;
         }
         return config;
     }
@@ -70,7 +62,7 @@ class TrainingJob {
         set_learning_rate(*optimizer_, learning_rate(recipe_.schedule, recipe_.optimizer.lr,
                                                      iteration_ / recipe_.schedule_every));
         model_->set_dropout_key(
-            mix_key(context_.job.seed, Stream::method, static_cast<uint64_t>(iteration_)));
+            mix_key(context_.stage.seed, Stream::method, static_cast<uint64_t>(iteration_)));
         TaskGradients gradients(model_, loader_->next().to(context_.device), context_.experiment.fidelity);
         gradients.store(gradients.backbone_total());
         optimizer_->step();
@@ -79,15 +71,15 @@ class TrainingJob {
 
     void evaluate_now(bool last) {
         const auto evaluation = evaluate(model_, test_, context_.experiment.fidelity);
-        rows_ += fmt::format("{}{}\n", iteration_, evaluation_row(evaluation));
+        add_evaluation(rows_, context_.row(event_, iteration_), context_.experiment.model.tasks, evaluation);
         const double score = recipe_.selection == "best_loss" ? -evaluation.total_loss()
                              : recipe_.selection == "best_pixel_accuracy"
                                  ? evaluation.metric("pixel_accuracy")
                                  : static_cast<double>(last);
-        if (!best_row_.empty() && score <= best_score_) return;
+        if (best_iteration_ >= 0 && score <= best_score_) return;
         if (recipe_.selection == "last" && !last) return;
         best_score_ = score;
-        best_row_ = fmt::format("{}{}", iteration_, evaluation_row(evaluation));
+        best_iteration_ = iteration_;
         best_weights_.clear();
         for (const auto& [name, tensor] : model_state(model_)) best_weights_[name] = tensor.clone();
     }
@@ -97,8 +89,8 @@ class TrainingJob {
         state.merge(with_prefix("optimizer.", optimizer_state(*optimizer_, names_)));
         state.merge(with_prefix("best.", best_weights_));
         state["iteration"] = torch::tensor(iteration_);
-        state["rows"] = text_tensor(rows_);
-        state["best_row"] = text_tensor(best_row_);
+        state["rows"] = text_tensor(rows_.text());
+        state["best_iteration"] = torch::tensor(best_iteration_);
         state["best_score"] = torch::tensor(best_score_, torch::kDouble);
         return state;
     }
@@ -109,27 +101,23 @@ class TrainingJob {
         load_optimizer_state(*optimizer_, names_, entries_of("optimizer.", state));
         best_weights_ = entries_of("best.", state);
         iteration_ = state.at("iteration").item<int64_t>();
-        rows_ = tensor_text(state.at("rows"));
-        best_row_ = tensor_text(state.at("best_row"));
+        rows_ = Table::parse(tensor_text(state.at("rows")), "rows of the checkpoint");
+        best_iteration_ = state.at("best_iteration").item<int64_t>();
         best_score_ = state.at("best_score").item<double>();
     }
 
     void finish() {
-        const auto& tasks = context_.experiment.model.tasks;
         const auto config = model_->config();
-        const auto macs = conv_macs(config, context_.experiment.data.transform.height,
-                                    context_.experiment.data.transform.width);
-        context_.folder.write("metrics.csv", "iteration" + evaluation_header(tasks) + "\n" + rows_);
-        context_.folder.write("result.csv",
-                              fmt::format("event,lr,parameters,macs,iteration{}\n{},{},{},{},{}\n",
-                                          evaluation_header(tasks), event_, recipe_.optimizer.lr,
-                                          parameter_count(config), macs.backbone + macs.heads, best_row_));
+        add_network(rows_, context_.row(event_, best_iteration_), config, context_.experiment.data.transform);
+        add_fact(rows_, context_.row(), "learning_rate", recipe_.optimizer.lr);
+        add_fact(rows_, context_.row(), "selected_step", static_cast<double>(best_iteration_));
+        context_.folder.write_rows(rows_, context_.row());
         const nlohmann::json plan = {{"event", event_}, {"widths", config.widths}};
         context_.folder.write("plan.json", plan.dump(2) + "\n");
         context_.folder.save_checkpoint(best_weights_);
     }
 
-    JobContext& context_;
+    StageContext& context_;
     TrainRecipe recipe_;
     int64_t event_ = 0;
     MultiTaskModel model_;
@@ -138,14 +126,15 @@ class TrainingJob {
     std::unique_ptr<torch::optim::Optimizer> optimizer_;
     std::unique_ptr<Loader> loader_;
     int64_t iteration_ = 0;
-    std::string rows_, best_row_;
+    Table rows_;
+    int64_t best_iteration_ = -1;
     double best_score_ = 0.0;
     TensorMap best_weights_;
 };
 
 }  // namespace
 
-void run_training_job(JobContext& context) {
+void run_training_stage(StageContext& context) {
     TrainingJob(context).run();
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Draws Figures 1-3 from the tables in a results folder, with the numbers behind every line as CSV beside them."""
+"""Draws Figures 1-3 from results.csv and run.json of a results folder, with the numbers behind every line as CSV beside them."""
 import argparse
 import os
 import sys
@@ -24,7 +24,7 @@ from tables import Results, TableError  # noqa: E402
 def read_arguments():
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("results", help="folder with iterative.csv, retrained.csv, ... ; figures are written there")
+    parser.add_argument("results", help="folder with results.csv and run.json; figures are written there")
     parser.add_argument("--axis", choices=["true", "paper"], default="true",
                         help="true: logarithmic parameter counts; paper: the published ordinal axis with its labels "
                         "(files named *_paper_axis)")

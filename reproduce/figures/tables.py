@@ -1,4 +1,4 @@
-"""Strict reading and atomic writing of the result tables."""
+"""Strict reading of the table of results and atomic writing of those beside the figures."""
 import csv
 import json
 import math
@@ -98,33 +98,94 @@ def contains_setting(tree, key, value):
     return isinstance(tree, list) and any(contains_setting(part, key, value) for part in tree)
 
 
+COLUMNS = ["stage", "strategy", "seed", "event", "step", "split", "task", "metric", "value"]
+
+
 class Results:
-    """All tables of a results folder. Events that leave a layer without filters are left out."""
+    """results.csv and run.json of a results folder, whose "figures" say which stages are meant.
+
+    Lists of networks: dicts with criterion, seed, event, configuration, parameters, macs, losses ("loss_<task>") and
+    metrics. Pruning events that leave a layer without filters are left out.
+    """
 
     def __init__(self, folder):
-        def table(name, words, numbers, may_be_empty=False):
-            return read_table(os.path.join(folder, name), words, numbers, may_be_empty)
-
         self.metrics = read_metrics(os.path.join(folder, "metrics.json"))
         tasks = dict.fromkeys(metric.task for metric in self.metrics.values())
-        values = [f"loss_{task}" for task in tasks] + list(self.metrics)
-        widths = table("widths.csv", ["criterion"], ["seed", "event", "layer", "width"])
-        empty = {(row["criterion"], row["seed"], row["event"]) for row in widths if row["width"] == 0}
-        iterative = table("iterative.csv", ["criterion"], ["seed", "event", "parameters", "macs", *values])
-        self.iterative = [row for row in iterative if (row["criterion"], row["seed"], row["event"]) not in empty]
-        retrained = table("retrained.csv", ["criterion"],
-                          ["seed", "configuration", "event", "parameters", "macs", *values], may_be_empty=True)
-        self.retrained = [row for row in retrained if row["criterion"] != "dense"]
-        self.cosine = table("cosine.csv", ["criterion"], ["seed", "event", "layer", "average_cosine"],
-                            may_be_empty=True)
-        self.dense = table("dense.csv", [], ["seed", *values])
-        constant = table("constant_predictor.csv", ["metric"], ["value"])
-        self.constant = {row["metric"]: row["value"] for row in constant}
+        self.losses = [f"loss_{task}" for task in tasks]
+        self.path = os.path.join(folder, "results.csv")
         self.run = read_run(os.path.join(folder, "run.json"))
-        for row in self.iterative + self.retrained:
-            if not row["parameters"] > 0:
-                raise TableError(f"{folder}: expected positive parameter counts, found {row['parameters']}")
+        self.stages = read_stages(self.path)
+        figures = self.run.get("figures")
+        try:
+            iterative = [(curve["strategy"], curve["stage"]) for curve in figures["iterative"]]
+            retrained = [(entry["configuration"], entry["strategy"], entry["stage"]) for entry in figures["retrained"]]
+            dense, constant = figures["dense"], figures["constant"]
+        except (KeyError, TypeError) as reason:
+            raise TableError(f"{folder}/run.json: figures: expected the stages of the figures, found {figures}") from reason
+        self.iterative = [{**row, "criterion": strategy} for strategy, stage in iterative
+                          for row in self._networks(stage) if not row["empty"]]
+        self.retrained = [{**row, "criterion": strategy, "configuration": configuration}
+                          for configuration, strategy, stage in retrained
+                          for row in self._networks(stage, may_be_absent=True)]
+        self.cosine = [row for strategy, stage in iterative if strategy == "cosprune" for row in self._scores(stage)]
+        self.dense = self._networks(dense)
+        self.constant = {name: value for name, value in self._networks(constant, complete=False)[0].items()
+                         if name in self.metrics}
         self.criteria = list(dict.fromkeys(row["criterion"] for row in self.iterative))
+
+    def _networks(self, stage, may_be_absent=False, complete=True):
+        """One dict per seed and event; of a training stage the evaluation at its selected step."""
+        rows = self.stages.get(stage, [])
+        selected = {row["seed"]: row["value"] for row in rows if row["metric"] == "selected_step"}
+        networks = {}
+        for row in rows:
+            if row["split"] != "test" or row["step"] != selected.get(row["seed"], row["step"]):
+                continue
+            network = networks.setdefault((row["seed"], row["event"], row["step"]),
+                                          {"seed": row["seed"], "event": row["event"], "empty": False})
+            network[f"loss_{row['task']}" if row["metric"] == "loss" else row["metric"]] = row["value"]
+        for row in rows:
+            network = networks.get((row["seed"], row["event"], row["step"]))
+            if row["split"] != "none" or network is None:
+                continue
+            if row["metric"] in ("parameters", "macs"):
+                network[row["metric"]] = row["value"]
+            network["empty"] |= row["metric"].startswith("width.") and row["value"] == 0
+        if not networks and not may_be_absent:
+            raise TableError(f"{self.path}: stage {stage}: expected at least one row on the test split, found none")
+        for (seed, event, _), network in networks.items():
+            for column in [*self.losses, *self.metrics, "parameters", "macs"] if complete else []:
+                if column not in network:
+                    raise TableError(f"{self.path}: stage {stage}, seed {seed:g}, event {event:g}: expected a row for "
+                                     f"{column}, found none")
+            if complete and not network["parameters"] > 0:
+                raise TableError(f"{self.path}: stage {stage}: expected positive parameter counts, found "
+                                 f"{network['parameters']}")
+        return list(networks.values())
+
+    def _scores(self, stage):
+        """Mean scores per layer and event."""
+        return [{"criterion": row["strategy"], "seed": row["seed"], "event": row["event"],
+                 "layer": float(row["metric"].split(".")[1]), "average_cosine": row["value"]}
+                for row in self.stages.get(stage, []) if row["metric"].startswith("score.")]
+
+
+def read_stages(path):
+    """{stage: its rows with numbers as float}; the status rows, whose values are words, are left out."""
+    stages = {}
+    words = [name for name in COLUMNS if name not in ("seed", "event", "step")]
+    for number, row in enumerate(read_table(path, words, ["seed", "event", "step"]), start=2):
+        for column, cell in row.items():
+            if cell == "":
+                raise TableError(f"{path}:{number}:{column}: expected a word or number, found nothing")
+        if row["metric"] == "status":
+            continue
+        try:
+            row["value"] = float(row["value"])
+        except ValueError:
+            raise TableError(f"{path}:{number}:value: expected a number, found '{row['value']}'") from None
+        stages.setdefault(row["stage"], []).append(row)
+    return stages
 
 
 def mean_sd(values):

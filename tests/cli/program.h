@@ -49,6 +49,7 @@ class Program {
         : out_(folder / ".stdout"), err_(folder / ".stderr") {
         const Words words = Words{program} + arguments;
         Words variables = environment;
+        variables.push_back("MTLPRUNE_CACHE=" + (folder / ".cache").string());
         for (char** variable = environ; *variable != nullptr; ++variable) variables.emplace_back(*variable);
         const auto argv = pointers(words), envp = pointers(variables);
         pid_ = ::fork();

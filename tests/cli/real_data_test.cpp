@@ -2,8 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
-#include <sstream>
 
+#include "base/table.h"
 #include "tests/cli/program.h"
 #include "tests/data_folder.h"
 
@@ -36,17 +36,12 @@ class RealFrames : public ::testing::Test {
     TemporaryFolder folder_;
 };
 
-/// The named columns of the last line of a CSV file.
-std::map<std::string, double> last_row(const std::string& csv) {
-    std::istringstream lines(csv);
-    std::string header, line, last;
-    std::getline(lines, header);
-    while (std::getline(lines, line)) last = line;
-    std::istringstream names(header), values(last);
-    std::map<std::string, double> row;
-    for (std::string name, value; std::getline(names, name, ',') && std::getline(values, value, ',');)
-        row[name] = std::strtod(value.c_str(), nullptr);
-    return row;
+/// The last evaluation in a stage's rows.
+std::map<std::string, double> last_evaluation(const Table& rows) {
+    std::map<std::string, double> values;
+    for (size_t i = 0; i < rows.rows().size(); ++i)
+        if (rows.rows()[i].split == "test") values[rows.rows()[i].metric] = rows.number(i);
+    return values;
 }
 
 TEST_F(RealFrames, TrainPruneRetrainAndReport) {
@@ -59,8 +54,8 @@ TEST_F(RealFrames, TrainPruneRetrainAndReport) {
     EXPECT_TRUE(fs::exists(folder_ / "results/figure1.png"));
     size_t trained = 0;
     for (const auto& [name, content] : files_below(folder_ / "runs")) {
-        if (fs::path(name).filename() != "metrics.csv") continue;
-        const auto row = last_row(content);
+        if (fs::path(name).filename() != "results.csv" || name.starts_with("constant")) continue;
+        const auto row = last_evaluation(Table::parse(content, name));
         ASSERT_EQ(row.count("rel_err"), 1u) << name;
         // Indoor depths lie between 0.7 and 10 m, so an untrained network is off by less than ten metres.
         EXPECT_GT(row.at("abs_err"), 0.0) << name;

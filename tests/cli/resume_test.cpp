@@ -2,11 +2,14 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <tuple>
 
 #include "base/random.h"
+#include "base/table.h"
 #include "tests/cli/program.h"
 
 namespace mtlprune::resume_test {
@@ -14,9 +17,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Files = std::map<std::string, std::string>;
-
-const Words kTables = {"iterative.csv", "retrained.csv",          "widths.csv",
-                       "cosine.csv",    "constant_predictor.csv", "dense.csv"};
 
 Words reproduce(const Words& extra = {}) {
     return Words{"reproduce"} + tiny_experiment() + extra;
@@ -32,8 +32,7 @@ void expect_equal(const Files& a, const Files& b) {
 
 void expect_equal_results(const fs::path& a, const fs::path& b) {
     expect_equal(files_below(a / "runs"), files_below(b / "runs"));
-    for (const auto& table : kTables)
-        EXPECT_EQ(read_file(a / "results" / table), read_file(b / "results" / table)) << table;
+    EXPECT_EQ(read_file(a / "results" / "results.csv"), read_file(b / "results" / "results.csv"));
 }
 
 /// Runs the tiny experiment to its end in `folder`.
@@ -84,7 +83,7 @@ TEST(Determinism, TwoRunsAndAnyNumberOfJobsAtATimeGiveEqualFiles) {
     complete(folder / "b", {"--jobs", "1"});
     expect_equal_results(folder / "a", folder / "b");
     const auto files = files_below(folder / "a" / "runs");
-    EXPECT_GT(files.size(), 40u);  // 7 jobs
+    EXPECT_EQ(files.size(), 40u);  // 7 stages with 6 files, but the constant one with 4
     for (const auto& [name, content] : files) EXPECT_EQ(name.find(".tmp"), std::string::npos) << name;
     // Everything is done: a further call changes no file and trains nothing.
     complete(folder / "a");
@@ -136,7 +135,111 @@ TEST(Resume, ADamagedCheckpointIsNamed) {
     const auto outcome = run_program(reproduce(), folder / "run", kNoPython);
     EXPECT_EQ(outcome.code, 2) << outcome.err;
     EXPECT_NE(outcome.err.find(damaged), std::string::npos) << outcome.err;
-    EXPECT_FALSE(fs::exists(folder / "run" / "results"));
+    EXPECT_FALSE(fs::exists(folder / "run" / "results" / "report.html"));
+    EXPECT_NE(read_file(folder / "run" / "results" / "results.csv").find("FAILED(exit code 2)"),
+              std::string::npos);
+}
+
+/// The stages as `mtlprune plan` prints them.
+nlohmann::json plan_in(const fs::path& folder) {
+    const auto outcome = run_program(Words{"plan"} + tiny_experiment(), folder);
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    return nlohmann::json::parse(outcome.out).at("stages");
+}
+
+bool all_done(const nlohmann::json& needs, const nlohmann::json& plan) {
+    return std::all_of(needs.begin(), needs.end(), [&](const auto& need) {
+        return std::any_of(plan.begin(), plan.end(), [&](const auto& stage) {
+            return stage.at("name") == need.at("name") && stage.at("seed") == need.at("seed") &&
+                   stage.at("done").template get<bool>();
+        });
+    });
+}
+
+Words run_stage_words(const nlohmann::json& stage) {
+    return Words{"run-stage"} + tiny_experiment() +
+           Words{"--stage", stage.at("name"), "--seed", std::to_string(stage.at("seed").get<uint64_t>())};
+}
+
+TEST(Stages, OneByOneInARandomOrderAndKilledGiveTheRunnersResults) {
+    const TemporaryFolder folder;
+    complete(folder / "runner");
+    fs::create_directories(folder / "alone");
+    Random random(77);
+    int kills = 0, finished = 0;
+    while (true) {
+        const auto plan = plan_in(folder / "alone");
+        std::vector<nlohmann::json> ready;
+        for (const auto& stage : plan)
+            if (!stage.at("done").get<bool>() && all_done(stage.at("needs"), plan)) ready.push_back(stage);
+        if (ready.empty()) break;
+        const auto& stage = ready[random.below(ready.size())];
+        Program program(run_stage_words(stage), folder / "alone", {"MTLPRUNE_CHECKPOINT_SECONDS=0"});
+        if (kills < 4 && random.below(2) == 0) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(200 + random.below(1500)));
+            ::kill(program.pid(), SIGKILL);
+            kills += program.wait().signal == SIGKILL;
+            continue;
+        }
+        const auto outcome = program.wait();
+        ASSERT_EQ(outcome.code, 0) << outcome.err;
+        ++finished;
+    }
+    EXPECT_GE(kills + finished, 7);
+    complete(folder / "alone");  // nothing is left to run: collects and reports
+    expect_equal_results(folder / "runner", folder / "alone");
+}
+
+TEST(Stages, AStageWhoseNeedsAreNotDoneSaysWhichToRunFirst) {
+    const TemporaryFolder folder;
+    const auto outcome =
+        run_program(Words{"run-stage"} + tiny_experiment() + Words{"--stage", "prune-taylor", "--seed", "0"},
+                    folder.path());
+    EXPECT_EQ(outcome.code, 2);
+    EXPECT_NE(outcome.err.find("dense (seed 0)"), std::string::npos) << outcome.err;
+    EXPECT_NE(outcome.err.find("run that stage first"), std::string::npos) << outcome.err;
+    EXPECT_FALSE(fs::exists(folder / "runs"));
+}
+
+TEST(Stages, AnExperimentOfOtherStagesRunsWithoutAReport) {
+    const TemporaryFolder folder;
+    const nlohmann::json recipe = {{"kind", "train"}, {"iterations", 3}, {"batch_size", 4}};
+    auto again = recipe, prune = recipe, retrain = recipe;
+    prune.update({{"kind", "prune"},
+                  {"from", "first"},
+                  {"criterion", "taylor"},
+                  {"frequency", 2},
+                  {"filters_per_event", 4}});
+    retrain.update({{"kind", "retrain"}, {"from", "smaller"}, {"event", 1}});
+    const nlohmann::json experiment = {
+        {"name", "mine"},
+        {"seeds", {5}},
+        {"data",
+         {{"kind", "synthetic_rooms"},
+          {"train", 8},
+          {"test", 2},
+          {"classes", 13},
+          {"height", 24},
+          {"width", 24}}},
+        {"model", {{"widths", {6, 8}}, {"pool_after", {1}}, {"head_width", 4}}},
+        {"stages", {{"first", recipe}, {"first-again", again}, {"smaller", prune}, {"scratch", retrain}}}};
+    write_file_atomically(folder / "mine.json", experiment.dump());
+    const auto outcome =
+        run_program({"reproduce", "--scale", "mine.json", "--results", "results"}, folder.path());
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_FALSE(fs::exists(folder / "results" / "report.html"));
+    const auto table = Table::read(folder / "results" / "results.csv");
+    std::map<std::string, std::string> statuses;
+    std::map<std::string, double> losses;
+    for (size_t i = 0; i < table.rows().size(); ++i) {
+        const auto& row = table.rows()[i];
+        if (row.metric == "status") statuses[row.stage] = row.value;
+        if (row.metric == "loss" && row.task == "depth") losses[row.stage] = table.number(i);
+    }
+    EXPECT_EQ(statuses.size(), 4u);
+    for (const auto& [stage, status] : statuses) EXPECT_EQ(status, "PASSED") << stage;
+    EXPECT_EQ(losses.at("first"), losses.at("first-again"));
+    EXPECT_NE(losses.at("first"), losses.at("scratch"));
 }
 
 }  // namespace

@@ -27,7 +27,10 @@ TEST(Help, ExistsForTheProgramAndEverySubCommand) {
         {{"train"}, {"--scale", "--data", "--seeds", "--set", "--runs", "--device", "--fidelity"}},
         {{"prune"}, {"--scale", "--criterion", "taylor"}},
         {{"eval"}, {"CHECKPOINT", "--scale", "--data"}},
-        {{"reproduce"}, {"--scale", "--results", "--jobs", "--axis", "--plan", "resumes"}},
+        {{"reproduce"}, {"--scale", "--results", "--jobs", "--axis", "resumes"}},
+        {{"plan"}, {"--scale", "--set", "--runs", "needs"}},
+        {{"run-stage"}, {"--scale", "--stage", "--seed", "--hash", "--runs"}},
+        {{"report"}, {"DIR", "--axis"}},
     };
     for (const auto& [command, parts] : cases) {
         const auto outcome = run_program(command + Words{"--help"}, folder.path());
@@ -78,6 +81,14 @@ TEST(Misspelt, WordsAreOneLineThatNamesTheNearest) {
         {{"reproduce", "--scale", "smoke", "--jobs", "x"}, "--jobs"},
         {{"reproduce", "--scale", "smoke", "--axis", "log"}, "true or paper"},
         {{"eval"}, "checkpoint"},
+        {{"run-stage", "--scale", "smoke"}, "--stage NAME or --hash HASH"},
+        {{"run-stage", "--scale", "smoke", "--stage", "densse", "--seed", "0"}, "'dense'"},
+        {{"run-stage", "--scale", "smoke", "--stage", "dense", "--seed", "7"}, "no such seed"},
+        {{"run-stage", "--scale", "smoke", "--stage", "dense"}, "2 stages"},
+        {{"run-stage", "--scale", "smoke", "--hash", "0123"}, "0123"},
+        {{"run-stage", "--scale", "smoke", "--stage", "dense", "--seed", "0", "--runner", "x"},
+         "PROCESS:DESCRIPTOR"},
+        {{"report", "nowhere"}, "nowhere"},
         {{"data", "render"}, "out"},
     };
     for (const auto& [arguments, part] : cases) {

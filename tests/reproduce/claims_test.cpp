@@ -1,11 +1,11 @@
-#include "reproduce/claims.h"
+#include "reproduce/analysis/claims.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "base/error.h"
-#include "reproduce/size_curve.h"
+#include "reproduce/analysis/size_curve.h"
 #include "tests/reproduce/fabricated_results.h"
 #include "tests/temporary_folder.h"
 
@@ -183,12 +183,9 @@ TEST(Claims, OneSeedDecidesNothing) {
 }
 
 TEST(Claims, IncompleteSeedIsLeftOutAndNamed) {
-    const TemporaryFolder folder;
-    with_retrained_difference(0.2).write(folder.path());
-    std::string table = read_file(folder / "retrained.csv");
-    const size_t last = table.rfind('\n', table.size() - 2);
-    write_file_atomically(folder / "retrained.csv", table.substr(0, last + 1));
-    const Claim claim = judge_claims(read_result_tables(folder.path())).at(0);
+    FabricatedResults results = with_retrained_difference(0.2);
+    results.keep = [](const TableRow& row) { return row.stage != "retrain-cosprune-3" || row.seed != 2; };
+    const Claim claim = judge(results).at(0);
     EXPECT_EQ(claim.n, 2);
     ASSERT_FALSE(claim.notes.empty());
     EXPECT_NE(claim.notes[0].find("Seed 2"), std::string::npos);
@@ -197,10 +194,16 @@ TEST(Claims, IncompleteSeedIsLeftOutAndNamed) {
 TEST(Claims, EmptyLayersAndMissingRetrainingLeaveClaimsUndecided) {
     const TemporaryFolder folder;
     FabricatedResults results;
+    results.keep = [](const TableRow& row) { return !row.stage.starts_with("retrain"); };
     results.write(folder.path());
-    const std::string table = read_file(folder / "retrained.csv");
-    write_file_atomically(folder / "retrained.csv", table.substr(0, table.find('\n') + 1));
-    write_file_atomically(folder / "widths.csv", "criterion,seed,event,layer,width\ntaylor,0,3,1,0\n");
+    Table table;
+    const Table written = results.table();
+    for (TableRow row : written.rows()) {
+        if (row.stage == "prune-taylor" && row.seed == 0 && row.event == 3 && row.metric == "width.1")
+            row.value = "0";
+        table.add(row);
+    }
+    table.write(folder / "results.csv");
     const ResultTables tables = read_result_tables(folder.path());
     EXPECT_EQ(tables.events_with_empty_layer, 1);
     EXPECT_EQ(tables.iterative.size(), 23u);

@@ -1,11 +1,11 @@
-#include <fmt/format.h>
+#include "reproduce/results/collect_results.h"
+
 #include <gtest/gtest.h>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "reproduce/csv_table.h"
-#include "reproduce/jobs.h"
-#include "reproduce/runner.h"
+#include "base/table.h"
+#include "reproduce/results/stage_rows.h"
 #include "tests/temporary_folder.h"
 
 namespace mtlprune::collect_results_test {
@@ -18,105 +18,71 @@ constexpr const char* kExperiment = R"({
   "data": {"height": 16, "width": 16}, "dense": {"iterations": 2},
   "retrain": {"iterations": 2, "targets": [{"parameters_fraction": 1.0}, {"parameters_fraction": 0.5}]}})";
 
-/// 3 losses and 12 metrics; the first loss tells the row.
-std::string values(double first) {
-    return fmt::format(",{},1,2,3,4,5,6,7,8,9,10,11,12,13,14", first);
-}
-
 class CollectResults : public ::testing::Test {
   protected:
     CollectResults()
         : experiment_(read_experiment(kExperiment, "tiny.json")),
-          columns_(evaluation_header(experiment_.model.tasks)) {
-        for (const auto& job : plan_jobs(experiment_)) fabricate(job, job.folder(runs()));
+          plan_(plan_stages(experiment_)),
+          statuses_(plan_.size()) {
+        for (const auto& stage : plan_) fabricate(stage);
     }
 
-    void fabricate(const Job& job, const fs::path& folder) {
-        make_folder(folder);
-        const auto seed = static_cast<double>(job.seed);
-        if (job.kind == JobKind::constant)
-            write_file_atomically(folder / "constant.json", R"({"miou": 0.25, "abs_err": 1.5})");
-        if (job.kind == JobKind::dense)
-            write_file_atomically(folder / "result.csv", "event,lr,parameters,macs,iteration" + columns_ +
-                                                             "\n0,0.1,900,9000,2" + values(100 + seed) +
-                                                             "\n");
-        if (job.kind == JobKind::retrain)
-            write_file_atomically(folder / "result.csv", "event,lr,parameters,macs,iteration" + columns_ +
-                                                             "\n1,0.2,700,7000,2" + values(200 + seed) +
-                                                             "\n");
-        if (job.kind != JobKind::prune) return;
-        write_file_atomically(folder / "metrics.csv", "event,iteration,filters,parameters,macs" + columns_ +
-                                                          "\n0,1,13,900,9000" + values(seed) +
-                                                          "\n1,3,10,700,7000" + values(seed) + "\n");
-        write_file_atomically(folder / "plan.json", R"({"architectures": [
-            {"event": 0, "widths": [6, 7], "parameters": 900}, {"event": 1, "widths": [5, 5], "parameters": 700}],
-            "events": [{"event": 1, "mean_scores": [-0.5, 0.25]}]})");
+    static TableRow key(const Stage& stage) {
+        return {stage.name, stage.strategy, stage.seed, 0, 0, "", "", "", ""};
+    }
+
+    void fabricate(const Stage& stage) {
+        make_folder(stage.folder(runs()));
+        Table rows;
+        auto row = key(stage);
+        row.split = "test";
+        row.task = "depth";
+        rows.add(row, "rel_err", 0.25 + static_cast<double>(stage.seed));
+        add_status(rows, key(stage), "PASSED");
+        rows.write(stage.folder(runs()) / "results.csv");
     }
 
     fs::path runs() const { return folder_ / "runs"; }
     fs::path results() const { return folder_ / "results"; }
-    void collect() { collect_results(experiment_, runs(), results(), {{"name", "tiny"}}); }
+    void collect() {
+        collect_results(plan_, statuses_, runs(), results(), {{"name", "tiny"}}, nyuv2_tasks(13));
+    }
 
     TemporaryFolder folder_;
     Experiment experiment_;
-    std::string columns_;
+    std::vector<Stage> plan_;
+    std::vector<StageStatus> statuses_;
 };
 
-TEST_F(CollectResults, IterativeHasOneRowPerCriterionSeedAndEvent) {
+TEST_F(CollectResults, HasTheRowsOfEveryStageInThePlansOrder) {
     collect();
-    const auto table =
-        CsvTable::read(results() / "iterative.csv", {"criterion", "seed", "event", "iteration", "filters",
-                                                     "parameters", "macs", "loss_segmentation", "delta3"});
-    ASSERT_EQ(table.rows(), 8);
-    EXPECT_EQ(table.text(0, "criterion"), "taylor");
-    EXPECT_EQ(table.text(7, "criterion"), "cosprune");
-    EXPECT_EQ(table.integer(7, "seed"), 8);
-    EXPECT_EQ(table.integer(7, "event"), 1);
-    EXPECT_EQ(table.integer(7, "filters"), 10);
-    EXPECT_EQ(table.number(7, "loss_segmentation"), 8.0);
-    EXPECT_EQ(table.number(7, "delta3"), 14.0);
-}
-
-TEST_F(CollectResults, DenseRetrainingCountsForEveryCriterion) {
-    collect();
-    const auto table =
-        CsvTable::read(results() / "retrained.csv", {"criterion", "seed", "configuration", "event", "lr",
-                                                     "parameters", "macs", "loss_segmentation", "delta3"});
-    ASSERT_EQ(table.rows(), 8);  // 2 criteria x 2 seeds x 2 configurations
-    std::map<std::string, int> rows;
-    for (int64_t row = 0; row < table.rows(); ++row) {
-        ++rows[table.text(row, "criterion") + " " + table.text(row, "configuration")];
-        EXPECT_EQ(table.integer(row, "parameters"), 700);
-        EXPECT_EQ(table.number(row, "lr"), 0.2);
-        EXPECT_EQ(table.number(row, "loss_segmentation"),
-                  200.0 + static_cast<double>(table.integer(row, "seed")));
-        EXPECT_EQ(table.number(row, "delta3"), 14.0);
+    const auto table = Table::read(results() / "results.csv");
+    ASSERT_EQ(table.rows().size(), 2 * plan_.size());
+    for (size_t i = 0; i < plan_.size(); ++i) {
+        EXPECT_EQ(table.rows()[2 * i].stage, plan_[i].name);
+        EXPECT_EQ(table.rows()[2 * i].seed, plan_[i].seed);
+        EXPECT_EQ(table.number(2 * i), 0.25 + static_cast<double>(plan_[i].seed));
+        EXPECT_EQ(table.rows()[2 * i + 1].value, "PASSED");
     }
-    for (const char* key : {"taylor 0", "taylor 1", "cosprune 0", "cosprune 1"})
-        EXPECT_EQ(rows[key], 2) << key;
-}
-
-TEST_F(CollectResults, SmallTables) {
-    collect();
-    EXPECT_EQ(read_file(results() / "constant_predictor.csv"), "metric,value\nabs_err,1.5\nmiou,0.25\n");
-    EXPECT_EQ(read_file(results() / "cosine.csv"),
-              "criterion,seed,event,layer,average_cosine\ncosprune,3,1,1,-0.5\ncosprune,3,1,2,0.25\n"
-              "cosprune,8,1,1,-0.5\ncosprune,8,1,2,0.25\n");
-    const auto widths =
-        CsvTable::read(results() / "widths.csv", {"criterion", "seed", "event", "layer", "width"});
-    ASSERT_EQ(widths.rows(), 16);
-    EXPECT_EQ(widths.integer(1, "layer"), 2);
-    EXPECT_EQ(widths.integer(1, "width"), 7);
-    const auto dense = CsvTable::read(results() / "dense.csv", {"seed", "loss_segmentation", "delta3"});
-    ASSERT_EQ(dense.rows(), 2);
-    EXPECT_EQ(dense.number(1, "loss_segmentation"), 108.0);
     EXPECT_EQ(nlohmann::json::parse(read_file(results() / "run.json")).at("name"), "tiny");
 }
 
-TEST_F(CollectResults, AMissingOrEmptyJobResultNamesTheFileAndWritesNothing) {
-    const auto plan = plan_jobs(experiment_);
-    const auto& job = plan.back();
-    const auto file = job.folder(runs()) / "result.csv";
+TEST_F(CollectResults, AStageThatDidNotRunHasAStatusWithItsReason) {
+    const size_t last = plan_.size() - 1;
+    statuses_[last] = {StageStatus::Kind::skipped, "dense seed 3, \"needed\",\nis missing"};
+    statuses_[last - 1] = {StageStatus::Kind::failed, "exit code 2"};
+    for (const size_t i : {last, last - 1}) fs::remove(plan_[i].folder(runs()) / "results.csv");
+    collect();
+    const auto table = Table::read(results() / "results.csv");
+    ASSERT_EQ(table.rows().size(), 2 * plan_.size() - 2);
+    EXPECT_EQ(table.rows().back().metric, "status");
+    EXPECT_EQ(table.rows().back().stage, plan_[last].name);
+    EXPECT_EQ(table.rows().back().value, "SKIPPED(dense seed 3; 'needed'; is missing)");
+    EXPECT_EQ(table.rows()[table.rows().size() - 2].value, "FAILED(exit code 2)");
+}
+
+TEST_F(CollectResults, AMissingOrDamagedStageResultNamesTheFileAndWritesNothing) {
+    const auto file = plan_.back().folder(runs()) / "results.csv";
     for (const char* content : {"", "event,lr\n", "absent"}) {
         if (std::string(content) == "absent")
             fs::remove(file);
@@ -130,6 +96,24 @@ TEST_F(CollectResults, AMissingOrEmptyJobResultNamesTheFileAndWritesNothing) {
         }
         EXPECT_FALSE(fs::exists(results()));
     }
+}
+
+TEST(FigureStages, OfTheTemplateNameTheStagesOfThePlan) {
+    const auto experiment = read_experiment(kExperiment, "tiny.json");
+    const auto& figures = experiment.figures.value();
+    const auto plan = plan_stages(experiment);
+    for (const auto& [strategy, stage] : figures.iterative)
+        EXPECT_EQ(plan[find_stage(plan, stage, 8)].criterion, strategy);
+    EXPECT_EQ(figures.iterative.size(), 2u);
+    ASSERT_EQ(figures.retrained.size(), 4u);  // 2 configurations x 2 criteria
+    for (const auto& entry : figures.retrained) {
+        const auto& stage = plan[find_stage(plan, entry.stage, 3)];
+        EXPECT_EQ(stage.kind, entry.configuration == 0 ? StageKind::train : StageKind::retrain);
+        EXPECT_EQ(stage.strategy, entry.configuration == 0 ? "dense" : entry.strategy);
+    }
+    const auto json = figure_stages_to_json(figures);
+    EXPECT_EQ(figure_stages_to_json(read_figure_stages(json, "run.json")), json);
+    EXPECT_THROW(read_figure_stages({{"constant", "c"}}, "run.json"), Error);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "reproduce/experiment.h"
+#include "reproduce/stages/experiment.h"
 
 #include <gtest/gtest.h>
 
@@ -76,12 +76,24 @@ nlohmann::json changed(const std::string& path, const nlohmann::json& value) {
     return value;
 }
 
+const StageRecipe& stage(const Experiment& experiment, const std::string& name) {
+    for (const auto& stage : experiment.stages)
+        if (stage.name == name) return stage;
+    throw std::runtime_error("no stage " + name);
+}
+
+std::vector<std::string> criteria_of(const Experiment& experiment) {
+    std::vector<std::string> criteria;
+    for (const auto& curve : experiment.figures.value().iterative) criteria.push_back(curve.strategy);
+    return criteria;
+}
+
 TEST(Experiment, DefaultsAreThePapersNetworkAndAppearInTheCanonicalForm) {
     const auto experiment = read_experiment(kMinimal, "tiny.json");
     EXPECT_EQ(experiment.model, (ModelConfig{.tasks = nyuv2_tasks(13)}));
     EXPECT_EQ(experiment.seeds, std::vector<uint64_t>{0});
-    EXPECT_EQ(experiment.prune.criteria, (std::vector<std::string>{"taylor", "cosprune"}));
-    EXPECT_EQ(experiment.prune.floor, 5);
+    EXPECT_EQ(criteria_of(experiment), (std::vector<std::string>{"taylor", "cosprune"}));
+    EXPECT_EQ(stage(experiment, "prune-taylor").prune.floor, 5);
     const auto& canonical = experiment.canonical;
     EXPECT_EQ(canonical.at("model").at("head_width"), 1024);
     EXPECT_EQ(canonical.at("seeds"), nlohmann::json::array({0}));
@@ -133,7 +145,7 @@ TEST(Experiment, HashIgnoresOrderAndComments) {
 TEST(Experiment, OverridesReplaceKeysAtAnyDepth) {
     const auto experiment = read_experiment(
         kMinimal, "tiny.json", {{"dense.optimizer.lr", 0.25}, {"seeds", {3, 5}}, {"data.classes", 40}});
-    EXPECT_EQ(experiment.dense.optimizer.lr, 0.25);
+    EXPECT_EQ(stage(experiment, "dense").training.optimizer.lr, 0.25);
     EXPECT_EQ(experiment.seeds, (std::vector<uint64_t>{3, 5}));
     EXPECT_EQ(experiment.model.tasks.at(0).channels, 40);
 }
@@ -207,8 +219,8 @@ TEST(Scales, AllAreReadableAndPredictAtLeast10x10) {
         EXPECT_FALSE(experiment.description.empty()) << name;
         EXPECT_GE(grid(experiment.data.transform.height, experiment.model), 10) << name;
         EXPECT_GE(grid(experiment.data.transform.width, experiment.model), 10) << name;
-        EXPECT_EQ(experiment.prune.criteria, (std::vector<std::string>{"taylor", "cosprune"})) << name;
-        EXPECT_FALSE(experiment.retrain.targets.empty()) << name;
+        EXPECT_EQ(criteria_of(experiment), (std::vector<std::string>{"taylor", "cosprune"})) << name;
+        EXPECT_FALSE(experiment.figures->retrained.empty()) << name;
     }
 }
 
@@ -224,11 +236,22 @@ TEST(Scales, PaperIsThePapersProtocol) {
     EXPECT_EQ(paper.data.transform.height, 321);
     EXPECT_EQ(paper.data.transform.width, 321);
     EXPECT_EQ(paper.data.classes, 40);
-    EXPECT_EQ(paper.dense.batch_size, 16);
-    EXPECT_EQ(paper.prune.training.batch_size, 16);
-    EXPECT_EQ(paper.prune.frequency, 500);
-    EXPECT_EQ(paper.prune.filters_per_event, 100);
-    EXPECT_EQ(paper.prune.floor, 5);
+    EXPECT_EQ(stage(paper, "dense").training.batch_size, 16);
+    const auto& prune = stage(paper, "prune-cosprune");
+    EXPECT_EQ(prune.training.batch_size, 16);
+    EXPECT_EQ(prune.prune.frequency, 500);
+    EXPECT_EQ(prune.prune.filters_per_event, 100);
+    EXPECT_EQ(prune.prune.floor, 5);
+    // Learning rates and events are chosen per configuration; two have no partner; all take seed 3's
+    // architectures.
+    const auto& last = stage(paper, "retrain-cosprune-9");
+    EXPECT_EQ(last.architecture.event, 32);
+    EXPECT_EQ(last.training.optimizer.lr, 0.001);
+    EXPECT_EQ(last.from_seed, 3u);
+    EXPECT_EQ(stage(paper, "retrain-taylor-2").architecture.event, 17);
+    EXPECT_THROW(stage(paper, "retrain-cosprune-2"), std::runtime_error);
+    EXPECT_EQ(stage(paper, "retrain-dense-0").kind, StageKind::train);
+    EXPECT_EQ(paper.figures->retrained.size(), 18u);
     EXPECT_EQ(paper.seeds.size(), 6u);
 }
 

@@ -5,11 +5,12 @@
 
 #include <filesystem>
 #include <functional>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/atomic_file.h"
+#include "base/table.h"
+#include "reproduce/results/figure_stages.h"
 #include "training/metrics.h"
 
 namespace mtlprune {
@@ -21,8 +22,8 @@ struct FabricatedQuality {
     double rel_err = 0.3;
 };
 
-/// Writes every table the report reads. Sizes at event e: 1000 * 2^(-e) thousand parameters; configuration k
-/// is event k.
+/// Writes what the report reads. Sizes at event e: 1000 * 2^(-e) thousand parameters; configuration k is
+/// event k.
 struct FabricatedResults {
     int seeds = 3;
     int events = 4;
@@ -31,57 +32,97 @@ struct FabricatedResults {
     std::function<FabricatedQuality(const std::string& criterion, int seed, int configuration)> retrained =
         iterative;
     FabricatedQuality constant{0.1, 40, 0.9};
+    /// Rows that are written; all by default.
+    std::function<bool(const TableRow&)> keep = [](const TableRow&) { return true; };
     nlohmann::json run = {
         {"name", "quick"}, {"scale", "quick"}, {"seconds", 75}, {"experiment", nlohmann::json::object()}};
 
-    static std::string columns() {
-        return "loss_segmentation,loss_normals,loss_depth,pixel_accuracy,miou,angle_mean,angle_median,within_"
-               "11_25,"
-               "within_22_5,within_30,abs_err,rel_err,delta1,delta2,delta3";
+    static void add_values(Table& table, TableRow key, const FabricatedQuality& quality) {
+        key.split = "test";
+        const std::pair<const char*, std::vector<std::pair<const char*, double>>> tasks[] = {
+            {"segmentation", {{"loss", 1}, {"pixel_accuracy", quality.pixel_accuracy}, {"miou", 0.2}}},
+            {"normals",
+             {{"loss", 0.1},
+              {"angle_mean", quality.angle_mean},
+              {"angle_median", 18},
+              {"within_11_25", 30},
+              {"within_22_5", 60},
+              {"within_30", 80}}},
+            {"depth",
+             {{"loss", 0.5},
+              {"abs_err", 0.7},
+              {"rel_err", quality.rel_err},
+              {"delta1", 50},
+              {"delta2", 70},
+              {"delta3", 90}}}};
+        for (const auto& [task, metrics] : tasks)
+            for (const auto& [metric, value] : metrics) {
+                key.task = task;
+                table.add(key, metric, value);
+            }
     }
 
-    static std::string values(const FabricatedQuality& quality) {
-        return fmt::format("1,0.1,0.5,{},0.2,{},18,30,60,80,0.7,{},50,70,90", quality.pixel_accuracy,
-                           quality.angle_mean, quality.rel_err);
+    static void add_network(Table& table, TableRow key, int event) {
+        key.split = kNoSplit;
+        key.task = kAllTasks;
+        table.add(key, "parameters", 1000000 >> event);
+        table.add(key, "macs", 100.0 * (1000000 >> event));
+        for (int layer = 1; layer <= 2; ++layer) table.add(key, fmt::format("width.{}", layer), 8 - event);
+    }
+
+    Table table() const {
+        Table table;
+        add_values(table, {"constant", "constant", 0, 0, 0, "", "", "", ""}, constant);
+        for (int seed = 0; seed < seeds; ++seed) {
+            const auto number = static_cast<uint64_t>(seed);
+            add_values(table, {"dense", "dense", number, 0, 7, "", "", "", ""}, {});
+            add_network(table, {"dense", "dense", number, 0, 7, "", "", "", ""}, 0);
+            for (const std::string criterion : {"taylor", "cosprune"})
+                for (int event = 0; event < events; ++event) {
+                    TableRow key{"prune-" + criterion, criterion, number, event, 10 * event, "", "", "", ""};
+                    add_values(table, key, iterative(criterion, seed, event));
+                    add_network(table, key, event);
+                    for (int layer = 1; layer <= 2; ++layer)
+                        table.add(
+                            {key.stage, criterion, number, event, 10 * event, kNoSplit, kAllTasks, "", ""},
+                            fmt::format("score.{}", layer), 0.1 * layer);
+                    key = {fmt::format("retrain-{}-{}", criterion, event),
+                           criterion,
+                           number,
+                           event,
+                           30,
+                           "",
+                           "",
+                           "",
+                           ""};
+                    add_values(table, key, retrained(criterion, seed, event));
+                    add_network(table, key, event);
+                    key.step = 20;  // an earlier evaluation, which does not count
+                    add_values(table, key, {0, 0, 0});
+                    table.add({key.stage, criterion, number, 0, 0, kNoSplit, kAllTasks, "", ""},
+                              "selected_step", 30);
+                    table.add({key.stage, criterion, number, 0, 0, kNoSplit, kAllTasks, "status", "PASSED"});
+                }
+        }
+        Table kept;
+        for (const auto& row : table.rows())
+            if (keep(row)) kept.add(row);
+        return kept;
     }
 
     void write(const std::filesystem::path& folder) const {
-        std::string pruned = "criterion,seed,event,iteration,filters,parameters,macs," + columns() + "\n";
-        std::string scratch = "criterion,seed,configuration,event,lr,parameters,macs," + columns() + "\n";
-        std::string widths = "criterion,seed,event,layer,width\n",
-                    cosine = "criterion,seed,event,layer,average_cosine\n";
-        std::string dense = "seed," + columns() + "\n";
-        for (int seed = 0; seed < seeds; ++seed) {
-            dense += fmt::format("{},{}\n", seed, values({}));
-            for (const std::string criterion : {"taylor", "cosprune"}) {
-                for (int event = 0; event < events; ++event) {
-                    const int parameters = 1000000 >> event;
-                    pruned += fmt::format("{},{},{},{},{},{},{},{}\n", criterion, seed, event, 10 * event,
-                                          64 - event, parameters, 100 * parameters,
-                                          values(iterative(criterion, seed, event)));
-                    scratch +=
-                        fmt::format("{},{},{},{},0.001,{},{},{}\n", criterion, seed, event, event, parameters,
-                                    100 * parameters, values(retrained(criterion, seed, event)));
-                    for (int layer = 1; layer <= 2; ++layer) {
-                        widths += fmt::format("{},{},{},{},{}\n", criterion, seed, event, layer, 8 - event);
-                        if (criterion == "cosprune")
-                            cosine +=
-                                fmt::format("{},{},{},{},{}\n", criterion, seed, event, layer, 0.1 * layer);
-                    }
-                }
-            }
-        }
-        write_file_atomically(folder / "iterative.csv", pruned);
-        write_file_atomically(folder / "retrained.csv", scratch);
-        write_file_atomically(folder / "widths.csv", widths);
-        write_file_atomically(folder / "cosine.csv", cosine);
-        write_file_atomically(folder / "dense.csv", dense);
-        write_file_atomically(folder / "constant_predictor.csv",
-                              fmt::format("metric,value\npixel_accuracy,{}\nangle_mean,{}\nrel_err,{}\n",
-                                          constant.pixel_accuracy, constant.angle_mean, constant.rel_err));
+        table().write(folder / "results.csv");
+        FigureStages figures{
+            "constant", "dense", {{"taylor", "prune-taylor"}, {"cosprune", "prune-cosprune"}}, {}};
+        for (int event = 0; event < events; ++event)
+            for (const std::string criterion : {"taylor", "cosprune"})
+                figures.retrained.push_back(
+                    {event, criterion, fmt::format("retrain-{}-{}", criterion, event)});
+        auto facts = run;
+        facts["figures"] = figure_stages_to_json(figures);
+        write_file_atomically(folder / "run.json", facts.dump());
         write_file_atomically(folder / "metrics.json",
                               metrics_json(metric_definitions(nyuv2_tasks(40))).dump());
-        write_file_atomically(folder / "run.json", run.dump());
     }
 };
 

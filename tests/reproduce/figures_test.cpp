@@ -1,9 +1,11 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "datasets/inspect/statistics_files.h"
 #include "datasets/synthetic/synthetic_rooms.h"
-#include "reproduce/figure_drawing.h"
+#include "reproduce/report/figure_drawing.h"
 #include "tests/reproduce/fabricated_results.h"
 #include "tests/temporary_folder.h"
 
@@ -49,10 +51,13 @@ TEST(Figures, MalformedTableFailsNamingThePlace) {
     REQUIRE_MATPLOTLIB();
     const TemporaryFolder folder;
     FabricatedResults().write(folder.path());
-    std::string table = read_file(folder / "iterative.csv");
-    write_file_atomically(folder / "iterative.csv", table + "taylor,0,9,x\n");
+    const std::string table = read_file(folder / "results.csv");
+    const auto lines = std::count(table.begin(), table.end(), '\n');
+    write_file_atomically(folder / "results.csv", table + "prune-taylor,taylor,0,9,x\n");
     const std::string message = failure(*python, folder.path());
-    EXPECT_NE(message.find("iterative.csv:26: expected 22 fields, found 4"), std::string::npos) << message;
+    EXPECT_NE(message.find(fmt::format("results.csv:{}: expected 9 fields, found 5", lines + 1)),
+              std::string::npos)
+        << message;
     EXPECT_EQ(message.find("Traceback"), std::string::npos);
     EXPECT_FALSE(std::filesystem::exists(folder / "figure1.png"));
 }
@@ -61,9 +66,19 @@ TEST(Figures, EmptyTableFailsClearly) {
     REQUIRE_MATPLOTLIB();
     const TemporaryFolder folder;
     FabricatedResults().write(folder.path());
-    write_file_atomically(folder / "dense.csv", "");
+    write_file_atomically(folder / "results.csv", "");
     const std::string message = failure(*python, folder.path());
-    EXPECT_NE(message.find("dense.csv:1: expected a header line"), std::string::npos) << message;
+    EXPECT_NE(message.find("results.csv:1: expected a header line"), std::string::npos) << message;
+}
+
+TEST(Figures, AMissingStageIsNamed) {
+    REQUIRE_MATPLOTLIB();
+    const TemporaryFolder folder;
+    FabricatedResults results;
+    results.keep = [](const TableRow& row) { return row.stage != "dense"; };
+    results.write(folder.path());
+    const std::string message = failure(*python, folder.path());
+    EXPECT_NE(message.find("stage dense: expected at least one row"), std::string::npos) << message;
 }
 
 TEST(Figures, MetricsAreThoseOfMetricsJson) {

@@ -1,4 +1,4 @@
-#include "reproduce/pruned_architecture.h"
+#include "reproduce/stages/pruned_architecture.h"
 
 #include <gtest/gtest.h>
 
@@ -18,12 +18,10 @@ constexpr const char* kPlan = R"({"architectures": [
 class PrunedArchitectureTest : public ::testing::Test {
   protected:
     void write(const std::string& plan) { write_file_atomically(folder_ / "plan.json", plan); }
-    int64_t event_at(double fraction) {
-        return pruned_architecture(folder_.path(), {fraction, {}, {}}, "taylor").event;
-    }
-    std::string message(const RetrainTarget& target) {
+    int64_t event_at(double fraction) { return pruned_architecture(folder_.path(), {fraction, {}}).event; }
+    std::string message(const ArchitectureChoice& choice) {
         try {
-            pruned_architecture(folder_.path(), target, "taylor");
+            pruned_architecture(folder_.path(), choice);
         } catch (const Error& error) {
             return error.what();
         }
@@ -40,33 +38,31 @@ TEST_F(PrunedArchitectureTest, NearestInParametersToTheFractionOfTheDenseNetwork
     EXPECT_EQ(event_at(0.57), 1);
     EXPECT_EQ(event_at(0.55), 2);
     EXPECT_EQ(event_at(0.01), 3);
-    const auto chosen = pruned_architecture(folder_.path(), {0.4, {}, {}}, "taylor");
+    const auto chosen = pruned_architecture(folder_.path(), {0.4, {}});
     EXPECT_EQ(chosen.widths, (std::vector<int64_t>{6, 5}));
     EXPECT_EQ(chosen.parameters, 420);
 }
 
-TEST_F(PrunedArchitectureTest, AnExplicitEventOfTheCriterionWins) {
+TEST_F(PrunedArchitectureTest, AnExplicitEventWins) {
     write(kPlan);
-    const RetrainTarget target{0.4, {{"cosprune", 1}, {"taylor", 3}}, {}};
-    EXPECT_EQ(pruned_architecture(folder_.path(), target, "taylor").event, 3);
-    EXPECT_EQ(pruned_architecture(folder_.path(), target, "cosprune").event, 1);
-    EXPECT_EQ(pruned_architecture(folder_.path(), {0.4, {{"cosprune", 1}}, {}}, "taylor").event, 2);
+    EXPECT_EQ(pruned_architecture(folder_.path(), {0.4, 3}).event, 3);
+    EXPECT_EQ(pruned_architecture(folder_.path(), {0.4, 0}).event, 0);
 }
 
 TEST_F(PrunedArchitectureTest, AnEventThatNeverHappenedIsAnError) {
     write(kPlan);
-    const auto text = message({0.4, {{"taylor", 4}}, {}});
-    EXPECT_NE(text.find("event 4 of taylor"), std::string::npos) << text;
+    const auto text = message({0.0, 4});
+    EXPECT_NE(text.find("event 4 of"), std::string::npos) << text;
     EXPECT_NE(text.find("0..3"), std::string::npos) << text;
 }
 
 TEST_F(PrunedArchitectureTest, MissingOrMalformedPlansNameTheFile) {
     const auto file = (folder_ / "plan.json").string();
-    EXPECT_NE(message({0.5, {}, {}}).find(file), std::string::npos);
+    EXPECT_NE(message({0.5, {}}).find(file), std::string::npos);
     for (const char* plan : {"{", "{}", R"({"architectures": []})", R"({"architectures": [{"event": 0}]})",
                              R"({"architectures": [{"event": 0, "widths": "x", "parameters": 1}]})"}) {
         write(plan);
-        const auto text = message({0.5, {}, {}});
+        const auto text = message({0.5, {}});
         EXPECT_NE(text.find(file), std::string::npos) << plan << ": " << text;
     }
 }

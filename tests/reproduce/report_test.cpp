@@ -1,11 +1,10 @@
-#include "reproduce/report.h"
+#include "reproduce/report/report.h"
 
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "reproduce/csv_table.h"
-#include "reproduce/html.h"
-#include "reproduce/result_tables.h"
+#include "reproduce/report/html.h"
+#include "reproduce/results/result_tables.h"
 #include "tests/reproduce/fabricated_results.h"
 #include "tests/temporary_folder.h"
 
@@ -29,31 +28,6 @@ size_t count(const std::string& text, const std::string& part) {
     size_t found = 0;
     for (size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++found;
     return found;
-}
-
-TEST(CsvTable, ReadsNumbersStrictly) {
-    const CsvTable table = CsvTable::parse("name,x,k\na,1.5e-3,7\r\nb,nan,-2\n", "t.csv", {"name", "x"});
-    EXPECT_EQ(table.rows(), 2);
-    EXPECT_EQ(table.text(0, "name"), "a");
-    EXPECT_DOUBLE_EQ(table.number(0, "x"), 0.0015);
-    EXPECT_TRUE(std::isnan(table.number(1, "x")));
-    EXPECT_EQ(table.integer(1, "k"), -2);
-}
-
-TEST(CsvTable, ErrorsNameFileLineAndColumn) {
-    const CsvTable table = CsvTable::parse("name,x\na,1\n,1.5z\n", "t.csv", {});
-    EXPECT_TRUE(
-        contains(message_of([&] { table.number(1, "x"); }), "t.csv:3:x: expected a number, found '1.5z'"));
-    EXPECT_TRUE(contains(message_of([&] { table.text(1, "name"); }), "t.csv:3:name"));
-    EXPECT_TRUE(contains(message_of([&] { table.integer(1, "x"); }), "an integer"));
-    EXPECT_TRUE(
-        contains(message_of([] { CsvTable::parse("a,b\n1\n", "t.csv", {}); }), "t.csv:2: expected 2 fields"));
-    EXPECT_TRUE(contains(message_of([] { CsvTable::parse("a,a\n1,2\n", "t.csv", {}); }), "'a' twice"));
-    EXPECT_TRUE(contains(message_of([] { CsvTable::parse("seeds\n1\n", "t.csv", {"seed"}); }),
-                         "did you mean 'seeds'"));
-    EXPECT_TRUE(contains(message_of([] { CsvTable::parse("a\n", "t.csv", {}); }), "at least one row"));
-    EXPECT_TRUE(contains(message_of([] { CsvTable::parse("", "t.csv", {}); }), "a header line"));
-    EXPECT_EQ(CsvTable::parse("a\n", "t.csv", {}, true).rows(), 0);
 }
 
 TEST(Html, EscapesEverySpecialCharacter) {
@@ -118,19 +92,54 @@ TEST(Report, WarnsWhenTheDenseNetworkLearnsNothing) {
 TEST(Report, MalformedTableLeavesNoReport) {
     const TemporaryFolder folder;
     FabricatedResults().write(folder.path());
-    write_file_atomically(folder / "dense.csv", "seed\n0\n");
-    EXPECT_TRUE(contains(message_of([&] { write_report(folder.path()); }), "dense.csv:1"));
+    write_file_atomically(folder / "results.csv", read_file(folder / "results.csv") + "dense,dense,0\n");
+    EXPECT_TRUE(contains(message_of([&] { write_report(folder.path()); }), "9 cells, found 3"));
     EXPECT_FALSE(std::filesystem::exists(folder / "report.html"));
     EXPECT_FALSE(std::filesystem::exists(folder / "claims.json"));
 }
 
-TEST(ResultTables, RepeatedRowIsAnError) {
+ResultTables tables_of(const FabricatedResults& results) {
     const TemporaryFolder folder;
-    FabricatedResults().write(folder.path());
-    std::string table = read_file(folder / "iterative.csv");
-    const size_t last = table.rfind('\n', table.size() - 2);
-    write_file_atomically(folder / "iterative.csv", table + table.substr(last + 1));
-    EXPECT_TRUE(contains(message_of([&] { read_result_tables(folder.path()); }), "(cosprune, 2, 3) again"));
+    results.write(folder.path());
+    return read_result_tables(folder.path());
+}
+
+TEST(ResultTables, OfATrainingStageTheSelectedEvaluationCounts) {
+    FabricatedResults results;
+    results.retrained = [](const std::string&, int seed, int) {
+        return FabricatedQuality{0.25, 10.0 + seed, 0.5};
+    };
+    const auto tables = tables_of(results);
+    ASSERT_EQ(tables.retrained.size(), 24u);
+    for (const auto& network : tables.retrained) {
+        EXPECT_EQ(network.value("pixel_accuracy"), 0.25);
+        EXPECT_EQ(network.value("angle_mean"), 10.0 + static_cast<double>(network.seed));
+        EXPECT_EQ(network.event, network.configuration);
+        EXPECT_EQ(network.parameters, 1000000 >> network.event);
+    }
+    EXPECT_EQ(criteria_of(tables.retrained), (std::vector<std::string>{"taylor", "cosprune"}));
+    EXPECT_EQ(tables.iterative.at(0).value("loss_depth"), 0.5);
+    EXPECT_EQ(tables.constant_predictor.at("rel_err"), 0.9);
+}
+
+TEST(ResultTables, AMissingRowNamesStageSeedAndEvent) {
+    const auto without = [](const std::string& stage, const std::string& metric) {
+        FabricatedResults results;
+        results.keep = [=](const TableRow& row) {
+            return row.stage != stage || (row.metric != metric && !metric.empty()) || row.seed != 1;
+        };
+        return message_of([&] { tables_of(results); });
+    };
+    const auto message = without("prune-taylor", "miou");
+    EXPECT_TRUE(contains(message, "stage prune-taylor, seed 1, event 0") && contains(message, "miou"))
+        << message;
+    EXPECT_TRUE(contains(without("retrain-cosprune-2", "macs"), "retrain-cosprune-2, seed 1, event 2"));
+    EXPECT_EQ(without("dense", ""), "no error");  // a seed that did not run
+    FabricatedResults results;
+    results.keep = [](const TableRow& row) { return row.stage != "dense"; };
+    EXPECT_TRUE(contains(message_of([&] { tables_of(results); }), "stage dense"));
+    results.keep = [](const TableRow& row) { return row.metric != "selected_step"; };
+    EXPECT_TRUE(contains(message_of([&] { tables_of(results); }), "at two steps"));
 }
 
 }  // namespace

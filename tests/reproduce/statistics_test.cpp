@@ -1,4 +1,4 @@
-#include "reproduce/statistics.h"
+#include "reproduce/analysis/statistics.h"
 
 #include <gtest/gtest.h>
 

@@ -1,0 +1,154 @@
+#include "reproduce/analysis/claim_setting.h"
+
+#include <map>
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "base/error.h"
+
+namespace mtlprune {
+namespace {
+
+double margin_of(const ClaimSetting& setting, const std::string& metric) {
+    if (metric == "pixel_accuracy") return setting.margins.pixel_accuracy;
+    const double relative = metric == "angle_mean" ? setting.margins.angle_mean : setting.margins.rel_err;
+    return relative * setting.tables.dense_mean(metric);
+}
+
+template <typename Condition>
+std::string tasks_where(const Claim& claim, Condition condition) {
+    std::string names;
+    for (const TaskFinding& finding : claim.findings)
+        if (condition(finding)) names += (names.empty() ? "" : ", ") + finding.metric.task;
+    return names;
+}
+
+/// A margin wider than half of what separates the dense networks from a constant prediction forgives nearly
+/// everything.
+void note_wide_margins(Claim& claim, const ClaimSetting& setting) {
+    std::string names;
+    for (const TaskFinding& finding : claim.findings) {
+        const ReportedMetric& metric = finding.metric;
+        const auto constant = setting.tables.constant_predictor.find(metric.name);
+        if (constant == setting.tables.constant_predictor.end()) continue;
+        const double learned = std::fabs(setting.tables.dense_mean(metric.name) - constant->second);
+        if (!(finding.margin > 0.5 * learned)) continue;
+        names += (names.empty() ? "" : ", ") + metric.task;
+        claim.notes.push_back(
+            fmt::format("{}: the margin of {:.3g} is wide against the {:.3g} that separate the dense "
+                        "networks from a constant "
+                        "prediction; lying within it says little.",
+                        metric.label, finding.margin * metric.display_scale, learned * metric.display_scale));
+    }
+    if (!names.empty())
+        claim.reading += fmt::format(
+            " The margin says little, being wide against what the dense network learns, for: {}.", names);
+}
+
+std::string undecided_reading(const Claim& claim, double alpha) {
+    if (claim.n < 2) return "One seed gives no measure of chance; at least two are needed.";
+    const std::string open =
+        tasks_where(claim, [&](const TaskFinding& finding) { return !(finding.p_holm < alpha); });
+    return fmt::format(
+        "{} seeds do not settle it; open: {}. That is evidence neither for nor against the claim.", claim.n,
+        open);
+}
+
+}  // namespace
+
+MeasurementIndex::MeasurementIndex(const std::vector<Measurement>& rows, int64_t Measurement::*key) {
+    for (const Measurement& row : rows) rows_[{row.criterion, row.seed, row.*key}] = &row;
+}
+
+const Measurement* MeasurementIndex::find(const std::string& criterion, int64_t seed, int64_t key) const {
+    const auto found = rows_.find({criterion, seed, key});
+    return found == rows_.end() ? nullptr : found->second;
+}
+
+double finite_value(const Measurement& row, const std::string& metric) {
+    const double value = row.value(metric);
+    if (!std::isfinite(value))
+        throw Error("claims",
+                    fmt::format("{}, seed {}, event {}: {}", row.criterion, row.seed, row.event, metric),
+                    "a finite number", fmt::format("{}", value));
+    return value;
+}
+
+std::set<int64_t> seeds_of(const std::vector<Measurement>& rows) {
+    std::set<int64_t> seeds;
+    for (const Measurement& row : rows) seeds.insert(row.seed);
+    return seeds;
+}
+
+std::set<int64_t> retrained_configurations(const ClaimSetting& setting) {
+    std::map<int64_t, std::set<std::string>> criteria;
+    for (const auto& row : setting.tables.retrained)
+        if (row.criterion == setting.first || row.criterion == setting.second)
+            criteria[row.configuration].insert(row.criterion);
+    std::set<int64_t> configurations;
+    for (const auto& [configuration, names] : criteria)
+        if (names.size() == 2) configurations.insert(configuration);
+    return configurations;
+}
+
+std::vector<TaskFinding> find_over_seeds(const ClaimSetting& setting, const std::set<int64_t>& seeds,
+                                         Assertion assertion, const SeedDifference& difference) {
+    std::vector<TaskFinding> findings;
+    for (const ReportedMetric& metric : primary_metrics()) {
+        TaskDifferences task{metric, {}, margin_of(setting, metric.name)};
+        for (const int64_t seed : seeds)
+            if (const auto value = difference(seed, metric.name)) task.values.push_back(*value);
+        if (!task.values.empty()) findings.push_back(find_for_task(task, assertion, setting.alpha));
+    }
+    return findings;
+}
+
+void judge(Claim& claim, const ClaimSetting& setting, const std::set<int64_t>& seeds, Assertion assertion,
+           const SeedDifference& difference, const Readings& readings) {
+    claim.alpha = setting.alpha;
+    claim.findings = find_over_seeds(setting, seeds, assertion, difference);
+    for (const int64_t seed : seeds)
+        if (!difference(seed, primary_metrics().front().name))
+            claim.notes.push_back(
+                fmt::format("Seed {} lacks rows that this claim needs and was left out.", seed));
+    if (claim.findings.empty()) {
+        claim.reading = "No seed has all the rows this claim needs.";
+        return;
+    }
+    claim.n = claim.findings.front().n;
+    adjust_over_tasks(claim.findings, assertion, setting.alpha);
+    claim.verdict = decide(claim.findings, setting.alpha);
+    const auto against = [&](const TaskFinding& finding) { return finding.p_against_holm < setting.alpha; };
+    switch (claim.verdict) {
+        case Verdict::supported:
+            claim.reading = readings.when_supported;
+            break;
+        case Verdict::refuted:
+            claim.reading = fmt::format("{} {}.", readings.when_refuted, tasks_where(claim, against));
+            break;
+        case Verdict::not_decided:
+            claim.reading = undecided_reading(claim, setting.alpha);
+            break;
+    }
+    if (assertion != Assertion::better) note_wide_margins(claim, setting);
+}
+
+void note_shared_architectures(Claim& claim, const ClaimSetting& setting) {
+    const nlohmann::json seed = setting.tables.run.value(
+        nlohmann::json::json_pointer("/experiment/retrain/architecture_seed"), nlohmann::json());
+    if (seed.is_number_integer() && seed.get<int64_t>() >= 0)
+        claim.notes.push_back(
+            fmt::format("All seeds re-train the architectures that seed {} found: the spread covers "
+                        "training, not pruning.",
+                        seed.get<int64_t>()));
+}
+
+std::string show_count(double count) {
+    if (count >= 1e9) return fmt::format("{:.3g} G", count / 1e9);
+    if (count >= 999500) return fmt::format("{:.3g} M", count / 1e6);
+    return count >= 999.5 ? fmt::format("{:.3g} k", count / 1e3) : fmt::format("{:.0f}", count);
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,27 @@
+// The sections of report.html as HTML fragments; all text from the tables is escaped.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "reproduce/analysis/claims.h"
+#include "reproduce/results/result_tables.h"
+
+namespace mtlprune {
+
+std::string headline_section(const ResultTables& tables, const std::vector<Claim>& claims);
+std::string run_section(const ResultTables& tables);
+std::string dense_section(const ResultTables& tables);
+std::string figures_section(const ResultTables& tables, const std::filesystem::path& results_folder);
+std::string configurations_section(const ResultTables& tables);
+std::string differences_section(const ResultTables& tables);
+std::string rerun_section(const ResultTables& tables, const std::filesystem::path& results_folder);
+
+/// run[key] for readers: a string as it is, another value as compact JSON, "not recorded" when absent.
+std::string run_field(const ResultTables& tables, const std::string& key);
+
+/// Labels of the primary metrics in which the dense networks' mean is not better than the constant predictor.
+std::vector<std::string> metrics_not_learned(const ResultTables& tables);
+
+}  // namespace mtlprune

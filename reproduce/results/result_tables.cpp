@@ -1,0 +1,184 @@
+#include "reproduce/results/result_tables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <tuple>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "base/json_reader.h"
+#include "base/table.h"
+#include "reproduce/metric_table.h"
+#include "reproduce/results/figure_stages.h"
+
+namespace mtlprune {
+namespace {
+
+using NetworkKey = std::tuple<uint64_t, int64_t, int64_t>;  // seed, event, step
+
+/// The rows of one stage, as the networks they are about, in order of appearance.
+class StageNetworks {
+  public:
+    StageNetworks(const Table& table, const std::string& stage) : table_(table), stage_(stage) {
+        for (size_t i = 0; i < table.rows().size(); ++i)
+            if (table.rows()[i].stage == stage && table.rows()[i].metric == "selected_step")
+                selected_[table.rows()[i].seed] = table.number(i);
+        for (size_t i = 0; i < table.rows().size(); ++i)
+            if (table.rows()[i].stage == stage && table.rows()[i].split == "test") add_value(i);
+        for (size_t i = 0; i < table.rows().size(); ++i)
+            if (table.rows()[i].stage == stage && table.rows()[i].split == kNoSplit) add_structure(i);
+        require_once();
+    }
+
+    std::vector<Measurement> networks;
+    std::vector<bool> has_empty_layer;  ///< parallel to networks
+
+  private:
+    void add_value(size_t index) {
+        const auto& row = table_.rows()[index];
+        const auto selected = selected_.find(row.seed);
+        if (selected != selected_.end() && selected->second != static_cast<double>(row.step)) return;
+        const auto [known, added] =
+            positions_.emplace(NetworkKey{row.seed, row.event, row.step}, networks.size());
+        if (added) {
+            networks.emplace_back();
+            networks.back().seed = static_cast<int64_t>(row.seed);
+            networks.back().event = row.event;
+            has_empty_layer.push_back(false);
+        }
+        const auto column = row.metric == "loss" ? "loss_" + row.task : row.metric;
+        networks[known->second].values[column] = table_.number(index);
+    }
+
+    void add_structure(size_t index) {
+        const auto& row = table_.rows()[index];
+        const auto known = positions_.find({row.seed, row.event, row.step});
+        if (known == positions_.end()) return;
+        auto& network = networks[known->second];
+        if (row.metric == "parameters") network.parameters = positive(index);
+        if (row.metric == "macs") network.macs = positive(index);
+        if (row.metric.starts_with("width.") && table_.number(index) == 0)
+            has_empty_layer[known->second] = true;
+    }
+
+    double positive(size_t index) const {
+        const double value = table_.number(index);
+        if (!(value > 0))
+            throw Error("results table", table_.place(index, "value"), "a positive number",
+                        fmt::format("{}", value));
+        return value;
+    }
+
+    void require_once() const {
+        std::set<std::pair<int64_t, int64_t>> seen;
+        for (const auto& network : networks)
+            if (!seen.emplace(network.seed, network.event).second)
+                throw Error("results table", fmt::format("stage {}", stage_),
+                            "one network per seed and event",
+                            fmt::format("(seed {}, event {}) at two steps", network.seed, network.event));
+    }
+
+    const Table& table_;
+    std::string stage_;
+    std::map<uint64_t, double> selected_;
+    std::map<NetworkKey, size_t> positions_;
+};
+
+/// Throws unless every network has the values that figures and claims show, and sizes where `sized`.
+void require_complete(const std::vector<Measurement>& networks, const std::string& stage, bool sized) {
+    std::vector<std::string> columns = loss_columns();
+    for (const ReportedMetric& metric : reported_metrics()) columns.push_back(metric.name);
+    for (const auto& network : networks) {
+        const auto place = fmt::format("stage {}, seed {}, event {}", stage, network.seed, network.event);
+        for (const auto& column : columns)
+            if (!network.values.contains(column))
+                throw Error("results table", place, fmt::format("a row for {} on the test split", column),
+                            "none");
+        if (sized && !(network.parameters > 0 && network.macs > 0))
+            throw Error("results table", place, "rows for parameters and macs", "none");
+    }
+}
+
+std::vector<Measurement> networks_of(const Table& table, const std::string& stage,
+                                     bool may_be_absent = false) {
+    auto networks = StageNetworks(table, stage).networks;
+    if (networks.empty() && !may_be_absent)
+        throw Error("results table", fmt::format("stage {}", stage), "at least one row on the test split",
+                    "none");
+    return networks;
+}
+
+std::vector<Measurement> iterative_networks(const Table& table, const FigureStages& figures,
+                                            int64_t& left_out) {
+    std::vector<Measurement> all;
+    for (const auto& [strategy, stage] : figures.iterative) {
+        const StageNetworks found(table, stage);
+        require_complete(found.networks, stage, true);
+        for (size_t i = 0; i < found.networks.size(); ++i) {
+            left_out += found.has_empty_layer[i];
+            if (found.has_empty_layer[i]) continue;
+            all.push_back(found.networks[i]);
+            all.back().criterion = strategy;
+        }
+    }
+    if (all.empty())
+        throw Error("results table", "stages of iterative pruning", "at least one network", "none");
+    return all;
+}
+
+std::vector<Measurement> retrained_networks(const Table& table, const FigureStages& figures) {
+    std::vector<Measurement> all;
+    for (const auto& entry : figures.retrained) {
+        auto networks = networks_of(table, entry.stage, true);
+        require_complete(networks, entry.stage, true);
+        for (auto& network : networks) {
+            network.criterion = entry.strategy;
+            network.configuration = entry.configuration;
+            all.push_back(std::move(network));
+        }
+    }
+    return all;
+}
+
+}  // namespace
+
+double ResultTables::dense_mean(const std::string& metric) const {
+    double sum = 0;
+    for (const Measurement& network : dense) sum += network.value(metric);
+    return sum / static_cast<double>(dense.size());
+}
+
+ResultTables read_result_tables(const std::filesystem::path& results_folder) {
+    ResultTables tables;
+    const std::filesystem::path run = results_folder / "run.json";
+    tables.run = parse_json(read_file(run, "run description"), run.string());
+    if (!tables.run.is_object() || !tables.run.contains("figures"))
+        throw Error("run description", run.string(), "a JSON object with the key 'figures'",
+                    tables.run.type_name());
+    const auto figures = read_figure_stages(tables.run.at("figures"), run.string() + ": figures");
+    const auto table = Table::read(results_folder / "results.csv");
+    tables.iterative = iterative_networks(table, figures, tables.events_with_empty_layer);
+    tables.retrained = retrained_networks(table, figures);
+    tables.dense = networks_of(table, figures.dense);
+    require_complete(tables.dense, figures.dense, false);
+    tables.constant_predictor = networks_of(table, figures.constant).front().values;
+    return tables;
+}
+
+std::vector<std::string> criteria_of(const std::vector<Measurement>& measurements) {
+    std::vector<std::string> names;
+    for (const Measurement& measurement : measurements)
+        if (std::find(names.begin(), names.end(), measurement.criterion) == names.end())
+            names.push_back(measurement.criterion);
+    return names;
+}
+
+std::string criterion_label(const std::string& criterion) {
+    if (criterion == "taylor") return "Taylor";
+    if (criterion == "cosprune") return "CosPrune";
+    return criterion;
+}
+
+}  // namespace mtlprune

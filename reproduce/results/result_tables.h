@@ -1,0 +1,57 @@
+// What a reproduction run leaves in its results folder, as figures and claims see it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <limits>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace mtlprune {
+
+/// One evaluated network.
+struct Measurement {
+    std::string criterion;  ///< empty for the dense networks
+    int64_t seed = 0;
+    int64_t event = 0;           ///< pruning events so far; 0 = dense
+    int64_t configuration = -1;  ///< position on the axis of re-trained sizes; -1 where there is none
+    double parameters = 0;
+    double macs = 0;
+    std::map<std::string, double> values;  ///< three losses and twelve metrics by column name
+
+    double value(const std::string& column) const { return values.at(column); }
+};
+
+struct ResultTables {
+    /// During iterative pruning, without events that left a layer empty.
+    std::vector<Measurement> iterative;
+    /// Trained from scratch, one per (criterion, seed, configuration); may be empty.
+    std::vector<Measurement> retrained;
+    /// One per seed.
+    std::vector<Measurement> dense;
+    /// Metrics of the best constant prediction on the test split.
+    std::map<std::string, double> constant_predictor;
+    /// run.json
+    nlohmann::json run;
+    /// Networks of iterative pruning left out.
+    int64_t events_with_empty_layer = 0;
+
+    /// Mean of a metric over the dense networks.
+    double dense_mean(const std::string& metric) const;
+};
+
+/// Reads results.csv and run.json, whose "figures" say which stages are meant. Of a training stage the
+/// evaluation at its "selected_step" counts. Throws Error naming file, line and column on a malformed table,
+/// and naming the stage on a missing row, on two networks of one seed and event, and on a parameter count
+/// that is not positive.
+ResultTables read_result_tables(const std::filesystem::path& results_folder);
+
+/// The criteria of some measurements in order of first appearance.
+std::vector<std::string> criteria_of(const std::vector<Measurement>& measurements);
+
+/// "taylor" -> "Taylor", "cosprune" -> "CosPrune"; other names unchanged.
+std::string criterion_label(const std::string& criterion);
+
+}  // namespace mtlprune

@@ -1,0 +1,183 @@
+#include "reproduce/stages/experiment.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/atomic_file.h"
+#include "base/json_reader.h"
+#include "datasets/layouts/open_dataset.h"
+#include "reproduce/stages/stage_recipes.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr int64_t kMany = 1'000'000'000;
+
+TransformOptions read_transform(JsonReader& reader) {
+    TransformOptions options;
+    options.height = reader.integer("height", 321, 16, 4096);
+    options.width = reader.integer("width", 321, 16, 4096);
+    const auto augmentation = reader.choice("augmentation", "corrected", {"corrected", "paper", "none"});
+    options.augmentation = augmentation == "paper"  ? Augmentation::paper
+                           : augmentation == "none" ? Augmentation::none
+                                                    : Augmentation::corrected;
+    options.image = reader.choice("image", "unit", {"unit", "paper"}) == "paper" ? ImageScaling::paper
+                                                                                 : ImageScaling::unit;
+    options.normals = reader.choice("normals", "true_angles", {"true_angles", "paper_codes"}) == "paper_codes"
+                          ? NormalsTarget::paper_codes
+                          : NormalsTarget::true_angles;
+    return options;
+}
+
+/// Names and aliases of the layouts that have, or may turn out to have, the experiments' tasks.
+std::vector<std::string> fitting_layouts() {
+    std::vector<std::string> names;
+    for (const auto& layout : dataset_layouts()) {
+        if (!layout.nyuv2_tasks) continue;
+        names.push_back(layout.name);
+        names.insert(names.end(), layout.aliases.begin(), layout.aliases.end());
+    }
+    return names;
+}
+
+DataConfig read_data(JsonReader reader) {
+    DataConfig data;
+    data.kind = reader.choice("kind", "synthetic_rooms", fitting_layouts());
+    const auto& layout = dataset_layout(data.kind);
+    data.path = reader.get<std::string>("path", "");
+    if (layout.needs_folder && data.path.empty())
+        throw Error("configuration", reader.place() + ": path",
+                    fmt::format("the folder of the data set (or --data {}=DIR)", data.kind), "nothing");
+    data.classes = reader.integer("classes", layout.classes == 0 ? 40 : layout.classes, 2, 255);
+    data.train = reader.integer("train", 0, 0, kMany);
+    data.test = reader.integer("test", 0, 0, kMany);
+    data.seed = static_cast<uint64_t>(reader.integer("seed", 0, 0, kMany));
+    data.transform = read_transform(reader);
+    data.render_height = reader.integer("render_height", data.transform.height, 16, 4096);
+    data.render_width = reader.integer("render_width", data.transform.width, 16, 4096);
+    data.resize_height = reader.integer("resize_height", 0, 0, 4096);
+    data.resize_width = reader.integer("resize_width", 0, 0, 4096);
+    if ((data.resize_height == 0) != (data.resize_width == 0))
+        throw Error("configuration", reader.place(), "both resize_height and resize_width, or neither",
+                    "one of them");
+    data.workers = reader.integer("workers", 0, 0, 256);
+    data.cache = reader.get<bool>("cache", false);
+    reader.finish();
+    return data;
+}
+
+ModelConfig read_model(JsonReader reader, int64_t classes) {
+    ModelConfig model;
+    model.widths = reader.get("widths", model.widths);
+    model.pool_after = reader.get("pool_after", model.pool_after);
+    model.head_width = reader.integer("head_width", 1024, 1, 65536);
+    model.dropout = reader.number("dropout", 0.5, 0.0, 0.95);
+    model.tasks = nyuv2_tasks(classes);
+    const auto layers = static_cast<int64_t>(model.widths.size());
+    if (layers == 0 || *std::min_element(model.widths.begin(), model.widths.end()) < 1)
+        throw Error("configuration", reader.place() + ": widths", "one positive integer per convolution",
+                    nlohmann::json(model.widths).dump());
+    for (const int64_t layer : model.pool_after)
+        if (layer < 1 || layer > layers)
+            throw Error("configuration", reader.place() + ": pool_after",
+                        fmt::format("numbers of convolutions, 1..{}", layers), std::to_string(layer));
+    reader.finish();
+    return model;
+}
+
+void override_key(nlohmann::json& root, const std::string& path, const nlohmann::json& value) {
+    nlohmann::json* node = &root;
+    const auto enter = [&](size_t start, size_t end) {
+        if (!node->is_object() && !node->is_null())
+            throw Error("configuration", "override of " + path,
+                        fmt::format("an object {{...}} at '{}'", path.substr(0, start == 0 ? 0 : start - 1)),
+                        node->dump().substr(0, 40));
+        node = &(*node)[path.substr(start, end == std::string::npos ? end : end - start)];
+    };
+    size_t start = 0;
+    for (size_t dot; (dot = path.find('.', start)) != std::string::npos; start = dot + 1) enter(start, dot);
+    enter(start, std::string::npos);
+    *node = value;
+}
+
+/// Reading a negative number or a fraction as uint64_t would silently give another seed.
+std::vector<uint64_t> read_seeds(JsonReader& reader) {
+    const auto list = reader.get<nlohmann::json>("seeds", {0});
+    const auto place = reader.place() + ": seeds";
+    if (!list.is_array() || list.empty())
+        throw Error("configuration", place, "a list of at least one seed", list.dump());
+    std::vector<uint64_t> seeds;
+    std::vector<std::string> words;
+    for (const auto& seed : list) {
+        if (!seed.is_number_integer() || (!seed.is_number_unsigned() && seed.get<int64_t>() < 0))
+            throw Error("configuration", place, "integers >= 0", seed.dump());
+        seeds.push_back(seed.get<uint64_t>());
+        words.push_back(seed.dump());
+    }
+    require_distinct(words, place);
+    return seeds;
+}
+
+/// Stages and figures, written out or as the sections of the template.
+void read_graph(JsonReader& reader, Experiment& experiment) {
+    if (!reader.has("stages")) {
+        const auto graph = expand_template(reader);
+        experiment.stages = read_stages(graph.at("stages"), reader.place() + ": stages");
+        experiment.figures = read_figure_stages(graph.at("figures"), reader.place() + ": figures");
+    } else {
+        const auto stages = reader.require<nlohmann::json>("stages");
+        experiment.stages = read_stages(stages, reader.place() + ": stages");
+        if (reader.has("figures"))
+            experiment.figures =
+                read_figure_stages(reader.require<nlohmann::json>("figures"), reader.place() + ": figures");
+    }
+    if (experiment.figures) require_known_stages(*experiment.figures, experiment.stages, reader.place());
+}
+
+}  // namespace
+
+Experiment read_experiment(const std::string& json_text, const std::string& place,
+                           const std::vector<std::pair<std::string, nlohmann::json>>& overrides) {
+    auto json = parse_json(json_text, place);
+    for (const auto& [path, value] : overrides) override_key(json, path, value);
+    JsonReader reader(json, place);
+    Experiment experiment;
+    experiment.name = reader.require<std::string>("name");
+    experiment.description = reader.get<std::string>("description", "");
+    experiment.data = read_data(reader.child("data"));
+    experiment.model = read_model(reader.child("model"), experiment.data.classes);
+    experiment.fidelity =
+        reader.choice("fidelity", "corrected", {"corrected", "as_released"}) == "as_released"
+            ? Fidelity::as_released
+            : Fidelity::corrected;
+    experiment.device = reader.choice("device", "cpu", {"cpu", "cuda"});
+    experiment.threads_per_job = reader.integer("threads_per_job", 1, 1, 1024);
+    experiment.seeds = read_seeds(reader);
+    read_graph(reader, experiment);
+    experiment.margins = reader.get("margins", nlohmann::json::object());
+    experiment.differences = reader.get<std::vector<std::string>>("differences", {});
+    reader.finish();
+    experiment.canonical = reader.resolved();
+    return experiment;
+}
+
+std::string config_hash(const nlohmann::json& config) {
+    return sha256_hex(config.dump()).substr(0, 16);
+}
+
+std::string kind_name(StageKind kind) {
+    switch (kind) {
+        case StageKind::constant:
+            return "constant";
+        case StageKind::train:
+            return "train";
+        case StageKind::prune:
+            return "prune";
+        case StageKind::retrain:
+            return "retrain";
+    }
+    throw std::logic_error("a kind of stage without a name");
+}
+
+}  // namespace mtlprune

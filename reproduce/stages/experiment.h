@@ -1,0 +1,101 @@
+// An experiment is a JSON file: data set, model, stages, seeds. This is its typed form.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "datasets/pipeline/loader.h"
+#include "models/multi_task_model.h"
+#include "reproduce/results/figure_stages.h"
+#include "training/losses.h"
+#include "training/optimizer.h"
+
+namespace mtlprune {
+
+struct DataConfig {
+    std::string kind;                     ///< a layout of open_dataset.h with NYUv2's three tasks
+    std::string path;                     ///< the data set's folder; empty for synthetic_rooms
+    int64_t classes, train, test;         ///< frames per split (0 = all; else an evenly spaced subset)
+    uint64_t seed;                        ///< of the synthetic rooms
+    int64_t render_height, render_width;  ///< of the synthetic rooms
+    int64_t resize_height, resize_width;  ///< files: frames are resized to this first; 0 = as they are
+    TransformOptions transform;
+    int64_t workers;
+    bool cache;
+};
+
+struct TrainRecipe {
+    OptimizerConfig optimizer;
+    ScheduleConfig schedule;
+    int64_t iterations, batch_size;
+    int64_t schedule_every;  ///< iterations per step of the schedule (an epoch)
+    int64_t evaluate_every;
+    /// Which evaluation is reported: "last"; as in the paper's code "best_loss" or "best_pixel_accuracy"
+    /// (chosen on the test split).
+    std::string selection;
+};
+
+struct PruneRecipe {
+    int64_t frequency = 500;  ///< iterations between events
+    int64_t filters_per_event = 100;
+    int64_t floor = 5;             ///< least filters per layer
+    bool reset_optimizer = false;  ///< fresh moments after every event, as in the paper's code
+    std::string removal;           ///< "physical" or "mask"
+};
+
+/// Which of the architectures that a pruning stage went through.
+struct ArchitectureChoice {
+    double parameters_fraction = 0;  ///< of the dense network: the event nearest to it
+    std::optional<int64_t> event;    ///< or this one; 0 = dense
+};
+
+/// constant: the best constant prediction, the yardstick. train: from initialisation. prune: iteratively,
+/// from a trained network. retrain: an architecture of a pruning stage, from initialisation.
+enum class StageKind { constant, train, prune, retrain };
+
+/// A named step of an experiment, to be run with every seed (constant: once).
+struct StageRecipe {
+    StageKind kind = StageKind::constant;
+    std::string name;
+    std::string strategy;               ///< for the table of results; a criterion or the stage's name
+    std::string from;                   ///< the stage it starts from; empty: none
+    std::optional<uint64_t> from_seed;  ///< that stage's seed; empty: its own
+    std::string criterion;              ///< prune
+    TrainRecipe training;  ///< train, retrain; prune: `iterations` is a cap (0 = until the floor)
+    PruneRecipe prune;
+    ArchitectureChoice architecture;  ///< retrain
+    nlohmann::json recipe;            ///< all keys but those that name stages, defaults included
+};
+
+struct Experiment {
+    std::string name, description;
+    DataConfig data;
+    ModelConfig model;
+    Fidelity fidelity;
+    std::string device;  ///< "cpu" or "cuda"
+    int64_t threads_per_job;
+    std::vector<uint64_t> seeds;
+    std::vector<StageRecipe> stages;  ///< a stage comes after the one that it starts from
+    std::optional<FigureStages>
+        figures;             ///< which stages figures and claims are about; empty: none are drawn
+    nlohmann::json margins;  ///< equivalence margins of the claims
+    std::vector<std::string> differences;  ///< what differs from the paper, for the report
+    nlohmann::json canonical;              ///< the complete description, defaults included
+};
+
+/// Reads and checks an experiment. `place` names the file in errors. `overrides` ("data.path" -> value)
+/// replace keys before reading. The stages stand under "stages" (see read_stages), or are those of the
+/// paper's experiment, given by the sections "dense", "prune" and "retrain" (see expand_template).
+Experiment read_experiment(const std::string& json_text, const std::string& place,
+                           const std::vector<std::pair<std::string, nlohmann::json>>& overrides = {});
+
+/// First 16 hex digits of the SHA-256 of the JSON's canonical text (sorted keys, no spaces).
+std::string config_hash(const nlohmann::json& config);
+
+/// "constant", "train", "prune", "retrain".
+std::string kind_name(StageKind kind);
+
+}  // namespace mtlprune

@@ -1,0 +1,69 @@
+#include "reproduce/stages/experiment_data.h"
+
+#include <fmt/format.h>
+
+#include "base/error.h"
+#include "datasets/layouts/open_dataset.h"
+#include "datasets/pipeline/resized_dataset.h"
+#include "datasets/synthetic/synthetic_rooms.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr int64_t kDefaultTrainRooms = 256;
+constexpr int64_t kDefaultTestRooms = 64;
+
+LoaderOptions loader_options(const DataConfig& config, int64_t batch_size) {
+    LoaderOptions options;
+    options.batch_size = batch_size;
+    options.transform = config.transform;
+    options.workers = config.workers;
+    options.cache_decoded = config.cache;
+    return options;
+}
+
+}  // namespace
+
+std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::string& split,
+                                          bool dense_labels) {
+    const int64_t frames = split == "train" ? config.train : config.test;
+    if (config.kind == "synthetic_rooms") {
+        SyntheticRoomsOptions options;
+        options.count = frames > 0 ? frames : (split == "train" ? kDefaultTrainRooms : kDefaultTestRooms);
+        options.height = config.render_height;
+        options.width = config.render_width;
+        options.seed = config.seed;
+        options.split = split;
+        options.dense_labels = dense_labels;
+        return std::make_shared<SyntheticRooms>(options);
+    }
+    auto dataset = open_dataset({config.kind, config.path, split, config.classes, frames});
+    if (dataset->tasks() != nyuv2_tasks(config.classes))
+        throw Error("experiment", dataset->description(),
+                    fmt::format("the tasks segmentation ({} classes), normals, depth", config.classes),
+                    "others");
+    if (config.resize_height == 0) return dataset;
+    return std::make_shared<ResizedDataset>(dataset, config.resize_height, config.resize_width);
+}
+
+std::unique_ptr<Loader> training_loader(const DataConfig& config, int64_t batch_size, uint64_t seed,
+                                        torch::Device device) {
+    auto options = loader_options(config, batch_size);
+    options.seed = seed;
+    options.page_locked = device.is_cuda();
+    return std::make_unique<Loader>(open_split(config, "train"), options);
+}
+
+std::vector<Batch> collect_split(const DataConfig& config, const std::string& split, torch::Device device,
+                                 int64_t batch_size) {
+    auto options = loader_options(config, batch_size);
+    options.shuffle = false;
+    options.cache_decoded = false;
+    options.transform.augmentation = Augmentation::none;
+    Loader loader(open_split(config, split), options);
+    std::vector<Batch> batches;
+    for (int64_t b = 0; b < loader.batches_per_epoch(); ++b) batches.push_back(loader.next().to(device));
+    return batches;
+}
+
+}  // namespace mtlprune

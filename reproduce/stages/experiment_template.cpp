@@ -1,0 +1,140 @@
+// The paper's experiment, written out as stages.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "pruning/criteria/criterion.h"
+#include "reproduce/stages/stage_recipes.h"
+
+namespace mtlprune {
+namespace {
+
+/// An entry of retrain.targets.
+struct RetrainTarget {
+    double parameters_fraction = 0;
+    std::map<std::string, int64_t> events;  ///< or explicit events per criterion
+    std::map<std::string, double> lr;       ///< per criterion; empty: the recipe's
+
+    /// The dense architecture whatever the criterion: it is trained once and counts for all.
+    bool dense() const {
+        return parameters_fraction == 1.0 ||
+               (!events.empty() && std::all_of(events.begin(), events.end(),
+                                               [](const auto& event) { return event.second == 0; }));
+    }
+    /// Explicit events may name one criterion only (an architecture without a partner of similar size).
+    bool counts_for(const std::string& criterion) const {
+        return dense() || events.empty() || events.contains(criterion);
+    }
+};
+
+template <typename T>
+std::map<std::string, T> per_criterion(JsonReader& reader, const std::string& key) {
+    const auto values = reader.get(key, std::map<std::string, T>{});
+    for (const auto& [criterion, value] : values) criteria().make(criterion);
+    return values;
+}
+
+std::vector<RetrainTarget> read_targets(const nlohmann::json& list, const std::string& place) {
+    if (!list.is_array()) throw Error("configuration", place, "a list", list.dump().substr(0, 40));
+    std::vector<RetrainTarget> targets;
+    for (size_t i = 0; i < list.size(); ++i) {
+        JsonReader reader(list[i], fmt::format("{}[{}]", place, i));
+        RetrainTarget target;
+        target.parameters_fraction = reader.number("parameters_fraction", 0.0, 0.0, 1.0);
+        target.events = per_criterion<int64_t>(reader, "events");
+        target.lr = per_criterion<double>(reader, "lr");
+        reader.finish();
+        if (target.parameters_fraction == 0.0 && target.events.empty())
+            throw Error("configuration", reader.place(), "parameters_fraction or events", "neither");
+        targets.push_back(std::move(target));
+    }
+    return targets;
+}
+
+/// The three sections: typed where their content decides which stages there are, else as complete JSON
+/// recipes.
+struct Sections {
+    nlohmann::json dense, prune, retrain;
+    std::vector<std::string> criteria;
+    std::vector<RetrainTarget> targets;
+    int64_t architecture_seed = -1;
+};
+
+Sections read_sections(JsonReader& experiment) {
+    Sections sections;
+    auto dense = experiment.child("dense");
+    read_recipe(dense, 1);
+    dense.finish();
+    sections.dense = dense.resolved();
+    auto prune = experiment.child("prune");
+    sections.criteria = prune.get<std::vector<std::string>>("criteria", {"taylor", "cosprune"});
+    for (const auto& criterion : sections.criteria)
+        criteria().make(criterion);  // throws when there is no such one
+    require_distinct(sections.criteria, prune.place() + ": criteria");
+    read_recipe(prune, 0);
+    read_prune(prune);
+    prune.finish();
+    sections.prune = prune.resolved();
+    sections.prune.erase("criteria");
+    auto retrain = experiment.child("retrain");
+    sections.targets =
+        read_targets(retrain.get("targets", nlohmann::json::array()), retrain.place() + ": targets");
+    read_recipe(retrain, sections.targets.empty() ? 0 : 1);
+    sections.architecture_seed = retrain.integer("architecture_seed", -1, -1, 1'000'000'000);
+    retrain.finish();
+    sections.retrain = retrain.resolved();
+    for (const char* key : {"targets", "architecture_seed"}) sections.retrain.erase(key);
+    return sections;
+}
+
+nlohmann::json dense_again(const Sections& sections, const RetrainTarget& target) {
+    auto stage = sections.retrain;
+    stage["kind"] = "train";
+    stage["strategy"] = "dense";
+    for (const auto& [criterion, lr] : target.lr) stage["optimizer"]["lr"] = lr;
+    return stage;
+}
+
+nlohmann::json retrain_stage(const Sections& sections, const RetrainTarget& target,
+                             const std::string& criterion) {
+    auto stage = sections.retrain;
+    stage["kind"] = "retrain";
+    stage["strategy"] = criterion;
+    stage["from"] = "prune-" + criterion;
+    if (sections.architecture_seed >= 0) stage["from_seed"] = sections.architecture_seed;
+    if (target.events.contains(criterion))
+        stage["event"] = target.events.at(criterion);
+    else
+        stage["parameters_fraction"] = target.parameters_fraction;
+    if (target.lr.contains(criterion)) stage["optimizer"]["lr"] = target.lr.at(criterion);
+    return stage;
+}
+
+}  // namespace
+
+nlohmann::json expand_template(JsonReader& experiment) {
+    const auto sections = read_sections(experiment);
+    nlohmann::json stages = {{"constant", {{"kind", "constant"}}}, {"dense", sections.dense}};
+    stages["dense"]["kind"] = "train";
+    FigureStages figures{"constant", "dense", {}, {}};
+    for (const auto& criterion : sections.criteria) {
+        auto& stage = stages["prune-" + criterion] = sections.prune;
+        stage["kind"] = "prune";
+        stage["from"] = "dense";
+        stage["criterion"] = criterion;
+        figures.iterative.push_back({criterion, "prune-" + criterion});
+    }
+    for (size_t t = 0; t < sections.targets.size(); ++t) {
+        const auto& target = sections.targets[t];
+        for (const auto& criterion : sections.criteria) {
+            if (!target.counts_for(criterion)) continue;
+            const auto name = fmt::format("retrain-{}-{}", target.dense() ? "dense" : criterion, t);
+            stages[name] =
+                target.dense() ? dense_again(sections, target) : retrain_stage(sections, target, criterion);
+            figures.retrained.push_back({static_cast<int64_t>(t), criterion, name});
+        }
+    }
+    return {{"stages", stages}, {"figures", figure_stages_to_json(figures)}};
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,139 @@
+#include "reproduce/stages/stage.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <torch/cuda.h>
+#include <torch/utils.h>
+
+#include <cstdlib>
+
+#include "base/atomic_file.h"
+#include "base/error.h"
+#include "reproduce/results/stage_rows.h"
+#include "reproduce/runner/machine.h"
+#include "reproduce/stages/experiment_data.h"
+#include "reproduce/stages/stage_kinds.h"
+
+namespace mtlprune {
+
+torch::Device open_device(const std::string& name) {
+    if (name == "cuda" && !torch::cuda::is_available())
+        throw Error("device", "--device cuda", "a CUDA GPU and a LibTorch with CUDA",
+                    "none (build with MTLPRUNE_TORCH=wheel on a machine with a GPU, or use --device cpu)");
+    return torch::Device(name);
+}
+
+namespace {
+
+/// The checkpoint of a stage under way holds its rows; the final one, written after all results, the network
+/// alone.
+bool only_done_is_missing(const StageFolder& folder) {
+    const auto checkpoint = folder.load_checkpoint();
+    return checkpoint && checkpoint->count("rows") == 0;
+}
+
+/// The stage's training is that of a finished one: takes its files over.
+void take_over_results(StageContext& context) {
+    const auto& source = context.needs.at(0);
+    Table rows;
+    const auto found = Table::read(source / "results.csv");
+    for (auto row : found.rows()) {
+        row.stage = context.stage.name;
+        row.strategy = context.stage.strategy;
+        if (row.metric != "status") rows.add(row);
+    }
+    context.folder.write_rows(rows, context.row());
+    context.folder.write("plan.json", read_file(source / "plan.json", "stage result"));
+    context.folder.save_checkpoint(load_tensors(source / "checkpoint.pt"));
+}
+
+void require_needs(const std::vector<Stage>& plan, const Stage& stage, const std::filesystem::path& runs) {
+    for (const size_t need : stage.needs) {
+        const auto folder = plan.at(need).folder(runs);
+        if (!StageFolder::done(folder))
+            throw Error("stage", fmt::format("{} (seed {})", stage.name, stage.seed),
+                        fmt::format("{} (seed {}), which it starts from, to be done in {}", plan[need].name,
+                                    plan[need].seed, folder.string()),
+                        "it is not; run that stage first");
+    }
+}
+
+void run_kind(StageContext& context) {
+    if (context.stage.repeats) return take_over_results(context);
+    switch (context.stage.kind) {
+        case StageKind::constant:
+            run_constant_stage(context);
+            break;
+        case StageKind::train:
+        case StageKind::retrain:
+            run_training_stage(context);
+            break;
+        case StageKind::prune:
+            run_prune_stage(context);
+            break;
+    }
+}
+
+}  // namespace
+
+void run_stage(const Experiment& experiment, const std::vector<Stage>& plan, size_t index,
+               const std::filesystem::path& runs, const StageProgress& progress) {
+    const Stage& stage = plan.at(index);
+    const auto path = stage.folder(runs);
+    if (StageFolder::done(path)) return;
+    require_needs(plan, stage, runs);
+    at::set_num_threads(static_cast<int>(experiment.threads_per_job));
+    const auto device = open_device(experiment.device);
+    StageFolder folder(path, stage.identity);
+    if (StageFolder::done(path)) return;
+    std::vector<std::filesystem::path> needs;
+    needs.reserve(stage.needs.size());
+    for (const size_t need : stage.needs) needs.push_back(plan.at(need).folder(runs));
+    StageContext context{experiment, stage, needs, folder, device, progress};
+    folder.write("env.json", machine_description().dump(2) + "\n");
+    if (!only_done_is_missing(folder)) run_kind(context);
+    folder.finish();
+    progress(1.0);
+}
+
+void run_constant_stage(StageContext& context) {
+    const auto& data = context.experiment.data;
+    const auto train = collect_split(data, "train"), test = collect_split(data, "test");
+    const auto evaluation =
+        evaluate_constant(context.experiment.model.tasks, train, test, context.experiment.fidelity);
+    Table rows;
+    add_evaluation(rows, context.row(), context.experiment.model.tasks, evaluation);
+    context.folder.write_rows(rows, context.row());
+}
+
+bool checkpoint_due(const StageFolder& folder) {
+    const char* text = std::getenv("MTLPRUNE_CHECKPOINT_SECONDS");
+    return folder.seconds_since_checkpoint() > (text != nullptr ? std::strtod(text, nullptr) : 30.0);
+}
+
+TensorMap model_state(const MultiTaskModel& model) {
+    TensorMap state;
+    state["widths"] = torch::tensor(model->config().widths);
+    for (const auto& item : model->named_parameters()) state["model." + item.key()] = item.value().detach();
+    return state;
+}
+
+MultiTaskModel load_model(const ModelConfig& base, const TensorMap& state) {
+    ModelConfig config = base;
+    if (state.count("widths") == 0) throw Error("checkpoint", "widths", "the network's widths", "nothing");
+    const auto widths = state.at("widths");
+    config.widths.assign(widths.data_ptr<int64_t>(), widths.data_ptr<int64_t>() + widths.numel());
+    MultiTaskModel model(config);
+    const torch::NoGradGuard no_grad;
+    for (auto& item : model->named_parameters()) {
+        const auto it = state.find("model." + item.key());
+        if (it == state.end() || it->second.sizes() != item.value().sizes())
+            throw Error("checkpoint", item.key(),
+                        fmt::format("a tensor of shape {}", c10::str(item.value().sizes())),
+                        it == state.end() ? "nothing" : c10::str(it->second.sizes()));
+        item.value().copy_(it->second);
+    }
+    return model;
+}
+
+}  // namespace mtlprune

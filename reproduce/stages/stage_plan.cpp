@@ -1,0 +1,110 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+#include "base/json_reader.h"
+#include "models/parameter_count.h"
+#include "reproduce/stages/stage.h"
+
+namespace mtlprune {
+namespace {
+
+/// Forward MACs of one image, in billions, as a rough unit of time.
+double forward_cost(const Experiment& experiment) {
+    const auto macs =
+        conv_macs(experiment.model, experiment.data.transform.height, experiment.data.transform.width);
+    return static_cast<double>(macs.backbone + macs.heads) * 1e-9;
+}
+
+int64_t event_count(const Experiment& experiment, const PruneRecipe& prune) {
+    int64_t removable = 0;
+    for (const int64_t width : experiment.model.widths)
+        removable += std::max<int64_t>(0, width - prune.floor);
+    return (removable + prune.filters_per_event - 1) / prune.filters_per_event;
+}
+
+double prune_cost(const Experiment& experiment, const StageRecipe& stage) {
+    // Networks shrink linearly in filters, so their cost averages to about 0.4 of the dense one's.
+    const double passes = stage.criterion == "cosprune" ? 7.0 : 3.0;
+    const int64_t windows = event_count(experiment, stage.prune) + 1;
+    return passes * 0.4 * static_cast<double>(windows * stage.prune.frequency * stage.training.batch_size);
+}
+
+double cost_of(const Experiment& experiment, const StageRecipe& stage) {
+    if (stage.kind == StageKind::constant) return 0.0;
+    if (stage.kind == StageKind::prune) return forward_cost(experiment) * prune_cost(experiment, stage);
+    const double fraction = stage.architecture.parameters_fraction;
+    const double shrink = stage.kind == StageKind::train ? 1.0 : fraction > 0 ? std::max(0.2, fraction) : 0.5;
+    return 3.0 * forward_cost(experiment) * shrink *
+           static_cast<double>(stage.training.iterations * stage.training.batch_size);
+}
+
+/// A stage with the identity and seed of an earlier one has its result already.
+void share_equal_stages(std::vector<Stage>& plan) {
+    std::map<std::pair<std::string, uint64_t>, size_t> known;
+    for (size_t i = 0; i < plan.size(); ++i) {
+        if (plan[i].kind == StageKind::constant) continue;
+        const auto [first, added] = known.emplace(std::pair(plan[i].hash(), plan[i].seed), i);
+        if (added) continue;
+        plan[i].repeats = true;
+        plan[i].needs = {first->second};
+        plan[i].cost *= 1e-3;
+    }
+}
+
+}  // namespace
+
+std::filesystem::path Stage::folder(const std::filesystem::path& runs) const {
+    return runs / fmt::format("{}_{}", name, hash()) / fmt::format("seed_{}", seed);
+}
+
+std::vector<Stage> plan_stages(const Experiment& experiment, const Behaviour& behaviour) {
+    const auto data = data_identity(experiment);
+    std::vector<Stage> plan;
+    for (const auto& recipe : experiment.stages)
+        for (const uint64_t seed : experiment.seeds) {
+            const bool once = recipe.kind == StageKind::constant;
+            Stage stage{recipe, once ? 0 : seed, {}, {}, false, cost_of(experiment, recipe)};
+            if (!recipe.from.empty())
+                stage.needs = {find_stage(plan, recipe.from, recipe.from_seed.value_or(seed))};
+            const auto from = stage.needs.empty() ? "" : plan[stage.needs[0]].hash();
+            stage.identity = stage_identity(experiment, recipe, data, from, behaviour);
+            plan.push_back(std::move(stage));
+            if (once) break;
+        }
+    share_equal_stages(plan);
+    return plan;
+}
+
+size_t find_stage(const std::vector<Stage>& plan, const std::string& name, uint64_t seed) {
+    std::vector<std::string> names;
+    for (size_t i = 0; i < plan.size(); ++i) {
+        if (plan[i].name == name && plan[i].seed == seed) return i;
+        names.push_back(plan[i].name);
+    }
+    const bool known = std::find(names.begin(), names.end(), name) != names.end();
+    throw Error("experiment", fmt::format("stage {} (seed {})", name, seed), "a stage of the plan",
+                known ? "no such seed" : "no such stage" + did_you_mean(name, names));
+}
+
+nlohmann::json plan_to_json(const std::vector<Stage>& plan, const std::filesystem::path& runs) {
+    auto stages = nlohmann::json::array();
+    for (const auto& stage : plan) {
+        auto needs = nlohmann::json::array();
+        for (const size_t need : stage.needs)
+            needs.push_back({{"name", plan[need].name}, {"seed", plan[need].seed}});
+        const auto folder = stage.folder(runs);
+        stages.push_back({{"name", stage.name},
+                          {"kind", kind_name(stage.kind)},
+                          {"seed", stage.seed},
+                          {"needs", needs},
+                          {"hash", stage.hash()},
+                          {"folder", folder.string()},
+                          {"done", std::filesystem::exists(folder / "DONE")},
+                          {"cost", stage.cost}});
+    }
+    return stages;
+}
+
+}  // namespace mtlprune

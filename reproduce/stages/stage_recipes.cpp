@@ -1,0 +1,154 @@
+#include "reproduce/stages/stage_recipes.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "pruning/criteria/criterion.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr int64_t kMost = 1'000'000'000;
+
+StageKind read_kind(JsonReader& reader) {
+    const auto kind = reader.choice("kind", "", {"constant", "train", "prune", "retrain"});
+    for (const auto known : {StageKind::constant, StageKind::train, StageKind::prune})
+        if (kind == kind_name(known)) return known;
+    return StageKind::retrain;
+}
+
+ArchitectureChoice read_architecture(JsonReader& reader) {
+    ArchitectureChoice choice;
+    choice.parameters_fraction = reader.number("parameters_fraction", 0.0, 0.0, 1.0);
+    if (reader.has("event")) choice.event = reader.integer("event", 0, 0, kMost);
+    if (choice.event.has_value() == (choice.parameters_fraction > 0.0))
+        throw Error("configuration", reader.place(), "parameters_fraction or event",
+                    choice.event ? "both" : "neither");
+    return choice;
+}
+
+StageRecipe read_stage(const std::string& name, JsonReader reader) {
+    StageRecipe stage;
+    stage.name = name;
+    stage.kind = read_kind(reader);
+    if (stage.kind == StageKind::prune || stage.kind == StageKind::retrain)
+        stage.from = reader.require<std::string>("from");
+    if (stage.kind == StageKind::prune) {
+        stage.criterion = reader.require<std::string>("criterion");
+        criteria().make(stage.criterion);  // throws when there is no such one
+        stage.prune = read_prune(reader);
+    }
+    if (stage.kind == StageKind::retrain) {
+        stage.architecture = read_architecture(reader);
+        const int64_t seed = reader.integer("from_seed", -1, -1, kMost);
+        if (seed >= 0) stage.from_seed = static_cast<uint64_t>(seed);
+    }
+    if (stage.kind != StageKind::constant)
+        stage.training = read_recipe(reader, stage.kind == StageKind::prune ? 0 : 1);
+    stage.strategy = reader.get<std::string>("strategy", stage.criterion.empty() ? name : stage.criterion);
+    reader.finish();
+    stage.recipe = reader.resolved();
+    for (const char* key : {"from", "from_seed", "strategy"}) stage.recipe.erase(key);
+    return stage;
+}
+
+bool may_start_from(StageKind kind, StageKind from) {
+    if (kind == StageKind::retrain) return from == StageKind::prune;
+    return from == StageKind::train || from == StageKind::retrain;
+}
+
+void require_fitting(const std::vector<StageRecipe>& stages, const std::string& place) {
+    std::vector<std::string> names;
+    for (const auto& stage : stages) names.push_back(stage.name);
+    for (const auto& stage : stages) {
+        if (stage.from.empty()) continue;
+        const auto where = fmt::format("{}: {}: from", place, stage.name);
+        const auto from = std::find(names.begin(), names.end(), stage.from);
+        if (from == names.end())
+            throw Error("configuration", where, "the name of a stage",
+                        fmt::format("'{}'{}", stage.from, did_you_mean(stage.from, names)));
+        const auto kind = stages[static_cast<size_t>(from - names.begin())].kind;
+        if (!may_start_from(stage.kind, kind))
+            throw Error("configuration", where,
+                        stage.kind == StageKind::retrain ? "a prune stage" : "a train or retrain stage",
+                        fmt::format("'{}', a {} stage", stage.from, kind_name(kind)));
+    }
+}
+
+/// Constants first, then every stage after the one that it starts from.
+std::vector<StageRecipe> ordered(std::vector<StageRecipe> stages, const std::string& place) {
+    std::stable_partition(stages.begin(), stages.end(),
+                          [](const StageRecipe& stage) { return stage.kind == StageKind::constant; });
+    std::vector<StageRecipe> result;
+    std::set<std::string> placed;
+    while (result.size() < stages.size()) {
+        const size_t before = result.size();
+        for (const auto& stage : stages) {
+            if (placed.contains(stage.name) || (!stage.from.empty() && !placed.contains(stage.from)))
+                continue;
+            placed.insert(stage.name);
+            result.push_back(stage);
+        }
+        if (result.size() == before)
+            throw Error("configuration", place, "stages without a circle", "some that start from each other");
+    }
+    return result;
+}
+
+}  // namespace
+
+void require_distinct(std::vector<std::string> entries, const std::string& place) {
+    std::sort(entries.begin(), entries.end());
+    const auto twice = std::adjacent_find(entries.begin(), entries.end());
+    if (twice != entries.end())
+        throw Error("configuration", place, "different entries", fmt::format("{} twice", *twice));
+}
+
+TrainRecipe read_recipe(JsonReader& reader, int64_t least_iterations) {
+    TrainRecipe recipe;
+    recipe.optimizer = read_optimizer(reader.child("optimizer"));
+    recipe.schedule = read_schedule(reader.child("schedule"));
+    recipe.iterations = reader.integer("iterations", 0, least_iterations, kMost);
+    recipe.batch_size = reader.integer("batch_size", 16, 1, 4096);
+    recipe.schedule_every = reader.integer("schedule_every", 1, 1, kMost);
+    recipe.evaluate_every = reader.integer("evaluate_every", 0, 0, kMost);
+    recipe.selection = reader.choice("selection", "last", {"last", "best_loss", "best_pixel_accuracy"});
+    return recipe;
+}
+
+PruneRecipe read_prune(JsonReader& reader) {
+    PruneRecipe prune;
+    prune.frequency = reader.integer("frequency", 500, 1, kMost);
+    prune.filters_per_event = reader.integer("filters_per_event", 100, 1, kMost);
+    prune.floor = reader.integer("floor", 5, 1, kMost);
+    prune.reset_optimizer = reader.get<bool>("reset_optimizer", false);
+    prune.removal = reader.choice("removal", "physical", {"physical", "mask"});
+    return prune;
+}
+
+std::vector<StageRecipe> read_stages(const nlohmann::json& json, const std::string& place) {
+    if (!json.is_object() || json.empty())
+        throw Error("configuration", place, "an object {name: stage} with at least one",
+                    json.dump().substr(0, 40));
+    std::vector<StageRecipe> stages;
+    for (const auto& [name, description] : json.items())
+        stages.push_back(read_stage(name, JsonReader(description, fmt::format("{}: {}", place, name))));
+    require_fitting(stages, place);
+    return ordered(std::move(stages), place);
+}
+
+void require_known_stages(const FigureStages& figures, const std::vector<StageRecipe>& stages,
+                          const std::string& place) {
+    std::vector<std::string> names, wanted = {figures.constant, figures.dense};
+    for (const auto& stage : stages) names.push_back(stage.name);
+    for (const auto& curve : figures.iterative) wanted.push_back(curve.stage);
+    for (const auto& entry : figures.retrained) wanted.push_back(entry.stage);
+    for (const auto& name : wanted)
+        if (std::find(names.begin(), names.end(), name) == names.end())
+            throw Error("configuration", place + ": figures", "names of stages",
+                        fmt::format("'{}'{}", name, did_you_mean(name, names)));
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,39 @@
+// The stages of an experiment as JSON.
+#pragma once
+
+#include "base/json_reader.h"
+#include "reproduce/stages/experiment.h"
+
+namespace mtlprune {
+
+/// {NAME: {"kind": "constant"}}
+/// {NAME: {"kind": "train", RECIPE}}
+/// {NAME: {"kind": "prune", "from": STAGE, "criterion": NAME, "frequency", "filters_per_event", "floor",
+///         "reset_optimizer", "removal", RECIPE}}
+/// {NAME: {"kind": "retrain", "from": PRUNE STAGE, "event": N or "parameters_fraction": X, "from_seed": K,
+/// RECIPE}} RECIPE: optimizer, schedule, iterations, batch_size, schedule_every, evaluate_every, selection.
+/// Every stage may have a "strategy". The result is ordered: a stage comes after the one that it starts from,
+/// else by name. Throws Error on another form, an unknown or unfitting "from", and on stages that start from
+/// each other.
+std::vector<StageRecipe> read_stages(const nlohmann::json& json, const std::string& place);
+
+/// The paper's experiment: reads the sections "dense", "prune" and "retrain" of an experiment and writes them
+/// out as
+/// {"stages", "figures"}: the best constant prediction, a dense network, one pruning stage per criterion, and
+/// for every target the architectures of all criteria trained from scratch.
+nlohmann::json expand_template(JsonReader& experiment);
+
+/// Optimiser, schedule, iterations (at least `least_iterations`), batch size and evaluation.
+TrainRecipe read_recipe(JsonReader& reader, int64_t least_iterations);
+
+/// Frequency, filters per event, floor, reset, removal.
+PruneRecipe read_prune(JsonReader& reader);
+
+/// Throws Error when the figures name a stage that does not exist.
+void require_known_stages(const FigureStages& figures, const std::vector<StageRecipe>& stages,
+                          const std::string& place);
+
+/// Throws Error when two entries are equal.
+void require_distinct(std::vector<std::string> entries, const std::string& place);
+
+}  // namespace mtlprune
