@@ -99,6 +99,13 @@ std::array<Moments, 3> image_moments(const cv::Mat& image) {
     return channels;
 }
 
+/// Classes are counted by index.
+void require_known_classes(const Sample& sample, const TaskSpec& task, const Label& label) {
+    const LabelKind& kind = label_kind(task.kind);
+    if (kind.content == LabelContent::classes && kind.check)
+        kind.check(label, task, sample.id + ": " + task.name);
+}
+
 /// The statistics of one frame, at its own size.
 DatasetStatistics frame_statistics(const Sample& sample, const std::vector<TaskSpec>& tasks) {
     TransformOptions options;
@@ -110,8 +117,10 @@ DatasetStatistics frame_statistics(const Sample& sample, const std::vector<TaskS
     statistics.frames = 1;
     statistics.sizes[{options.height, options.width}] = 1;
     statistics.channels = image_moments(sample.image);
-    for (size_t t = 0; t < tasks.size(); ++t)
+    for (size_t t = 0; t < tasks.size(); ++t) {
+        require_known_classes(sample, tasks[t], sample.labels[t]);
         statistics.tasks.push_back(task_statistics(tasks[t], transformed.targets[t]));
+    }
     return statistics;
 }
 

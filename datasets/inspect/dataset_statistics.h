@@ -55,7 +55,8 @@ struct DatasetStatisticsOptions {
     std::function<void(int64_t done, int64_t total)> progress;
 };
 
-/// One pass over all frames. Bitwise the same for any number of threads. Throws what Dataset::get throws.
+/// One pass over all frames. Bitwise the same for any number of threads. Throws what Dataset::get throws
+/// and an Error naming frame and task for labels that break the contract of sample.h or unknown classes.
 DatasetStatistics dataset_statistics(const Dataset& dataset, const DatasetStatisticsOptions& options);
 
 }  // namespace mtlprune

@@ -111,6 +111,22 @@ TEST(TasksAsData, StatisticsAreOfEachTask) {
     EXPECT_DOUBLE_EQ(statistics.tasks[nearness].moments.mean(), 7.0 / 12.0);
 }
 
+/// The toy frames with a class of the other segmentation among the materials.
+class WrongClass : public ToyDataset {
+  public:
+    WrongClass() : ToyDataset("train") {}
+    Sample get(int64_t index) const override {
+        Sample sample = ToyDataset::get(index);
+        sample.labels[materials].pixels.at<uint8_t>(0, 1) = 2;
+        return sample;
+    }
+};
+
+TEST(TasksAsData, StatisticsRefuseClassesThatTheTaskDoesNotHave) {
+    const auto message = error_of([] { dataset_statistics(WrongClass(), {}); });
+    EXPECT_NE(message.find("toy 0: materials: expected classes 0..1"), std::string::npos) << message;
+}
+
 TEST(TasksAsData, CheckNamesTheTask) {
     EXPECT_TRUE(check_dataset(ToyDataset("train"), {}).empty());
     const ToyDataset toy("train");
