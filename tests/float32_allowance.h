@@ -8,6 +8,7 @@
 // processor's kernels do, and near-ties of max-pooling and ReLU that rounding may decide come out either way,
 // several times as many as in one float32 run. The allowance is four times the largest change in five draws:
 // float32 decides other near-ties than the draws do, and released and present run round independently.
+// Without such ties the released values and ours with SSE2 to AVX-512 kernels use a tenth of it.
 #pragma once
 
 #include <algorithm>

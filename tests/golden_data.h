@@ -50,8 +50,9 @@ inline Batch golden_batch(int k) {
 }
 
 /// The golden network with the weights of state_dict.pt, in evaluation mode (no dropout). The released code
-/// ran the library's kernels on contiguous maps; others round differently, and single-precision gradients
-/// behind a near-tie of the max-pooling then differ by more than rounding.
+/// ran the library's kernels on contiguous maps; others, and the library's on other processors, round
+/// differently, and single-precision gradients behind a near-tie of the max-pooling then differ by more than
+/// rounding: compare those as float32_allowance.h does.
 inline MultiTaskModel golden_model(ConvolutionKernels kernels = ConvolutionKernels::library) {
     const TensorMap weights = golden_pt("state_dict.pt");
     MultiTaskModel model(released_config(weights));
