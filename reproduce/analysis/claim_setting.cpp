@@ -56,6 +56,19 @@ std::string undecided_reading(const Claim& claim, double alpha) {
         open);
 }
 
+/// The seed whose architectures all seeds re-train, in the template or in stages that are written out.
+std::optional<int64_t> shared_architecture_seed(const nlohmann::json& run) {
+    const auto experiment = run.value("experiment", nlohmann::json::object());
+    const auto retrain = experiment.value("retrain", nlohmann::json::object());
+    std::vector<nlohmann::json> seeds = {retrain.value("architecture_seed", nlohmann::json())};
+    const auto stages = experiment.value("stages", nlohmann::json::object());
+    for (const auto& [name, stage] : stages.items())
+        seeds.push_back(stage.value("from_seed", nlohmann::json()));
+    for (const auto& seed : seeds)
+        if (seed.is_number_integer() && seed.get<int64_t>() >= 0) return seed.get<int64_t>();
+    return std::nullopt;
+}
+
 }  // namespace
 
 MeasurementIndex::MeasurementIndex(const std::vector<Measurement>& rows, int64_t Measurement::*key) {
@@ -136,13 +149,12 @@ void judge(Claim& claim, const ClaimSetting& setting, const std::set<int64_t>& s
 }
 
 void note_shared_architectures(Claim& claim, const ClaimSetting& setting) {
-    const nlohmann::json seed = setting.tables.run.value(
-        nlohmann::json::json_pointer("/experiment/retrain/architecture_seed"), nlohmann::json());
-    if (seed.is_number_integer() && seed.get<int64_t>() >= 0)
+    const auto seed = shared_architecture_seed(setting.tables.run);
+    if (seed)
         claim.notes.push_back(
             fmt::format("All seeds re-train the architectures that seed {} found: the spread covers "
                         "training, not pruning.",
-                        seed.get<int64_t>()));
+                        *seed));
 }
 
 std::string show_count(double count) {

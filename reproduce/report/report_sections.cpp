@@ -122,6 +122,9 @@ std::string headline_section(const ResultTables& tables, const std::vector<Claim
             "{}.</strong> "
             "What the claims say about these tasks then means little.</p>\n",
             html_escape(join(weak)));
+    if (!tables.not_passed.empty())
+        html += fmt::format("<p class=\"warning\"><strong>Stages without a result: {}.</strong></p>\n",
+                            html_escape(join(tables.not_passed)));
     return html +
            "<p class=\"small\">A verdict of “not decided” is not evidence that two things are equal. "
            "Verdicts hold "

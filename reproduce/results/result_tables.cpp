@@ -163,6 +163,9 @@ ResultTables read_result_tables(const std::filesystem::path& results_folder) {
     tables.retrained = retrained_networks(table, figures);
     tables.dense = networks_of(table, figures.dense);
     require_complete(tables.dense, figures.dense, false);
+    for (const auto& row : table.rows())
+        if (row.metric == "status" && row.value != "PASSED")
+            tables.not_passed.push_back(fmt::format("{} seed {}: {}", row.stage, row.seed, row.value));
     tables.constant_predictor = networks_of(table, figures.constant).front().values;
     return tables;
 }

@@ -35,6 +35,8 @@ struct ResultTables {
     std::map<std::string, double> constant_predictor;
     /// run.json
     nlohmann::json run;
+    /// "<stage> seed <k>: FAILED(reason)" of every stage that did not pass.
+    std::vector<std::string> not_passed;
     /// Networks of iterative pruning left out.
     int64_t events_with_empty_layer = 0;
 

@@ -132,7 +132,7 @@ TEST(Resume, ADamagedCheckpointIsNamed) {
         if (fs::path(name).filename() == "checkpoint.pt") damaged = name;
     ASSERT_FALSE(damaged.empty());
     write_file_atomically(folder / "run" / "runs" / damaged, "not a checkpoint");
-    const auto outcome = run_program(reproduce(), folder / "run", kNoPython);
+    const auto outcome = run_program(reproduce({"--results", "results"}), folder / "run", kNoPython);
     EXPECT_EQ(outcome.code, 2) << outcome.err;
     EXPECT_NE(outcome.err.find(damaged), std::string::npos) << outcome.err;
     EXPECT_FALSE(fs::exists(folder / "run" / "results" / "report.html"));

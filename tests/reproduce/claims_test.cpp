@@ -155,6 +155,10 @@ TEST(Claims, SharedArchitecturesAreNoted) {
     results.run["experiment"]["retrain"]["architecture_seed"] = 2;
     ASSERT_EQ(judge(results).at(0).notes.size(), 1u);
     EXPECT_NE(judge(results).at(0).notes[0].find("seed 2"), std::string::npos);
+    results.run["experiment"] = {
+        {"stages", {{"dense", {{"kind", "train"}}}, {"scratch", {{"from_seed", 1}}}}}};
+    ASSERT_EQ(judge(results).at(0).notes.size(), 1u);
+    EXPECT_NE(judge(results).at(0).notes[0].find("seed 1"), std::string::npos);
 }
 
 // n = 2, t = 1 / 0.1: raw p = 0.032 each would read "better"; after Holm over three tasks none is

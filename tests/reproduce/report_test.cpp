@@ -89,6 +89,21 @@ TEST(Report, WarnsWhenTheDenseNetworkLearnsNothing) {
                          "no better than a constant prediction in: Relative error"));
 }
 
+TEST(Report, NamesTheStagesWithoutAResult) {
+    const TemporaryFolder folder;
+    FabricatedResults results;
+    results.keep = [](const TableRow& row) { return row.stage != "retrain-taylor-2" || row.seed != 1; };
+    results.write(folder.path());
+    write_report(folder.path());
+    EXPECT_FALSE(contains(read_file(folder / "report.html"), "Stages without a result"));
+    write_file_atomically(folder / "results.csv",
+                          read_file(folder / "results.csv") +
+                              "retrain-taylor-2,taylor,1,0,0,none,all,status,FAILED(ended by signal 9)\n");
+    write_report(folder.path());
+    EXPECT_TRUE(contains(read_file(folder / "report.html"),
+                         "Stages without a result: retrain-taylor-2 seed 1: FAILED(ended by signal 9)"));
+}
+
 TEST(Report, MalformedTableLeavesNoReport) {
     const TemporaryFolder folder;
     FabricatedResults().write(folder.path());
