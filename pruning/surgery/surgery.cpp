@@ -6,6 +6,8 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 
@@ -162,6 +164,22 @@ Plan apply_plan(torch::nn::Module& module, const std::vector<Group>& groups,
     auto plan = make_plan(groups, removed_channels_per_group);
     apply_plan(module, plan, on_slice);
     return plan;
+}
+
+void replay(torch::nn::Module& module, const std::vector<Plan>& steps) {
+    std::map<std::pair<std::string, int64_t>, std::set<int64_t>> masked;
+    for (const auto& step : steps) {
+        if (step.edit == EditKind::remove) {
+            apply_plan(module, step);
+            continue;
+        }
+        for (const auto& slices : step.slices)
+            masked[{slices.tensor, slices.dim}].insert(slices.indices.begin(), slices.indices.end());
+    }
+    Plan hidden;
+    for (const auto& [place, indices] : masked)
+        hidden.slices.push_back({place.first, place.second, {indices.begin(), indices.end()}});
+    if (!hidden.slices.empty()) apply_plan(module, hidden);
 }
 
 void zero_removed(torch::nn::Module& module, const Plan& plan) {

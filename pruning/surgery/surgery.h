@@ -42,6 +42,11 @@ Plan apply_plan(torch::nn::Module& module, const std::vector<Group>& groups,
                 const std::vector<std::vector<int64_t>>& removed_channels_per_group,
                 const OnSlice& on_slice = {});
 
+/// Makes a fresh module the one that the steps left of another of its kind: the architecture of a pruned
+/// network is its description and its plan. Masks are replayed as the removal of what they hid. Values are
+/// the fresh module's.
+void replay(torch::nn::Module& module, const std::vector<Plan>& steps);
+
 /// Sets the slices to zero instead, in parameters only: computes the same function as the pruned network, for
 /// networks without operators that mix channels outside of weights.
 void zero_removed(torch::nn::Module& module, const Plan& plan);

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "reproduce/analysis/statistics.h"
-#include "reproduce/metric_table.h"
+#include "reproduce/results/metric_table.h"
 
 namespace mtlprune {
 

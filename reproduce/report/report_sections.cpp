@@ -8,7 +8,7 @@
 #include <tuple>
 
 #include "reproduce/analysis/statistics.h"
-#include "reproduce/metric_table.h"
+#include "reproduce/results/metric_table.h"
 #include "reproduce/report/html.h"
 
 namespace mtlprune {

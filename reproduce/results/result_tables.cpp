@@ -10,7 +10,7 @@
 #include "base/error.h"
 #include "base/json_reader.h"
 #include "base/table.h"
-#include "reproduce/metric_table.h"
+#include "reproduce/results/metric_table.h"
 #include "reproduce/results/figure_stages.h"
 
 namespace mtlprune {

@@ -12,14 +12,19 @@ namespace mtlprune {
 
 std::vector<PrunedArchitecture> pruned_architectures(const std::filesystem::path& prune_folder) {
     const auto file = (prune_folder / "plan.json").string();
-    JsonReader reader(parse_json(read_file(file, "pruning plan"), file), file);
+    const auto json = parse_json(read_file(file, "pruning plan"), file);
+    const auto steps = steps_from_json(json, file);
+    JsonReader reader(json, file);
+    const auto parameters = reader.require<std::vector<int64_t>>("parameters");
+    if (parameters.size() != steps.size() + 1)
+        throw Error("pruning plan", file + ": parameters",
+                    fmt::format("{} numbers, of the dense network and after each step", steps.size() + 1),
+                    std::to_string(parameters.size()));
     std::vector<PrunedArchitecture> architectures;
-    for (const auto& entry : reader.require<nlohmann::json>("architectures")) {
-        JsonReader item(entry, file + ": architectures");
-        architectures.push_back({item.require<int64_t>("event"), item.require<std::vector<int64_t>>("widths"),
-                                 item.require<int64_t>("parameters")});
-    }
-    if (architectures.empty()) throw Error("pruning plan", file, "at least one architecture", "none");
+    for (size_t event = 0; event < parameters.size(); ++event)
+        architectures.push_back({static_cast<int64_t>(event),
+                                 {steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(event)},
+                                 parameters[event]});
     return architectures;
 }
 

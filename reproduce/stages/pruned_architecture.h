@@ -5,13 +5,14 @@
 #include <string>
 #include <vector>
 
+#include "pruning/surgery/plan.h"
 #include "reproduce/stages/experiment.h"
 
 namespace mtlprune {
 
 struct PrunedArchitecture {
-    int64_t event;  ///< 0 = dense
-    std::vector<int64_t> widths;
+    int64_t event;            ///< 0 = dense
+    std::vector<Plan> steps;  ///< from the dense network to this one
     int64_t parameters;
 };
 

@@ -9,6 +9,8 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/json_reader.h"
+#include "pruning/surgery/surgery.h"
 #include "reproduce/results/stage_rows.h"
 #include "reproduce/runner/machine.h"
 #include "reproduce/stages/experiment_data.h"
@@ -111,19 +113,19 @@ bool checkpoint_due(const StageFolder& folder) {
     return folder.seconds_since_checkpoint() > (text != nullptr ? std::strtod(text, nullptr) : 30.0);
 }
 
-TensorMap model_state(const MultiTaskModel& model) {
+TensorMap model_state(const MultiTaskModel& model, const std::vector<Plan>& steps) {
     TensorMap state;
-    state["widths"] = torch::tensor(model->config().widths);
+    state["plan"] = text_tensor(steps_to_json(steps).dump());
     for (const auto& item : model->named_parameters()) state["model." + item.key()] = item.value().detach();
     return state;
 }
 
 MultiTaskModel load_model(const ModelConfig& base, const TensorMap& state) {
-    ModelConfig config = base;
-    if (state.count("widths") == 0) throw Error("checkpoint", "widths", "the network's widths", "nothing");
-    const auto widths = state.at("widths");
-    config.widths.assign(widths.data_ptr<int64_t>(), widths.data_ptr<int64_t>() + widths.numel());
-    MultiTaskModel model(config);
+    if (state.count("plan") == 0)
+        throw Error("checkpoint", "plan", "the plan that led to the network", "nothing");
+    MultiTaskModel model(base);
+    const std::string place = "checkpoint: plan";
+    replay(*model, steps_from_json(parse_json(tensor_text(state.at("plan")), place), place));
     const torch::NoGradGuard no_grad;
     for (auto& item : model->named_parameters()) {
         const auto it = state.find("model." + item.key());

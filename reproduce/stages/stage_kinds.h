@@ -34,9 +34,10 @@ void run_prune_stage(StageContext& context);
 /// Saves when more than the checkpoint interval (30 s; environment MTLPRUNE_CHECKPOINT_SECONDS) has passed.
 bool checkpoint_due(const StageFolder& folder);
 
-/// What checkpoints hold of a network: widths and parameters.
-TensorMap model_state(const MultiTaskModel& model);
-/// Builds the network of a checkpoint (its widths may be pruned ones) with its weights.
+/// What checkpoints hold of a network: the plan that leads from the experiment's network to it, and
+/// parameters.
+TensorMap model_state(const MultiTaskModel& model, const std::vector<Plan>& steps);
+/// Builds the network of a checkpoint by replaying its plan, with its weights.
 MultiTaskModel load_model(const ModelConfig& base, const TensorMap& state);
 
 }  // namespace mtlprune

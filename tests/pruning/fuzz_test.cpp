@@ -1,7 +1,7 @@
 // Random networks, random plans: the pruned network must equal the original with zeros, and no plan may
 // differ between two runs.
-//   MTLPRUNE_FUZZ_CASES=100000 build/bin/test_pruning_fuzz     that many (default: 2000)
-//   MTLPRUNE_FUZZ_SEED=1234 build/bin/test_pruning_fuzz        one case, as a failure prints it
+//   MTLPRUNE_FUZZ_CASES=100000 build/bin/test_pruning --gtest_filter=Fuzz.*     that many (default: 2000)
+//   MTLPRUNE_FUZZ_SEED=1234 build/bin/test_pruning --gtest_filter=Fuzz.*        one case, as a failure prints it
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
@@ -74,7 +74,7 @@ TEST(Fuzz, RandomNetworksEqualTheirZeroedOriginals) {
         refused += failure == kRefused ? 1 : 0;
         if (failure.empty() || failure == kRefused || ++failures > kPrinted) continue;
         ADD_FAILURE() << failure << " (" << toy::name_of(form) << ")\nreplay: MTLPRUNE_FUZZ_SEED=" << seed
-                      << " build/bin/test_pruning_fuzz\n"
+                      << " build/bin/test_pruning --gtest_filter=Fuzz.*\n"
                       << toy::source_text(network);
     }
     EXPECT_EQ(failures, 0u) << "of " << checked;

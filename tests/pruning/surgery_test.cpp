@@ -236,5 +236,30 @@ TEST(Plan, SurvivesJson) {
         EXPECT_THROW(plan_from_json(nlohmann::json::parse(bad), "plan.json"), Error) << bad;
 }
 
+TEST(Plan, ReplaysToTheSameShapesWhetherItRemovedOrMasked) {
+    for (const auto edit : {EditKind::remove, EditKind::mask}) {
+        auto pruned = toy::classifier();
+        auto groups = toy::couple(pruned).groups;
+        std::vector<Plan> steps;
+        for (int step = 0; step < 2; ++step) {
+            std::vector<std::vector<int64_t>> leaving(groups.size());
+            for (size_t g = 0; g < groups.size(); ++g)
+                if (!groups[g].frozen) leaving[g] = {0, 2};
+            steps.push_back(make_plan(groups, leaving, edit));
+            remove_channels(groups, steps.back());
+            if (edit == EditKind::remove) apply_plan(*pruned.module, steps.back());
+        }
+        const auto fresh = toy::classifier();
+        replay(*fresh.module, steps_from_json(steps_to_json(steps), "plan.json"));
+        const auto parameters = fresh.module->named_parameters();
+        EXPECT_EQ(parameters["conv.weight"].size(0), 1);    // of 5
+        EXPECT_EQ(parameters["hidden.weight"].size(0), 3);  // of 7
+        EXPECT_EQ(fresh(toy::image()).size(1), toy::classifier()(toy::image()).size(1));
+        if (edit != EditKind::remove) continue;
+        for (const auto& item : pruned.module->named_parameters())
+            EXPECT_TRUE(torch::equal(parameters[item.key()], item.value())) << item.key();
+    }
+}
+
 }  // namespace
 }  // namespace mtlprune::surgery_test

@@ -9,11 +9,10 @@
 namespace mtlprune::pruned_architecture_test {
 namespace {
 
-constexpr const char* kPlan = R"({"architectures": [
-  {"event": 0, "widths": [8, 8], "parameters": 1000},
-  {"event": 1, "widths": [8, 6], "parameters": 700},
-  {"event": 2, "widths": [6, 5], "parameters": 420},
-  {"event": 3, "widths": [5, 5], "parameters": 300}]})";
+constexpr const char* kPlan = R"({"parameters": [1000, 700, 420, 300], "steps": [
+  {"edit": "remove", "slices": [{"tensor": "a", "dim": 0, "indices": [1, 4]}], "groups": []},
+  {"edit": "remove", "slices": [{"tensor": "b", "dim": 0, "indices": [0]}], "groups": []},
+  {"edit": "remove", "slices": [{"tensor": "a", "dim": 1, "indices": [2]}], "groups": []}]})";
 
 class PrunedArchitectureTest : public ::testing::Test {
   protected:
@@ -39,7 +38,8 @@ TEST_F(PrunedArchitectureTest, NearestInParametersToTheFractionOfTheDenseNetwork
     EXPECT_EQ(event_at(0.55), 2);
     EXPECT_EQ(event_at(0.01), 3);
     const auto chosen = pruned_architecture(folder_.path(), {0.4, {}});
-    EXPECT_EQ(chosen.widths, (std::vector<int64_t>{6, 5}));
+    ASSERT_EQ(chosen.steps.size(), 2U);
+    EXPECT_EQ(chosen.steps[1].slices[0].tensor, "b");
     EXPECT_EQ(chosen.parameters, 420);
 }
 
@@ -59,8 +59,9 @@ TEST_F(PrunedArchitectureTest, AnEventThatNeverHappenedIsAnError) {
 TEST_F(PrunedArchitectureTest, MissingOrMalformedPlansNameTheFile) {
     const auto file = (folder_ / "plan.json").string();
     EXPECT_NE(message({0.5, {}}).find(file), std::string::npos);
-    for (const char* plan : {"{", "{}", R"({"architectures": []})", R"({"architectures": [{"event": 0}]})",
-                             R"({"architectures": [{"event": 0, "widths": "x", "parameters": 1}]})"}) {
+    for (const char* plan :
+         {"{", "{}", R"({"steps": []})", R"({"steps": [], "parameters": []})",
+          R"({"steps": [], "parameters": [1, 2]})", R"({"steps": [{}], "parameters": [1, 2]})"}) {
         write(plan);
         const auto text = message({0.5, {}});
         EXPECT_NE(text.find(file), std::string::npos) << plan << ": " << text;

@@ -7,6 +7,7 @@
 #include "base/json_reader.h"
 #include "base/random.h"
 #include "models/placement.h"
+#include "pruning/surgery/surgery.h"
 #include "reproduce/results/stage_rows.h"
 #include "reproduce/stages/experiment_data.h"
 #include "reproduce/stages/pruned_architecture.h"
@@ -17,12 +18,12 @@ namespace mtlprune {
 namespace {
 
 /// A dense or retrain stage in progress; all that a checkpoint must hold.
-class TrainingJob {
+class TrainingRun {
   public:
-    explicit TrainingJob(StageContext& context)
+    explicit TrainingRun(StageContext& context)
         : context_(context),
           recipe_(context.stage.training),
-          model_(configure()),
+          model_(build()),
           test_(collect_split(context.experiment.data, "test", context.device)) {
         model_->initialise(context_.stage.seed);
         place(*model_, context_.device);
@@ -48,14 +49,15 @@ class TrainingJob {
     }
 
   private:
-    ModelConfig configure() {
-        auto config = context_.experiment.model;
-        if (context_.stage.kind == StageKind::retrain) {
-            const auto architecture = pruned_architecture(context_.needs.at(0), context_.stage.architecture);
-            config.widths = architecture.widths;
-            event_ = architecture.event;
-        }
-        return config;
+    /// The experiment's network, or what a plan leaves of it.
+    MultiTaskModel build() {
+        MultiTaskModel model(context_.experiment.model);
+        if (context_.stage.kind != StageKind::retrain) return model;
+        auto architecture = pruned_architecture(context_.needs.at(0), context_.stage.architecture);
+        event_ = architecture.event;
+        steps_ = std::move(architecture.steps);
+        replay(*model, steps_);
+        return model;
     }
 
     void step() {
@@ -81,11 +83,11 @@ class TrainingJob {
         best_score_ = score;
         best_iteration_ = iteration_;
         best_weights_.clear();
-        for (const auto& [name, tensor] : model_state(model_)) best_weights_[name] = tensor.clone();
+        for (const auto& [name, tensor] : model_state(model_, steps_)) best_weights_[name] = tensor.clone();
     }
 
     TensorMap state() const {
-        auto state = model_state(model_);
+        auto state = model_state(model_, steps_);
         state.merge(with_prefix("optimizer.", optimizer_state(*optimizer_, names_)));
         state.merge(with_prefix("best.", best_weights_));
         state["iteration"] = torch::tensor(iteration_);
@@ -112,14 +114,14 @@ class TrainingJob {
         add_fact(rows_, context_.row(), "learning_rate", recipe_.optimizer.lr);
         add_fact(rows_, context_.row(), "selected_step", static_cast<double>(best_iteration_));
         context_.folder.write_rows(rows_, context_.row());
-        const nlohmann::json plan = {{"event", event_}, {"widths", config.widths}};
-        context_.folder.write("plan.json", plan.dump(2) + "\n");
+        context_.folder.write("plan.json", steps_to_json(steps_).dump(1) + "\n");
         context_.folder.save_checkpoint(best_weights_);
     }
 
     StageContext& context_;
     TrainRecipe recipe_;
     int64_t event_ = 0;
+    std::vector<Plan> steps_;  ///< from the experiment's network to this one
     MultiTaskModel model_;
     std::vector<Batch> test_;
     std::vector<std::string> names_;
@@ -135,7 +137,7 @@ class TrainingJob {
 }  // namespace
 
 void run_training_stage(StageContext& context) {
-    TrainingJob(context).run();
+    TrainingRun(context).run();
 }
 
 }  // namespace mtlprune

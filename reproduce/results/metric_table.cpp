@@ -1,4 +1,4 @@
-#include "reproduce/metric_table.h"
+#include "reproduce/results/metric_table.h"
 
 #include "training/metrics.h"
 

@@ -14,9 +14,9 @@ namespace {
 
 /// Iterative pruning in progress. Window k (after k events) is `frequency` iterations long; its metrics are
 /// taken at its end, just before the next event, and reported as those of event k.
-class PruneJob {
+class PruneRun {
   public:
-    explicit PruneJob(StageContext& context)
+    explicit PruneRun(StageContext& context)
         : context_(context),
           recipe_(context.stage.prune),
           training_(context.stage.training),
@@ -121,7 +121,7 @@ class PruneJob {
     }
 
     TensorMap state() const {
-        auto state = model_state(model_);
+        auto state = model_state(model_, removals());
         state.merge(with_prefix("optimizer.", optimizer_state(*optimizer_, names_)));
         state.merge(with_prefix("pruner.", pruner_->state()));
         state["rows"] = text_tensor(rows_.text());
@@ -141,28 +141,30 @@ class PruneJob {
     void finish() {
         context_.folder.write_rows(rows_, context_.row());
         context_.folder.write("plan.json", plan().dump(1) + "\n");
-        context_.folder.save_checkpoint(model_state(model_));
+        context_.folder.save_checkpoint(model_state(model_, removals()));
     }
+
+    std::vector<Plan> steps() const {
+        std::vector<Plan> steps;
+        for (const auto& event : pruner_->events()) steps.push_back(event.plan);
+        return steps;
+    }
+
+    /// What a checkpoint's network is built by: masks leave it as it is.
+    std::vector<Plan> removals() const { return recipe_.removal == "mask" ? std::vector<Plan>{} : steps(); }
 
     nlohmann::json plan() const {
         auto config = context_.experiment.model;
-        nlohmann::json architectures = {
-            {{"event", 0}, {"widths", config.widths}, {"parameters", parameter_count(config)}}};
-        nlohmann::json events = nlohmann::json::array();
-        std::vector<std::string> groups;
-        for (const auto& group : pruner_->groups()) groups.push_back(group.name);
-        for (size_t e = 0; e < pruner_->events().size(); ++e) {
-            const auto& event = pruner_->events()[e];
+        auto plan = steps_to_json(steps());
+        plan["criterion"] = context_.stage.criterion;
+        plan["parameters"] = {parameter_count(config)};
+        plan["events"] = nlohmann::json::array();
+        for (const auto& event : pruner_->events()) {
             config.widths = event.widths;
-            architectures.push_back(
-                {{"event", e + 1}, {"widths", event.widths}, {"parameters", parameter_count(config)}});
-            events.push_back(
-                {{"event", e + 1}, {"removed", event.removed}, {"mean_scores", event.mean_scores}});
+            plan["parameters"].push_back(parameter_count(config));
+            plan["events"].push_back({{"removed", event.removed}, {"mean_scores", event.mean_scores}});
         }
-        return {{"criterion", context_.stage.criterion},
-                {"groups", groups},
-                {"architectures", architectures},
-                {"events", events}};
+        return plan;
     }
 
     StageContext& context_;
@@ -181,7 +183,7 @@ class PruneJob {
 }  // namespace
 
 void run_prune_stage(StageContext& context) {
-    PruneJob(context).run();
+    PruneRun(context).run();
 }
 
 }  // namespace mtlprune
