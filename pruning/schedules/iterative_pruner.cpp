@@ -99,8 +99,9 @@ std::vector<torch::Tensor> IterativePruner::gate_gradients(
 
 void IterativePruner::observe(const std::vector<std::vector<torch::Tensor>>& per_task,
                               const std::vector<torch::Tensor>& total) {
-    auto evidence = pruner_.evidence(tensors_);
     const auto needs = pruner_.criterion().needs();
+    if (!needs.data()) return;
+    auto evidence = pruner_.evidence(tensors_);
     for (size_t i = 0; i < backbone_names_.size(); ++i) {
         if (needs.gradients) evidence.gradients[backbone_names_[i]] = total[i];
         if (!needs.task_gradients) continue;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "base/table.h"
+#include "pruning/surgery/plan.h"
 #include "reproduce/stages/stage.h"
 #include "reproduce/stages/stage_folder.h"
 #include "training/evaluate.h"

@@ -19,6 +19,14 @@ StageKind read_kind(JsonReader& reader) {
     return StageKind::retrain;
 }
 
+void check_criterion(const std::string& criterion, const std::string& place) {
+    try {
+        criteria().make(criterion);
+    } catch (const Error& error) {
+        throw Error("configuration", place + ": criterion", error.problem());
+    }
+}
+
 ArchitectureChoice read_architecture(JsonReader& reader) {
     ArchitectureChoice choice;
     choice.parameters_fraction = reader.number("parameters_fraction", 0.0, 0.0, 1.0);
@@ -37,7 +45,7 @@ StageRecipe read_stage(const std::string& name, JsonReader reader) {
         stage.from = reader.require<std::string>("from");
     if (stage.kind == StageKind::prune) {
         stage.criterion = reader.require<std::string>("criterion");
-        criteria().make(stage.criterion);  // throws when there is no such one
+        check_criterion(stage.criterion, reader.place());
         stage.prune = read_prune(reader);
     }
     if (stage.kind == StageKind::retrain) {

@@ -81,7 +81,7 @@ TEST(Prune, StopsAtItsCapAndReusesTheDenseNetwork) {
     const Words options = tiny_experiment() + Words{"--criterion", "taylor", "--set", "prune.iterations=8"};
     const auto outcome = run_program(Words{"prune"} + options, folder.path(), kNoPython);
     ASSERT_EQ(outcome.code, 0) << outcome.err;
-    EXPECT_TRUE(contains(outcome.out, "event,iteration,filters,parameters,macs")) << outcome.out;
+    EXPECT_TRUE(contains(outcome.out, "event,parameters,macs,loss_segmentation")) << outcome.out;
     EXPECT_TRUE(contains(outcome.out, "\n0,")) << outcome.out;
     EXPECT_TRUE(contains(outcome.out, "\n1,")) << outcome.out;
     EXPECT_FALSE(contains(outcome.out, "\n2,")) << outcome.out;
