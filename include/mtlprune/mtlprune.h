@@ -26,7 +26,8 @@
 #include "training/optimizer.h"
 #include "training/task_gradients.h"
 
-// Pruning any module or file, at once or in steps: everything together, or trace -> groups -> scores -> selection -> plan -> surgery.
+// Pruning any module or file, at once or in steps: everything together, or trace -> groups -> scores ->
+// selection -> plan -> surgery.
 #include "pruning/allocation/allocation.h"
 #include "pruning/cost/cost.h"
 #include "pruning/coupling/groups.h"

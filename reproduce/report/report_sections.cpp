@@ -8,8 +8,8 @@
 #include <tuple>
 
 #include "reproduce/analysis/statistics.h"
-#include "reproduce/results/metric_table.h"
 #include "reproduce/report/html.h"
+#include "reproduce/results/metric_table.h"
 
 namespace mtlprune {
 namespace {

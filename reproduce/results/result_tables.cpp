@@ -10,8 +10,8 @@
 #include "base/error.h"
 #include "base/json_reader.h"
 #include "base/table.h"
-#include "reproduce/results/metric_table.h"
 #include "reproduce/results/figure_stages.h"
+#include "reproduce/results/metric_table.h"
 
 namespace mtlprune {
 namespace {

@@ -1,7 +1,8 @@
 // Random networks, random plans: the pruned network must equal the original with zeros, and no plan may
 // differ between two runs.
 //   MTLPRUNE_FUZZ_CASES=100000 build/bin/test_pruning --gtest_filter=Fuzz.*     that many (default: 2000)
-//   MTLPRUNE_FUZZ_SEED=1234 build/bin/test_pruning --gtest_filter=Fuzz.*        one case, as a failure prints it
+//   MTLPRUNE_FUZZ_SEED=1234 build/bin/test_pruning --gtest_filter=Fuzz.*        one case, as a failure prints
+//   it
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>

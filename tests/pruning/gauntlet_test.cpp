@@ -1,7 +1,8 @@
 // Every pattern of the gauntlet as a C++ module, as a script and as a trace: half of every free group's
 // channels leave, and the network must then compute what the original computes with the leaving slices set to
 // zero.
-//   MTLPRUNE_PATTERN=glu build/bin/test_pruning --gtest_filter=*Gauntlet*     only patterns whose name contains "glu"
+//   MTLPRUNE_PATTERN=glu build/bin/test_pruning --gtest_filter=*Gauntlet*     only patterns whose name
+//   contains "glu"
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <gtest/gtest.h>

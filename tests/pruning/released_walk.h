@@ -118,8 +118,8 @@ class ReleasedWalk {
 
     /// Our choice at the latest event is the released one but for filters that single precision may swap.
     void expect_choice(const std::string& place) {
-        expect_interchangeable(flat(lowest(scores_of(exact()), alive_, orders_.back().size(), floor_), offsets_),
-                               place);
+        expect_interchangeable(
+            flat(lowest(scores_of(exact()), alive_, orders_.back().size(), floor_), offsets_), place);
     }
 
     /// The latest event's released choice differs from this one only in such filters.

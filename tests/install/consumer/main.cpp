@@ -22,8 +22,8 @@ struct Net : torch::nn::Module {
 int main() {
     Net net;
     const auto image = torch::randn({2, 3, 8, 8});
-    mtlprune::ModuleNetwork network(
-        net, [&](const auto& in) { return std::vector{net.forward(in[0])}; }, {image});
+    mtlprune::ModuleNetwork network(net, [&](const auto& in) { return std::vector{net.forward(in[0])}; },
+                                    {image});
     mtlprune::PruneOptions options;
     options.allocation.budget = {mtlprune::BudgetUnit::macs, 0.5};
     const auto report = mtlprune::prune(network, mtlprune::criteria().make("l2"), options);
