@@ -22,6 +22,9 @@ std::string did_you_mean(const std::string& name, const std::vector<std::string>
 /// Parses JSON with // comments; `place` (a file name) is named in errors together with line and column.
 nlohmann::json parse_json(const std::string& text, const std::string& place);
 
+template <typename Enum>
+class EnumNames;  // base/enum_names.h
+
 /// Reads one JSON object key by key. Call `finish()` last: it throws on keys nobody asked for.
 class JsonReader {
   public:
@@ -52,6 +55,12 @@ class JsonReader {
     /// One of `allowed`; an unknown word is an error that names the nearest.
     std::string choice(const std::string& key, const std::string& fallback,
                        const std::vector<std::string>& allowed);
+
+    /// The same for an enum; an absent key is `fallback`.
+    template <typename Enum>
+    Enum choice(const std::string& key, Enum fallback, const EnumNames<Enum>& names) {
+        return names.value(choice(key, names.name(fallback), names.names()), place_ + ": " + key);
+    }
 
     /// A number in [low, high].
     double number(const std::string& key, double fallback, double low, double high);

@@ -9,6 +9,7 @@
 #include <limits>
 #include <numbers>
 
+#include "base/enum_names.h"
 #include "base/error.h"
 
 namespace mtlprune {
@@ -17,10 +18,10 @@ namespace {
 constexpr double kAny = std::numeric_limits<double>::max();
 constexpr int64_t kManySteps = std::numeric_limits<int64_t>::max();
 
-template <typename Kind>
-Kind kind_of(const std::string& name, const std::vector<std::string>& names) {
-    return static_cast<Kind>(std::find(names.begin(), names.end(), name) - names.begin());
-}
+const EnumNames<OptimizerKind> kOptimizers = {
+    {OptimizerKind::adam, "adam"}, {OptimizerKind::adamw, "adamw"}, {OptimizerKind::sgd, "sgd"}};
+const EnumNames<ScheduleKind> kSchedules = {
+    {ScheduleKind::constant, "constant"}, {ScheduleKind::cosine, "cosine"}, {ScheduleKind::step, "step"}};
 
 }  // namespace
 
@@ -37,8 +38,7 @@ OptimizerConfig default_optimizer(OptimizerKind kind) {
 }
 
 OptimizerConfig read_optimizer(JsonReader reader) {
-    const std::vector<std::string> names = {"adam", "adamw", "sgd"};
-    auto config = default_optimizer(kind_of<OptimizerKind>(reader.choice("kind", "adam", names), names));
+    auto config = default_optimizer(reader.choice("kind", OptimizerKind::adam, kOptimizers));
     const double below_one = std::nextafter(1.0, 0.0);
     config.lr = reader.number("lr", config.lr, 0.0, kAny);
     config.weight_decay = reader.number("weight_decay", config.weight_decay, 0.0, kAny);
@@ -54,9 +54,8 @@ OptimizerConfig read_optimizer(JsonReader reader) {
 }
 
 ScheduleConfig read_schedule(JsonReader reader) {
-    const std::vector<std::string> names = {"constant", "cosine", "step"};
     ScheduleConfig config;
-    config.kind = kind_of<ScheduleKind>(reader.choice("kind", "constant", names), names);
+    config.kind = reader.choice("kind", ScheduleKind::constant, kSchedules);
     if (config.kind == ScheduleKind::cosine) {
         reader.require<int64_t>("t_max");
         config.t_max = reader.integer("t_max", config.t_max, 1, kManySteps);

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/atomic_file.h"
+#include "base/enum_names.h"
 #include "base/json_reader.h"
 #include "datasets/layouts/open_dataset.h"
 #include "reproduce/stages/stage_recipes.h"
@@ -14,19 +15,21 @@ namespace {
 
 constexpr int64_t kMany = 1'000'000'000;
 
+const EnumNames<Augmentation> kAugmentations = {
+    {Augmentation::corrected, "corrected"}, {Augmentation::paper, "paper"}, {Augmentation::none, "none"}};
+const EnumNames<ImageScaling> kImageScalings = {{ImageScaling::unit, "unit"}, {ImageScaling::paper, "paper"}};
+const EnumNames<NormalsTarget> kNormalsTargets = {{NormalsTarget::true_angles, "true_angles"},
+                                                  {NormalsTarget::paper_codes, "paper_codes"}};
+const EnumNames<Fidelity> kFidelities = {{Fidelity::corrected, "corrected"},
+                                         {Fidelity::as_released, "as_released"}};
+
 TransformOptions read_transform(JsonReader& reader) {
     TransformOptions options;
     options.height = reader.integer("height", 321, 16, 4096);
     options.width = reader.integer("width", 321, 16, 4096);
-    const auto augmentation = reader.choice("augmentation", "corrected", {"corrected", "paper", "none"});
-    options.augmentation = augmentation == "paper"  ? Augmentation::paper
-                           : augmentation == "none" ? Augmentation::none
-                                                    : Augmentation::corrected;
-    options.image = reader.choice("image", "unit", {"unit", "paper"}) == "paper" ? ImageScaling::paper
-                                                                                 : ImageScaling::unit;
-    options.normals = reader.choice("normals", "true_angles", {"true_angles", "paper_codes"}) == "paper_codes"
-                          ? NormalsTarget::paper_codes
-                          : NormalsTarget::true_angles;
+    options.augmentation = reader.choice("augmentation", Augmentation::corrected, kAugmentations);
+    options.image = reader.choice("image", ImageScaling::unit, kImageScalings);
+    options.normals = reader.choice("normals", NormalsTarget::true_angles, kNormalsTargets);
     return options;
 }
 
@@ -147,10 +150,7 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
     experiment.description = reader.get<std::string>("description", "");
     experiment.data = read_data(reader.child("data"));
     experiment.model = read_model(reader.child("model"), experiment.data.classes);
-    experiment.fidelity =
-        reader.choice("fidelity", "corrected", {"corrected", "as_released"}) == "as_released"
-            ? Fidelity::as_released
-            : Fidelity::corrected;
+    experiment.fidelity = reader.choice("fidelity", Fidelity::corrected, kFidelities);
     experiment.device = reader.choice("device", "cpu", {"cpu", "cuda"});
     experiment.threads_per_job = reader.integer("threads_per_job", 1, 1, 1024);
     experiment.seeds = read_seeds(reader);
@@ -166,18 +166,12 @@ std::string config_hash(const nlohmann::json& config) {
     return sha256_hex(config.dump()).substr(0, 16);
 }
 
-std::string kind_name(StageKind kind) {
-    switch (kind) {
-        case StageKind::constant:
-            return "constant";
-        case StageKind::train:
-            return "train";
-        case StageKind::prune:
-            return "prune";
-        case StageKind::retrain:
-            return "retrain";
-    }
-    throw std::logic_error("a kind of stage without a name");
+const EnumNames<StageKind>& stage_kinds() {
+    static const EnumNames<StageKind> names = {{StageKind::constant, "constant"},
+                                               {StageKind::train, "train"},
+                                               {StageKind::prune, "prune"},
+                                               {StageKind::retrain, "retrain"}};
+    return names;
 }
 
 }  // namespace mtlprune

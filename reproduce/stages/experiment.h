@@ -7,8 +7,10 @@
 #include <string>
 #include <vector>
 
+#include "base/enum_names.h"
 #include "datasets/pipeline/loader.h"
 #include "models/multi_task_model.h"
+#include "pruning/surgery/plan.h"
 #include "reproduce/results/figure_stages.h"
 #include "training/losses.h"
 #include "training/optimizer.h"
@@ -43,7 +45,7 @@ struct PruneRecipe {
     int64_t filters_per_event = 100;
     int64_t floor = 5;             ///< least filters per layer
     bool reset_optimizer = false;  ///< fresh moments after every event, as in the paper's code
-    std::string removal;           ///< "physical" or "mask"
+    EditKind edit;                 ///< "removal": physical or mask
 };
 
 /// Which of the architectures that a pruning stage went through.
@@ -96,6 +98,6 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
 std::string config_hash(const nlohmann::json& config);
 
 /// "constant", "train", "prune", "retrain".
-std::string kind_name(StageKind kind);
+const EnumNames<StageKind>& stage_kinds();
 
 }  // namespace mtlprune

@@ -65,7 +65,7 @@ class PruneRun {
 
     IterativePrunerOptions options() const {
         return {recipe_.frequency, lowest_of_backbone(recipe_.filters_per_event, recipe_.floor),
-                context_.experiment.fidelity, recipe_.removal == "mask" ? EditKind::mask : EditKind::remove};
+                context_.experiment.fidelity, recipe_.edit};
     }
 
     int64_t event_count() const {
@@ -151,7 +151,9 @@ class PruneRun {
     }
 
     /// What a checkpoint's network is built by: masks leave it as it is.
-    std::vector<Plan> removals() const { return recipe_.removal == "mask" ? std::vector<Plan>{} : steps(); }
+    std::vector<Plan> removals() const {
+        return recipe_.edit == EditKind::mask ? std::vector<Plan>{} : steps();
+    }
 
     nlohmann::json plan() const {
         auto config = context_.experiment.model;

@@ -96,7 +96,7 @@ nlohmann::json plan_to_json(const std::vector<Stage>& plan, const std::filesyste
             needs.push_back({{"name", plan[need].name}, {"seed", plan[need].seed}});
         const auto folder = stage.folder(runs);
         stages.push_back({{"name", stage.name},
-                          {"kind", kind_name(stage.kind)},
+                          {"kind", stage_kinds().name(stage.kind)},
                           {"seed", stage.seed},
                           {"needs", needs},
                           {"hash", stage.hash()},

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/enum_names.h"
 #include "pruning/criteria/criterion.h"
 
 namespace mtlprune {
@@ -12,12 +13,7 @@ namespace {
 
 constexpr int64_t kMost = 1'000'000'000;
 
-StageKind read_kind(JsonReader& reader) {
-    const auto kind = reader.choice("kind", "", {"constant", "train", "prune", "retrain"});
-    for (const auto known : {StageKind::constant, StageKind::train, StageKind::prune})
-        if (kind == kind_name(known)) return known;
-    return StageKind::retrain;
-}
+const EnumNames<EditKind> kRemovals = {{EditKind::remove, "physical"}, {EditKind::mask, "mask"}};
 
 void check_criterion(const std::string& criterion, const std::string& place) {
     try {
@@ -40,7 +36,7 @@ ArchitectureChoice read_architecture(JsonReader& reader) {
 StageRecipe read_stage(const std::string& name, JsonReader reader) {
     StageRecipe stage;
     stage.name = name;
-    stage.kind = read_kind(reader);
+    stage.kind = stage_kinds().value(reader.require<std::string>("kind"), reader.place() + ": kind");
     if (stage.kind == StageKind::prune || stage.kind == StageKind::retrain)
         stage.from = reader.require<std::string>("from");
     if (stage.kind == StageKind::prune) {
@@ -81,7 +77,7 @@ void require_fitting(const std::vector<StageRecipe>& stages, const std::string& 
         if (!may_start_from(stage.kind, kind))
             throw Error("configuration", where,
                         stage.kind == StageKind::retrain ? "a prune stage" : "a train or retrain stage",
-                        fmt::format("'{}', a {} stage", stage.from, kind_name(kind)));
+                        fmt::format("'{}', a {} stage", stage.from, stage_kinds().name(kind)));
     }
 }
 
@@ -132,7 +128,7 @@ PruneRecipe read_prune(JsonReader& reader) {
     prune.filters_per_event = reader.integer("filters_per_event", 100, 1, kMost);
     prune.floor = reader.integer("floor", 5, 1, kMost);
     prune.reset_optimizer = reader.get<bool>("reset_optimizer", false);
-    prune.removal = reader.choice("removal", "physical", {"physical", "mask"});
+    prune.edit = reader.choice("removal", EditKind::remove, kRemovals);
     return prune;
 }
 

@@ -62,6 +62,48 @@ TEST(AllocationScope, TiesAreBrokenByGroupThenIndex) {
     EXPECT_EQ(toy.allocate(ratio(0.5)).removed, (Removed{{0, 1}, {0, 1, 2}, {}}));
 }
 
+AllocationOptions lowest(double count, int64_t floor) {
+    AllocationOptions options;
+    options.scope = RankingScope::global;
+    options.budget = {BudgetUnit::count, count};
+    options.min_channels = floor;
+    return options;
+}
+
+TEST(AllocationScope, ACountIsTheLowestOfAll) {
+    Concatenation toy;  // in order: 0.5 1 1.5 2 3 4 7 8 9
+    EXPECT_EQ(toy.allocate(lowest(3, 1)).removed, (Removed{{1}, {0, 4}, {}}));
+    EXPECT_EQ(toy.allocate(lowest(0, 1)).removed, (Removed{{}, {}, {}}));
+    const double infinity = std::numeric_limits<double>::infinity();
+    toy.scores[0] = values({infinity, -infinity, -3, 2});
+    EXPECT_EQ(toy.allocate(lowest(3, 1)).removed, (Removed{{1, 2}, {0}, {}}));
+}
+
+TEST(AllocationScope, ACountStopsAtTheFloorsAndGoesOnElsewhere) {
+    const Concatenation toy;
+    EXPECT_EQ(toy.allocate(lowest(3, 3)).removed, (Removed{{1}, {0, 4}, {}}));
+    EXPECT_EQ(toy.allocate(lowest(100, 3)).removed, (Removed{{1}, {0, 4}, {}}));
+    EXPECT_TRUE(toy.allocate(lowest(100, 3)).notes.empty());
+}
+
+TEST(AllocationScope, GroupsMayBeEmptiedForMasksAlone) {
+    const Concatenation toy;
+    auto options = lowest(100, 0);
+    EXPECT_THROW(toy.allocate(options), Error);
+    options.may_empty = true;
+    EXPECT_EQ(toy.allocate(options).removed, (Removed{{0, 1, 2, 3}, {0, 1, 2, 3, 4}, {}}));
+}
+
+TEST(AllocationScope, OnlyTheNamedGroupsShrink) {
+    const Concatenation toy;
+    auto options = lowest(2, 1);
+    options.only = {"left"};
+    EXPECT_EQ(toy.allocate(options).removed, (Removed{{1, 3}, {}, {}}));
+    EXPECT_EQ(open_groups(toy.coupling, toy.coupling.groups, options), (std::vector<size_t>{0}));
+    options.only = {"nobody"};
+    EXPECT_THROW(toy.allocate(options), Error);
+}
+
 TEST(AllocationScope, IsomorphicRanksEqualBlocksTogether) {
     toy::Network n;
     auto stem = n.convolution("stem", 3, 4), a = n.convolution("a", 4, 4), b = n.convolution("b", 4, 4),
