@@ -21,7 +21,10 @@ void check(const AllocationOptions& options) {
     const auto& budget = options.budget;
     const bool is_share = budget.unit == BudgetUnit::channels;
     if (is_share) require(budget.value >= 0 && budget.value < 1, "ratio", "a share in [0, 1)", budget.value);
-    if (!is_share)
+    if (budget.unit == BudgetUnit::count)
+        require(budget.value >= 0 && budget.value == std::floor(budget.value), "count",
+                "a whole number of channels", budget.value);
+    else if (!is_share)
         require(budget.value > 0 && std::isfinite(budget.value), "budget", "a share or number above 0",
                 budget.value);
     for (const auto& [pattern, ratio] : options.ratios)

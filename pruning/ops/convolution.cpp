@@ -149,6 +149,7 @@ torch::Tensor convolution_shape(const std::vector<c10::IValue>& arguments) {
 int64_t convolution_macs(const TracedGraph& graph, const TracedNode& node, const Shapes& shapes) {
     const auto& weight = shapes[node.inputs[1]];
     const auto& many = shapes[is_transposed(graph, node) ? node.inputs[0] : node.outputs[0]];
+    if (weight[0] == 0) return 0;  // a layer whose channels are all masked
     return c10::multiply_integers(many) * (c10::multiply_integers(weight) / weight[0]);
 }
 
