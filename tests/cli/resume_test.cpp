@@ -166,9 +166,10 @@ TEST(Stages, OneByOneInARandomOrderAndKilledGiveTheRunnersResults) {
     complete(folder / "runner");
     fs::create_directories(folder / "alone");
     Random random(77);
-    int kills = 0, finished = 0;
+    int kills = 0;
+    nlohmann::json plan;
     while (true) {
-        const auto plan = plan_in(folder / "alone");
+        plan = plan_in(folder / "alone");
         std::vector<nlohmann::json> ready;
         for (const auto& stage : plan)
             if (!stage.at("done").get<bool>() && all_done(stage.at("needs"), plan)) ready.push_back(stage);
@@ -178,14 +179,13 @@ TEST(Stages, OneByOneInARandomOrderAndKilledGiveTheRunnersResults) {
         if (kills < 4 && random.below(2) == 0) {
             std::this_thread::sleep_for(std::chrono::milliseconds(200 + random.below(1500)));
             ::kill(program.pid(), SIGKILL);
-            kills += program.wait().signal == SIGKILL;
+            kills += program.wait().signal == SIGKILL;  // on a fast machine it may have ended before
             continue;
         }
         const auto outcome = program.wait();
         ASSERT_EQ(outcome.code, 0) << outcome.err;
-        ++finished;
     }
-    EXPECT_GE(kills + finished, 7);
+    for (const auto& stage : plan) EXPECT_TRUE(stage.at("done").get<bool>()) << stage;
     complete(folder / "alone");  // nothing is left to run: collects and reports
     expect_equal_results(folder / "runner", folder / "alone");
 }
