@@ -57,7 +57,6 @@ class ScoreMean {
     Scores mean(const std::string& criterion, const Evidence& now) const;
     void select(const std::vector<torch::Tensor>& kept);
     void reset();
-    int64_t count() const { return count_; }
     void save(std::map<std::string, torch::Tensor>& state) const;
     void load(const std::map<std::string, torch::Tensor>& state);
 

@@ -58,7 +58,7 @@ class Evidence {
     const std::vector<Group>& groups() const { return groups_; }
     const std::vector<size_t>& asked() const { return asked_; }
     const ScoredMembers& scored() const { return structure_.scored; }
-    /// Throws Error naming criterion-independent facts: the group, the tensor, and what its size should be.
+    /// Throws Error naming the group, the tensor, and what its size should be.
     const torch::Tensor& value(const Group& group, const Member& member) const;
     /// [C, ...]: a channel's slices of a tensor of the member's shape, one row each.
     static torch::Tensor rows(const Member& member, const torch::Tensor& tensor);

@@ -78,7 +78,6 @@ class Pruner {
     std::vector<size_t> asked_;
     std::vector<torch::Tensor> originals_;
     std::vector<torch::Tensor> last_scores_;
-    std::vector<std::string> last_notes_;
 };
 
 }  // namespace mtlprune

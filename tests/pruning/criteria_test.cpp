@@ -202,7 +202,6 @@ TEST(Criteria, AnUnknownNameSuggestsTheNearest) {
         }
 }
 
-/// The gradient of gates [C] that multiply what `producers` put out, in double precision.
 TEST(Taylor, GateGradientEqualsThatOfAnExplicitGate) {
     auto conv = torch::nn::Conv2d(torch::nn::Conv2dOptions(3, 5, 3).padding(1));
     conv->to(torch::kDouble);
