@@ -15,9 +15,24 @@ nlohmann::json value_of(const std::string& text) {
     return value.is_discarded() ? nlohmann::json(text) : value;
 }
 
+/// At the commas outside of brackets.
+std::vector<std::string> split_options(const std::string& text) {
+    std::vector<std::string> parts(1);
+    int depth = 0;
+    for (const char character : text) {
+        depth += character == '[' ? 1 : character == ']' ? -1 : 0;
+        if (character == ',' && depth == 0)
+            parts.emplace_back();
+        else
+            parts.back() += character;
+    }
+    return parts;
+}
+
 const char* kind_of(const nlohmann::json& value) {
     if (value.is_boolean()) return "true or false";
     if (value.is_number_integer()) return "an integer";
+    if (value.is_array()) return "a list";
     return value.is_number() ? "a number" : "a word";
 }
 
@@ -51,16 +66,23 @@ void check_option(const std::string& place, const Description& entry, const std:
 Choice parse_choice(const std::string& subject, const std::string& text) {
     const size_t colon = text.find(':');
     Choice choice{text.substr(0, colon)};
-    for (size_t start = colon; start != std::string::npos;) {
-        const size_t end = text.find(',', start + 1);
-        const auto part = text.substr(start + 1, end == std::string::npos ? end : end - start - 1);
+    if (colon == std::string::npos) return choice;
+    for (const auto& part : split_options(text.substr(colon + 1))) {
         const size_t equals = part.find('=');
-        if (equals == std::string::npos || equals == 0)
+        if (part.empty() || equals == 0)
             throw Error(subject, "'" + text + "'", "KEY or KEY:OPTION=VALUE,OPTION=VALUE", "'" + part + "'");
-        choice.options[part.substr(0, equals)] = value_of(part.substr(equals + 1));
-        start = end;
+        choice.options[part.substr(0, equals)] =
+            equals == std::string::npos ? nlohmann::json(true) : value_of(part.substr(equals + 1));
     }
     return choice;
+}
+
+std::string choice_text(const Choice& choice) {
+    std::string text = choice.key;
+    for (const auto& [name, value] : choice.options.items())
+        text += fmt::format("{}{}={}", text.size() == choice.key.size() ? ":" : ",", name,
+                            value.is_string() ? value.get<std::string>() : value.dump());
+    return text;
 }
 
 nlohmann::json complete_options(const std::string& subject, const Description& entry,

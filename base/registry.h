@@ -31,14 +31,18 @@ struct Description {
     nlohmann::json as_released = nlohmann::json::object();
 };
 
-/// A key with options, written "key" or "key:option=value,option=value".
+/// A key with options, written "key" or "key:option=value,option=value"; "option" alone means true.
 struct Choice {
     std::string key;
     nlohmann::json options = nlohmann::json::object();
 };
 
-/// Values are JSON where they parse as JSON, else strings. Throws Error naming `subject` on anything else.
+/// Values are JSON where they parse as JSON ("[1,2]" too), else strings. Throws Error naming `subject` on
+/// anything else.
 Choice parse_choice(const std::string& subject, const std::string& text);
+
+/// What parse_choice reads.
+std::string choice_text(const Choice& choice);
 
 /// `given` checked against the entry's options (unknown names, types, choices are Errors) and completed by
 /// `as_released` (when asked for) and by defaults.
@@ -51,10 +55,11 @@ Error unknown_key(const std::string& subject, const std::string& key, const std:
 /// Options of one entry for people, one line each; "" when there are none.
 std::string options_text(const Description& entry, const std::string& indent);
 
-template <typename T>
+/// `Arguments` are what every entry is made for, beside its options.
+template <typename T, typename... Arguments>
 class Registry {
   public:
-    using Factory = std::function<std::unique_ptr<T>(const nlohmann::json& options)>;
+    using Factory = std::function<std::unique_ptr<T>(const nlohmann::json& options, Arguments... arguments)>;
     struct Entry : Description {
         Factory make;  ///< gets complete options
     };
@@ -83,14 +88,14 @@ class Registry {
         throw unknown_key(subject_, key, keys());
     }
 
-    std::unique_ptr<T> make(const Choice& choice, bool as_released = false) const {
+    std::unique_ptr<T> make(const Choice& choice, Arguments... arguments, bool as_released = false) const {
         const auto& entry = at(choice.key);
-        return entry.make(complete_options(subject_, entry, choice.options, as_released));
+        return entry.make(complete_options(subject_, entry, choice.options, as_released), arguments...);
     }
 
     /// "key" or "key:option=value,option=value"
-    std::unique_ptr<T> make(const std::string& text, bool as_released = false) const {
-        return make(parse_choice(subject_, text), as_released);
+    std::unique_ptr<T> make(const std::string& text, Arguments... arguments, bool as_released = false) const {
+        return make(parse_choice(subject_, text), arguments..., as_released);
     }
 
   private:

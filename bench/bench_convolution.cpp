@@ -3,7 +3,7 @@
 //   build/bin/bench_convolution --benchmark_filter='64->64' --benchmark_repetitions=3
 //
 // `contiguous` and `channels_last` are LibTorch's two kernels in the layout named, `taps` is
-// models/conv_taps.h, `winograd` is models/conv_winograd.h (3x3 kernels of dilation 1), `convolve` is what
+// models/layers/conv_taps.h, `winograd` is models/layers/conv_winograd.h (3x3 kernels of dilation 1), `convolve` is what
 // the models get. Sizes and threads as in bench_training_iteration (MTLPRUNE_BENCH_SIZE,
 // MTLPRUNE_BENCH_THREADS).
 #include <ATen/Parallel.h>
@@ -13,9 +13,9 @@
 
 #include <cstdlib>
 
-#include "models/conv_taps.h"
-#include "models/conv_winograd.h"
-#include "models/convolve.h"
+#include "models/layers/conv_taps.h"
+#include "models/layers/conv_winograd.h"
+#include "models/layers/convolve.h"
 #include "models/process_setup.h"
 
 namespace mtlprune {

@@ -31,32 +31,31 @@ constexpr const char* kDataUsage =
 std::vector<std::vector<Label>> predict(const Experiment& experiment, const std::string& checkpoint,
                                         const std::vector<Sample>& samples) {
     const torch::NoGradGuard no_grad;
-    auto model = load_model(experiment.model, load_tensors(checkpoint));
+    const auto tasks = experiment_tasks(experiment.data);
+    const auto model = load_network(experiment.model, tasks, load_tensors(checkpoint)).model;
     model->eval();
     auto options = experiment.data.transform;
     options.augmentation = Augmentation::none;
     std::vector<std::vector<Label>> predictions;
     for (const auto& sample : samples) {
-        const auto input = transform_sample(sample, experiment.model.tasks, options, {}).image.unsqueeze(0);
+        const auto input = transform_sample(sample, tasks, options, {}).image.unsqueeze(0);
         const auto outputs = model->forward(input);
         auto& frame = predictions.emplace_back();
         for (size_t t = 0; t < outputs.size(); ++t)
             frame.push_back(
-                label_kind(experiment.model.tasks[t].kind).from_prediction(outputs[t][0], options.normals));
+                label_kind(tasks[t].kind).from_prediction(outputs[t][0], options.normals));
     }
     return predictions;
 }
 
-/// The split of the experiment's data set, or of any other layout, which experiments cannot train on.
+/// The split of the experiment's data set; without a network whose tasks it must have, with all its tasks.
 std::shared_ptr<const Dataset> shown_dataset(const po::variables_map& values) {
-    const auto split = values["split"].as<std::string>();
-    if (values.count("data") > 0 && values.count("checkpoint") == 0) {
-        auto request = parse_dataset(values["data"].as<std::string>());
-        request.split = split;
-        if (!dataset_layout(request.layout).nyuv2_tasks) return open_dataset(request);
+    auto data = read_experiment_options(values).data;
+    if (values.count("checkpoint") == 0) {
+        data.tasks.clear();
+        data.dense_labels = true;
     }
-    const bool dense_labels = values.count("checkpoint") == 0;
-    return open_split(read_experiment_options(values).data, split, dense_labels);
+    return open_split(data, values["split"].as<std::string>());
 }
 
 int show(const Arguments& arguments) {

@@ -8,7 +8,7 @@
 namespace mtlprune::cli {
 
 Baselines evaluate_baselines(const Experiment& experiment) {
-    const auto& tasks = experiment.model.tasks;
+    const auto tasks = experiment_tasks(experiment.data);
     const auto train = collect_split(experiment.data, "train");
     auto test = collect_split(experiment.data, "test");
     auto constant = evaluate_constant(tasks, train, test, experiment.fidelity);

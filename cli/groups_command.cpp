@@ -8,6 +8,7 @@
 #include "pruning/cost/cost.h"
 #include "pruning/coupling/group_drawing.h"
 #include "pruning/graph/script_network.h"
+#include "reproduce/stages/experiment_data.h"
 
 namespace mtlprune::cli {
 namespace {
@@ -20,7 +21,7 @@ Coupling couple_named(const po::variables_map& values) {
         return couple(module, example_inputs(module, input_texts(values)), options);
     }
     const auto experiment = read_experiment_options(values);
-    MultiTaskModel model(experiment.model);
+    const auto model = make_model(experiment.model, experiment_tasks(experiment.data));
     const auto& transform = experiment.data.transform;
     const auto image = torch::zeros({1, 3, transform.height, transform.width});
     return couple(

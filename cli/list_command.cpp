@@ -8,8 +8,11 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "datasets/layouts/open_dataset.h"
+#include "models/backbones/backbone.h"
+#include "models/heads/head.h"
 #include "pruning/criteria/criterion.h"
 #include "reproduce/resources.h"
+#include "reproduce/strategies/strategy.h"
 #include "training/tasks/task_type.h"
 
 namespace mtlprune::cli {
@@ -28,14 +31,25 @@ std::vector<MetricInfo> all_metrics() {
     return all;
 }
 
+/// Parts of networks: a model is BACKBONE/HEAD.
+template <typename Kinds>
+void print_parts(const std::string& title, const Kinds& kinds) {
+    std::cout << fmt::format("\n{} (a model is BACKBONE/HEAD, each with options: vgg16:width=0.25/smallaspp)\n",
+                             title);
+    for (const auto& entry : kinds.entries())
+        std::cout << fmt::format("  {:16} {}\n{}{}", entry.key, entry.summary,
+                                 entry.paper.empty() ? "" : fmt::format("{:19}{}\n", "", entry.paper),
+                                 options_text(entry, std::string(19, ' ')));
+}
+
 }  // namespace
 
 int list_command(const Arguments& arguments) {
     po::options_description options("options");
     options.add_options()("json", po::value<std::string>(), "metrics: only these, as JSON");
     po::variables_map values;
-    if (!parse("usage: mtlprune list [--json metrics]\n\nPrints the criteria, data sets, models, metrics and "
-               "scales that exist.",
+    if (!parse("usage: mtlprune list [--json metrics]\n\nPrints the criteria, data sets, backbones, heads, "
+               "strategies, metrics and scales that exist.",
                options, arguments, values))
         return 0;
     const auto metrics = all_metrics();
@@ -56,9 +70,15 @@ int list_command(const Arguments& arguments) {
         for (const auto& alias : layout.aliases) form += fmt::format(", {}=DIR", alias);
         std::cout << fmt::format("  {}\n  {:16} {}\n", form, "", layout.description);
     }
-    std::cout << "\nmodels\n"
-                 "  vgg16-aspp       VGG-16 without BatchNorm, one SmallASPP head per task; any widths\n"
-                 "\nmetrics\n";
+    print_parts("backbones", backbones());
+    print_parts("heads", heads());
+    std::cout << "\nstrategies\n";
+    for (const auto& name : strategy_names()) {
+        const auto strategy = read_strategy(strategy_json(name, nlohmann::json::object()), name);
+        std::cout << fmt::format("  {:16} {}\n{:19}criterion {}{}{}\n", name, strategy.summary, "",
+                                 strategy.criterion, strategy.paper.empty() ? "" : "; ", strategy.paper);
+    }
+    std::cout << "\nmetrics\n";
     for (const auto& metric : metrics)
         std::cout << fmt::format("  {:16} {:14} {:7} {}: {}\n", metric.name, metric.task,
                                  metric.higher_is_better ? "higher" : "lower",

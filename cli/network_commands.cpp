@@ -19,9 +19,10 @@ namespace {
 /// Evaluates the network of a checkpoint file on the experiment's test split.
 Evaluation evaluate_checkpoint(const Experiment& experiment, const std::filesystem::path& file,
                                const std::vector<Batch>& test) {
-    auto model = load_model(experiment.model, load_tensors(file));
+    const auto tasks = experiment_tasks(experiment.data);
+    const auto model = load_network(experiment.model, tasks, load_tensors(file)).model;
     place(*model, open_device(experiment.device));
-    return evaluate(model, test, experiment.fidelity);
+    return evaluate(*model, test, experiment.fidelity);
 }
 
 void run_wanted(const Experiment& experiment, const po::variables_map& values,
@@ -64,8 +65,9 @@ int train_command(const Arguments& arguments) {
 int prune_command(const Arguments& arguments) {
     po::options_description options("options");
     add_experiment_options(options);
-    options.add_options()("criterion", po::value<std::vector<std::string>>()->multitoken(),
-                          "names of mtlprune list, with options: taylor:window=false; default: the scale's");
+    options.add_options()("strategy", po::value<std::vector<std::string>>()->multitoken(),
+                          "strategies or criteria of mtlprune list, the latter with options: "
+                          "taylor:window=false; default: the scale's");
     po::variables_map values;
     if (!parse("usage: mtlprune prune [OPTIONS]\n\nPrunes the dense network of a scale iteratively until "
                "every layer is at its floor\n"
@@ -74,10 +76,10 @@ int prune_command(const Arguments& arguments) {
         return 0;
     auto words = experiment_words(values);
     Overrides overrides;
-    if (values.count("criterion") > 0) {
-        const nlohmann::json named = values["criterion"].as<std::vector<std::string>>();
-        overrides.emplace_back("prune.criteria", named);
-        words.insert(words.end(), {"--set", "prune.criteria=" + named.dump()});
+    if (values.count("strategy") > 0) {
+        const nlohmann::json named = values["strategy"].as<std::vector<std::string>>();
+        overrides.emplace_back("prune.strategies", named);
+        words.insert(words.end(), {"--set", "prune.strategies=" + named.dump()});
     }
     const auto experiment = read_experiment_options(values, overrides);
     const auto wanted = [](const Stage& stage) { return stage.kind == StageKind::prune; };
@@ -86,7 +88,7 @@ int prune_command(const Arguments& arguments) {
         if (!wanted(stage)) continue;
         const auto folder = stage.folder(values["runs"].as<std::string>());
         const auto file = folder / "results.csv";
-        std::cout << fmt::format("\n{} (seed {}), every event: {}\n", stage.criterion, stage.seed,
+        std::cout << fmt::format("\n{} (seed {}), every event: {}\n", stage.strategy, stage.seed,
                                  file.string())
                   << event_table(Table::read(file));
     }

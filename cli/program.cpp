@@ -26,7 +26,7 @@ usage: mtlprune COMMAND [OPTIONS]      (mtlprune COMMAND --help says more; mtlpr
   eval        metrics of a checkpoint on the test split
   data        look at a data set (show), validate it (check), describe it (stats), or write the synthetic rooms to
               disk (render)
-  list        criteria, data sets, models and scales that exist
+  list        criteria, strategies, data sets, models and scales that exist
 
   prune-torchscript   prune any traced or scripted network once, by its weights
   groups              channels of a network that must leave together, as a table and a picture

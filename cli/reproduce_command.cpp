@@ -46,7 +46,7 @@ nlohmann::json run_facts(const Experiment& experiment, const std::filesystem::pa
     const auto machine = parse_json(read_file(file), file.string());
     return {{"name", experiment.name},
             {"scale", experiment.name},
-            {"fidelity", experiment.fidelity == Fidelity::corrected ? "corrected" : "as_released"},
+            {"fidelity", fidelity_text(experiment.fidelity)},
             {"description", experiment.description},
             {"data", open_split(experiment.data, "train")->description() +
                          "; test: " + open_split(experiment.data, "test")->description()},
@@ -99,7 +99,7 @@ int reproduce_command(const Arguments& arguments, const std::string& command_lin
     if (std::any_of(statuses.begin(), statuses.end(),
                     [](const StageStatus& status) { return status.passed(); }))
         collect_results(plan_stages(experiment), statuses, runs, results,
-                        run_facts(experiment, runs, invocation), experiment.model.tasks);
+                        run_facts(experiment, runs, invocation), experiment_tasks(experiment.data));
     require_passed(statuses);
     std::cerr << fmt::format("\nfinished in {}\n", duration_text(invocation.seconds));
     if (!experiment.figures) {

@@ -156,4 +156,29 @@ TensorMap load_tensors(const std::filesystem::path& path) {
     return entries;
 }
 
+torch::Tensor text_tensor(const std::string& text) {
+    auto tensor = torch::empty({static_cast<int64_t>(text.size())}, torch::kByte);
+    std::copy(text.begin(), text.end(), tensor.data_ptr<uint8_t>());
+    return tensor;
+}
+
+std::string tensor_text(const torch::Tensor& tensor) {
+    const auto bytes = tensor.contiguous();
+    const auto* data = bytes.data_ptr<uint8_t>();
+    return {data, data + bytes.numel()};
+}
+
+TensorMap with_prefix(const std::string& prefix, const TensorMap& tensors) {
+    TensorMap result;
+    for (const auto& [name, tensor] : tensors) result[prefix + name] = tensor;
+    return result;
+}
+
+TensorMap entries_of(const std::string& prefix, const TensorMap& tensors) {
+    TensorMap result;
+    for (auto it = tensors.lower_bound(prefix); it != tensors.end() && it->first.rfind(prefix, 0) == 0; ++it)
+        result[it->first.substr(prefix.size())] = it->second;
+    return result;
+}
+
 }  // namespace mtlprune

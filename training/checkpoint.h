@@ -23,4 +23,12 @@ void save_tensors(const std::filesystem::path& path, const TensorMap& tensors);
 /// checksum.
 TensorMap load_tensors(const std::filesystem::path& path);
 
+/// Text as an entry, and back.
+torch::Tensor text_tensor(const std::string& text);
+std::string tensor_text(const torch::Tensor& tensor);
+
+/// All entries under another name, and the sub-map of those whose name starts with `prefix`, without it.
+TensorMap with_prefix(const std::string& prefix, const TensorMap& tensors);
+TensorMap entries_of(const std::string& prefix, const TensorMap& tensors);
+
 }  // namespace mtlprune

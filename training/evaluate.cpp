@@ -14,8 +14,9 @@ namespace {
 
 class SplitMetrics {
   public:
-    SplitMetrics(const std::vector<TaskSpec>& tasks, Fidelity fidelity) : tasks_(tasks), fidelity_(fidelity) {
-        for (const auto& task : tasks) metrics_.push_back(make_task_metrics(task, fidelity));
+    SplitMetrics(const std::vector<TaskSpec>& tasks, const Fidelities& fidelity)
+        : tasks_(tasks), losses_(fidelity.losses) {
+        for (const auto& task : tasks) metrics_.push_back(make_task_metrics(task, fidelity.metrics));
         sums_.assign(tasks.size(), 0.0);
         counts_.assign(tasks.size(), 0);
     }
@@ -23,7 +24,7 @@ class SplitMetrics {
     void add(const std::vector<torch::Tensor>& predictions, const std::vector<Target>& targets) {
         for (size_t t = 0; t < tasks_.size(); ++t) {
             metrics_[t]->add(predictions[t], targets[t]);
-            const double loss = task_loss(tasks_[t], predictions[t], targets[t], fidelity_).item<double>();
+            const double loss = task_loss(tasks_[t], predictions[t], targets[t], losses_).item<double>();
             sums_[t] += loss;
             ++counts_[t];
         }
@@ -43,7 +44,7 @@ class SplitMetrics {
 
   private:
     std::vector<TaskSpec> tasks_;
-    Fidelity fidelity_;
+    Fidelity losses_;
     std::vector<std::unique_ptr<TaskMetrics>> metrics_;
     std::vector<double> sums_;
     std::vector<int64_t> counts_;
@@ -53,7 +54,7 @@ using Fit = std::function<torch::Tensor(const TaskType&, const TaskSpec&, const 
 
 /// The quality on `test` of what `fit` makes of each task's training targets, the same for every image.
 Evaluation evaluate_blind(const std::vector<TaskSpec>& tasks, const std::vector<Batch>& train,
-                          const std::vector<Batch>& test, Fidelity fidelity, const Fit& fit) {
+                          const std::vector<Batch>& test, const Fidelities& fidelity, const Fit& fit) {
     const torch::NoGradGuard no_grad;
     std::vector<torch::Tensor> fitted;
     for (size_t t = 0; t < tasks.size(); ++t) {
@@ -79,35 +80,31 @@ double Evaluation::total_loss() const {
     return sum;
 }
 
-double Evaluation::metric(const std::string& name) const {
+const Metric& Evaluation::metric(const std::string& name) const {
     std::vector<std::string> names;
     for (const auto& metric : metrics) {
-        if (metric.name == name) return metric.value;
+        if (metric.name == name) return metric;
         names.push_back(metric.name);
     }
     throw Error("evaluation: no metric '" + name + "'" + did_you_mean(name, names));
 }
 
-Evaluation evaluate(MultiTaskModel model, const std::vector<Batch>& batches, Fidelity fidelity,
-                    const std::vector<torch::Tensor>* gates) {
+Evaluation evaluate(Model& model, const std::vector<Batch>& batches, const Fidelities& fidelity) {
     const torch::NoGradGuard no_grad;
-    const bool was_training = model->is_training();
-    model->eval();
-    SplitMetrics metrics(model->config().tasks, fidelity);
-    const auto device = model->parameters().front().device();
+    const bool was_training = model.is_training();
+    model.eval();
+    SplitMetrics metrics(model.tasks(), fidelity);
+    const auto device = model.parameters().front().device();
     for (const auto& on_host : batches) {
         const auto batch = device.is_cpu() ? on_host : on_host.to(device);
-        const auto features = model->features(batch.image, gates);
-        std::vector<torch::Tensor> predictions;
-        for (size_t t = 0; t < model->task_count(); ++t) predictions.push_back(model->head(t, features));
-        metrics.add(predictions, batch.targets);
+        metrics.add(model.forward(batch.image), batch.targets);
     }
-    model->train(was_training);
+    model.train(was_training);
     return metrics.result();
 }
 
 Evaluation evaluate_constant(const std::vector<TaskSpec>& tasks, const std::vector<Batch>& train,
-                             const std::vector<Batch>& test, Fidelity fidelity) {
+                             const std::vector<Batch>& test, const Fidelities& fidelity) {
     return evaluate_blind(tasks, train, test, fidelity,
                           [](const TaskType& type, const TaskSpec& task, const std::vector<Target>& targets) {
                               return type.constant(task, targets);
@@ -115,7 +112,7 @@ Evaluation evaluate_constant(const std::vector<TaskSpec>& tasks, const std::vect
 }
 
 Evaluation evaluate_by_position(const std::vector<TaskSpec>& tasks, const std::vector<Batch>& train,
-                                const std::vector<Batch>& test, Fidelity fidelity) {
+                                const std::vector<Batch>& test, const Fidelities& fidelity) {
     return evaluate_blind(tasks, train, test, fidelity,
                           [](const TaskType& type, const TaskSpec& task, const std::vector<Target>& targets) {
                               return type.by_position(task, targets);

@@ -3,7 +3,8 @@
 
 #include <vector>
 
-#include "models/multi_task_model.h"
+#include "datasets/contract/batch.h"
+#include "models/model.h"
 #include "training/metrics.h"
 
 namespace mtlprune {
@@ -13,23 +14,21 @@ struct Evaluation {
     std::vector<Metric> metrics;  ///< all tasks' metrics, in the order and with the names of
                                   ///< metric_definitions()
     double total_loss() const;
-    /// Value by name; throws Error when there is no such metric.
-    double metric(const std::string& name) const;
+    /// By name; throws Error when there is no such metric.
+    const Metric& metric(const std::string& name) const;
 };
 
-/// Runs the network in eval mode without gradients (its mode is restored). `gates` as in
-/// VggBackboneImpl::forward.
-Evaluation evaluate(MultiTaskModel model, const std::vector<Batch>& batches, Fidelity fidelity,
-                    const std::vector<torch::Tensor>* gates = nullptr);
+/// Runs the network in eval mode without gradients (its mode is restored).
+Evaluation evaluate(Model& model, const std::vector<Batch>& batches, const Fidelities& fidelity);
 
 /// The constant prediction fitted on `train`: most frequent class, mean normal, median depth. The yardstick
 /// that a trained network must beat.
 Evaluation evaluate_constant(const std::vector<TaskSpec>& tasks, const std::vector<Batch>& train,
-                             const std::vector<Batch>& test, Fidelity fidelity);
+                             const std::vector<Batch>& test, const Fidelities& fidelity);
 
 /// The prediction that knows only the position of a pixel, fitted on `train` for each position of the target:
 /// most frequent class, mean normal, median depth. What a network must beat to have used the image at all.
 Evaluation evaluate_by_position(const std::vector<TaskSpec>& tasks, const std::vector<Batch>& train,
-                                const std::vector<Batch>& test, Fidelity fidelity);
+                                const std::vector<Batch>& test, const Fidelities& fidelity);
 
 }  // namespace mtlprune

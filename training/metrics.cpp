@@ -1,10 +1,13 @@
 #include "training/metrics.h"
 
+#include <fmt/format.h>
+
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/error.h"
+#include "base/json_reader.h"
 #include "training/tasks/task_type.h"
 
 namespace mtlprune {
@@ -72,6 +75,28 @@ nlohmann::json metrics_json(const std::vector<MetricInfo>& metrics) {
                         {"difference_unit", metric.difference_unit()},
                         {"primary", metric.primary}});
     return list;
+}
+
+std::vector<MetricInfo> metrics_from_json(const nlohmann::json& json, const std::string& place) {
+    if (!json.is_array() || json.empty()) throw Error("metrics", place, "a list of metrics", json.type_name());
+    std::vector<MetricInfo> metrics;
+    for (const auto& item : json) {
+        JsonReader reader(item, fmt::format("{}[{}]", place, metrics.size()));
+        MetricInfo metric;
+        metric.name = reader.require<std::string>("name");
+        metric.task = reader.require<std::string>("task");
+        metric.label = reader.require<std::string>("label");
+        metric.definition = reader.require<std::string>("definition");
+        metric.higher_is_better = reader.require<bool>("higher_is_better");
+        metric.unit = reader.require<std::string>("unit");
+        metric.display_scale = reader.require<double>("display_scale");
+        metric.display_unit = reader.require<std::string>("display_unit");
+        metric.primary = reader.require<bool>("primary");
+        reader.require<std::string>("difference_unit");  // follows from display_unit
+        reader.finish();
+        metrics.push_back(std::move(metric));
+    }
+    return metrics;
 }
 
 }  // namespace mtlprune

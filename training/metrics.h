@@ -66,4 +66,7 @@ std::vector<MetricInfo> metric_definitions(const std::vector<TaskSpec>& tasks);
 /// "display_unit", "difference_unit", "primary"}, for programs that draw or tabulate results.
 nlohmann::json metrics_json(const std::vector<MetricInfo>& metrics);
 
+/// Reads that list. Throws Error naming `place` on another form.
+std::vector<MetricInfo> metrics_from_json(const nlohmann::json& json, const std::string& place);
+
 }  // namespace mtlprune

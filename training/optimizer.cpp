@@ -20,8 +20,8 @@ constexpr int64_t kManySteps = std::numeric_limits<int64_t>::max();
 
 const EnumNames<OptimizerKind> kOptimizers = {
     {OptimizerKind::adam, "adam"}, {OptimizerKind::adamw, "adamw"}, {OptimizerKind::sgd, "sgd"}};
-const EnumNames<ScheduleKind> kSchedules = {
-    {ScheduleKind::constant, "constant"}, {ScheduleKind::cosine, "cosine"}, {ScheduleKind::step, "step"}};
+const EnumNames<LearningRateKind> kSchedules = {
+    {LearningRateKind::constant, "constant"}, {LearningRateKind::cosine, "cosine"}, {LearningRateKind::step, "step"}};
 
 }  // namespace
 
@@ -53,14 +53,15 @@ OptimizerConfig read_optimizer(JsonReader reader) {
     return config;
 }
 
-ScheduleConfig read_schedule(JsonReader reader) {
-    ScheduleConfig config;
-    config.kind = reader.choice("kind", ScheduleKind::constant, kSchedules);
-    if (config.kind == ScheduleKind::cosine) {
+LearningRateSchedule read_learning_rate_schedule(JsonReader reader) {
+    LearningRateSchedule config;
+    config.kind = reader.choice("kind", LearningRateKind::constant, kSchedules);
+    config.every = reader.integer("every", config.every, 1, kManySteps);
+    if (config.kind == LearningRateKind::cosine) {
         reader.require<int64_t>("t_max");
         config.t_max = reader.integer("t_max", config.t_max, 1, kManySteps);
         config.min_lr = reader.number("min_lr", config.min_lr, 0.0, kAny);
-    } else if (config.kind == ScheduleKind::step) {
+    } else if (config.kind == LearningRateKind::step) {
         reader.require<int64_t>("step_size");
         config.step_size = reader.integer("step_size", config.step_size, 1, kManySteps);
         config.gamma = reader.number("gamma", config.gamma, 0.0, kAny);
@@ -91,16 +92,17 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(const std::vector<torch:
     throw Error("optimizer: unknown kind");
 }
 
-double learning_rate(const ScheduleConfig& schedule, double base_lr, int64_t step) {
+double learning_rate(const LearningRateSchedule& schedule, double base_lr, int64_t iteration) {
+    const int64_t step = iteration / schedule.every;
     switch (schedule.kind) {
-        case ScheduleKind::constant:
+        case LearningRateKind::constant:
             return base_lr;
-        case ScheduleKind::cosine: {
+        case LearningRateKind::cosine: {
             const double phase =
                 std::numbers::pi * static_cast<double>(step) / static_cast<double>(schedule.t_max);
             return schedule.min_lr + (base_lr - schedule.min_lr) * (1.0 + std::cos(phase)) / 2.0;
         }
-        case ScheduleKind::step:
+        case LearningRateKind::step:
             return base_lr * std::pow(schedule.gamma, static_cast<double>(step / schedule.step_size));
     }
     throw Error("schedule: unknown kind");

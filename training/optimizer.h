@@ -28,16 +28,17 @@ struct OptimizerConfig {
     bool operator==(const OptimizerConfig&) const = default;
 };
 
-enum class ScheduleKind { constant, cosine, step };
+enum class LearningRateKind { constant, cosine, step };
 
-/// The unit of `t_max` and `step_size` (epochs or iterations) is that of the `step` given to learning_rate.
-struct ScheduleConfig {
-    ScheduleKind kind = ScheduleKind::constant;
+/// Steps are `every` iterations long (an epoch, say).
+struct LearningRateSchedule {
+    LearningRateKind kind = LearningRateKind::constant;
     int64_t t_max = 1;      ///< cosine: half a period
     double min_lr = 0.0;    ///< cosine: the lowest rate
     int64_t step_size = 1;  ///< step: the rate is multiplied by gamma every step_size steps
     double gamma = 0.1;
-    bool operator==(const ScheduleConfig&) const = default;
+    int64_t every = 1;
+    bool operator==(const LearningRateSchedule&) const = default;
 };
 
 /// adam: the main paper's base training (lr 1e-4, betas 0.5 and 0.999, decay 1e-4). adamw: its pruning phase
@@ -48,15 +49,15 @@ OptimizerConfig default_optimizer(OptimizerKind kind);
 /// Keys of other kinds are unknown keys. Throws Error on a value out of range or an unknown key.
 OptimizerConfig read_optimizer(JsonReader reader);
 
-/// Keys kind (default constant); cosine: t_max (required), min_lr; step: step_size (required), gamma.
-ScheduleConfig read_schedule(JsonReader reader);
+/// Keys kind (default constant), every; cosine: t_max (required), min_lr; step: step_size (required), gamma.
+LearningRateSchedule read_learning_rate_schedule(JsonReader reader);
 
 std::unique_ptr<torch::optim::Optimizer> make_optimizer(const std::vector<torch::Tensor>& parameters,
                                                         const OptimizerConfig& config);
 
-/// The rate of step 0, 1, ...: closed forms of torch's CosineAnnealingLR (which rises again after t_max) and
+/// The rate of iteration 0, 1, ...: closed forms of torch's CosineAnnealingLR (which rises again after t_max) and
 /// StepLR.
-double learning_rate(const ScheduleConfig& schedule, double base_lr, int64_t step);
+double learning_rate(const LearningRateSchedule& schedule, double base_lr, int64_t iteration);
 
 /// For all parameter groups.
 void set_learning_rate(torch::optim::Optimizer& optimizer, double lr);
@@ -77,5 +78,10 @@ void load_optimizer_state(torch::optim::Optimizer& optimizer, const std::vector<
 /// No-op for a parameter without state.
 void slice_optimizer_state(torch::optim::Optimizer& optimizer, const torch::Tensor& parameter, int64_t dim,
                            const torch::Tensor& kept_indices);
+
+/// Sets the rows `indices` of dimension `dim` of every moment of `parameter` to zero. No-op for a parameter
+/// without state.
+void zero_optimizer_state(torch::optim::Optimizer& optimizer, const torch::Tensor& parameter, int64_t dim,
+                          const torch::Tensor& indices);
 
 }  // namespace mtlprune

@@ -5,6 +5,7 @@
 #include <torch/optim/sgd.h>
 #include <torch/utils.h>
 
+#include <functional>
 #include <sstream>
 #include <type_traits>
 #include <utility>
@@ -138,10 +139,29 @@ torch::Tensor slice(const torch::Tensor& moment, int64_t dim, const torch::Tenso
     return moment.index_select(dim, kept).contiguous(moment.suggest_memory_format());
 }
 
+using Change = std::function<torch::Tensor(const torch::Tensor& moment)>;
+
 template <typename AdamState>
-void slice_adam(AdamState& state, int64_t dim, const torch::Tensor& kept) {
-    state.exp_avg(slice(state.exp_avg(), dim, kept));
-    state.exp_avg_sq(slice(state.exp_avg_sq(), dim, kept));
+void change_adam(AdamState& state, const Change& change) {
+    state.exp_avg(change(state.exp_avg()));
+    state.exp_avg_sq(change(state.exp_avg_sq()));
+}
+
+/// Replaces every moment of a parameter that has any.
+void change_moments(torch::optim::Optimizer& optimizer, const torch::Tensor& parameter,
+                    const Change& change) {
+    const torch::NoGradGuard no_grad;
+    const auto it = optimizer.state().find(key_of(parameter));
+    if (it == optimizer.state().end()) return;
+    if (auto* adam = dynamic_cast<torch::optim::AdamParamState*>(it->second.get())) {
+        change_adam(*adam, change);
+    } else if (auto* adamw = dynamic_cast<torch::optim::AdamWParamState*>(it->second.get())) {
+        change_adam(*adamw, change);
+    } else if (auto* sgd = dynamic_cast<torch::optim::SGDParamState*>(it->second.get())) {
+        if (sgd->momentum_buffer().defined()) sgd->momentum_buffer(change(sgd->momentum_buffer()));
+    } else {
+        throw Error(kStateSubject, "pruning", "an Adam, AdamW or SGD optimizer", "another one");
+    }
 }
 
 }  // namespace
@@ -169,19 +189,15 @@ void load_optimizer_state(torch::optim::Optimizer& optimizer, const std::vector<
 
 void slice_optimizer_state(torch::optim::Optimizer& optimizer, const torch::Tensor& parameter, int64_t dim,
                            const torch::Tensor& kept_indices) {
-    torch::NoGradGuard no_grad;
-    const auto it = optimizer.state().find(key_of(parameter));
-    if (it == optimizer.state().end()) return;
     const auto kept = kept_indices.to(parameter.device());
-    if (auto* adam = dynamic_cast<torch::optim::AdamParamState*>(it->second.get())) {
-        slice_adam(*adam, dim, kept);
-    } else if (auto* adamw = dynamic_cast<torch::optim::AdamWParamState*>(it->second.get())) {
-        slice_adam(*adamw, dim, kept);
-    } else if (auto* sgd = dynamic_cast<torch::optim::SGDParamState*>(it->second.get())) {
-        sgd->momentum_buffer(slice(sgd->momentum_buffer(), dim, kept));
-    } else {
-        throw Error(kStateSubject, "slicing", "an Adam, AdamW or SGD optimizer", "another one");
-    }
+    change_moments(optimizer, parameter, [&](const torch::Tensor& moment) { return slice(moment, dim, kept); });
+}
+
+void zero_optimizer_state(torch::optim::Optimizer& optimizer, const torch::Tensor& parameter, int64_t dim,
+                          const torch::Tensor& indices) {
+    const auto zeroed = indices.to(parameter.device());
+    change_moments(optimizer, parameter,
+                   [&](const torch::Tensor& moment) { return torch::Tensor(moment).index_fill_(dim, zeroed, 0); });
 }
 
 }  // namespace mtlprune

@@ -78,15 +78,14 @@ Opened open_celeba(const DatasetRequest& r) {
 
 }  // namespace
 
-const std::vector<DatasetLayout>& dataset_layouts() {
-    static const std::vector<DatasetLayout> layouts = {
+std::vector<DatasetLayout>& dataset_layouts() {
+    static std::vector<DatasetLayout> layouts = {
         {"synthetic_rooms",
          {},
          "ray-cast rooms drawn on demand: segmentation (13 classes), normals, depth",
          {"train", "test"},
          false,
          13,
-         true,
          open_rooms},
         {"nyuv2_adashare",
          {"nyuv2", "adashare"},
@@ -94,7 +93,6 @@ const std::vector<DatasetLayout>& dataset_layouts() {
          {"train", "test"},
          true,
          40,
-         true,
          open_adashare},
         {"nyuv2_mat",
          {},
@@ -102,7 +100,6 @@ const std::vector<DatasetLayout>& dataset_layouts() {
          {"train", "test"},
          true,
          40,
-         true,
          open_mat},
         {"nyuv2_mtan",
          {},
@@ -110,7 +107,6 @@ const std::vector<DatasetLayout>& dataset_layouts() {
          {"train", "val"},
          true,
          13,
-         true,
          open_mtan},
         {"taskonomy",
          {},
@@ -118,7 +114,6 @@ const std::vector<DatasetLayout>& dataset_layouts() {
          {"train", "val", "test"},
          true,
          17,
-         false,
          open_taskonomy},
         {"cityscapes",
          {},
@@ -126,7 +121,6 @@ const std::vector<DatasetLayout>& dataset_layouts() {
          {"train", "val"},
          true,
          19,
-         false,
          open_cityscapes},
         {"cityscapes_mtan",
          {},
@@ -134,7 +128,6 @@ const std::vector<DatasetLayout>& dataset_layouts() {
          {"train", "val"},
          true,
          7,
-         false,
          open_mtan_cityscapes},
         {"packed",
          {},
@@ -142,7 +135,6 @@ const std::vector<DatasetLayout>& dataset_layouts() {
          {"train", "test"},
          true,
          0,
-         true,
          open_packed},
         {"idx",
          {},
@@ -150,7 +142,6 @@ const std::vector<DatasetLayout>& dataset_layouts() {
          {"train", "test"},
          true,
          10,
-         false,
          open_idx},
         {"celeba",
          {},
@@ -158,7 +149,6 @@ const std::vector<DatasetLayout>& dataset_layouts() {
          {"train", "valid", "test"},
          true,
          0,
-         false,
          open_celeba},
     };
     return layouts;

@@ -25,12 +25,12 @@ struct DatasetLayout {
     std::vector<std::string> splits;  ///< the usual ones
     bool needs_folder;
     int64_t classes;   ///< the usual number; 0 = not a choice
-    bool nyuv2_tasks;  ///< has (or, where only the file says, may have) segmentation, normals and depth
     std::shared_ptr<const Dataset> (*open)(const DatasetRequest& request);
 };
 
-/// Every layout there is, in the order in which they are listed to people.
-const std::vector<DatasetLayout>& dataset_layouts();
+/// Every layout there is, in the order in which they are listed to people. A program may add its own before
+/// it uses any.
+std::vector<DatasetLayout>& dataset_layouts();
 
 /// By name or alias. Throws Error that names the nearest.
 const DatasetLayout& dataset_layout(const std::string& name);

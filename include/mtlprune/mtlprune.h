@@ -13,18 +13,21 @@
 #include "datasets/layouts/open_dataset.h"
 #include "datasets/pipeline/loader.h"
 
-// Models with one prediction per task; what a program that computes for long calls first.
-#include "models/multi_task_model.h"
-#include "models/parameter_count.h"
+// Models with one prediction per task, by text; what a program that computes for long calls first.
+#include "models/backbones/backbone.h"
+#include "models/heads/head.h"
+#include "models/model.h"
+#include "models/model_spec.h"
 #include "models/process_setup.h"
 
-// Training: losses, gradients per task, optimisers, metrics, checkpoints.
+// Training: the loop and its callbacks, losses, gradients per task, optimisers, metrics, checkpoints.
 #include "training/checkpoint.h"
 #include "training/evaluate.h"
 #include "training/losses.h"
 #include "training/metrics.h"
 #include "training/optimizer.h"
 #include "training/task_gradients.h"
+#include "training/trainer.h"
 
 // Pruning any module or file, at once or in steps: everything together, or trace -> groups -> scores ->
 // selection -> plan -> surgery.

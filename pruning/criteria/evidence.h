@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -46,15 +45,6 @@ class Evidence {
     Evidence(const Structure& structure, const std::vector<Group>& groups, std::vector<size_t> asked,
              const StoredTensors& values)
         : structure_(structure), groups_(groups), asked_(std::move(asked)), values_(&values) {}
-    /// Keeps the tensors itself.
-    Evidence(const Structure& structure, const std::vector<Group>& groups, std::vector<size_t> asked,
-             std::shared_ptr<const StoredTensors> values)
-        : structure_(structure),
-          groups_(groups),
-          asked_(std::move(asked)),
-          own_(std::move(values)),
-          values_(own_.get()) {}
-
     const std::vector<Group>& groups() const { return groups_; }
     const std::vector<size_t>& asked() const { return asked_; }
     const ScoredMembers& scored() const { return structure_.scored; }
@@ -80,7 +70,6 @@ class Evidence {
     const Structure& structure_;
     const std::vector<Group>& groups_;
     std::vector<size_t> asked_;
-    std::shared_ptr<const StoredTensors> own_;
     const StoredTensors* values_;
 };
 

@@ -59,27 +59,9 @@ bool Pruner::finished() const {
 }
 
 Evidence Pruner::evidence(const StoredTensors& values) const {
-    const bool hide = edit_ == EditKind::mask && criterion_->needs().weights;
-    Evidence evidence = hide ? Evidence(structure_, groups_, asked_, without_masked(values))
-                             : Evidence(structure_, groups_, asked_, values);
+    Evidence evidence(structure_, groups_, asked_, values);
     evidence.originals = originals_;
     return evidence;
-}
-
-std::shared_ptr<const StoredTensors> Pruner::without_masked(const StoredTensors& values) const {
-    std::vector<std::vector<int64_t>> masked(groups_.size());
-    for (size_t i = 0; i < asked_.size(); ++i)
-        masked[asked_[i]] = to_list(complement(to_list(originals_[i]), coupling_.groups[asked_[i]].channels));
-    const auto plan = make_plan(coupling_.groups, masked, EditKind::mask);
-    auto hidden = std::make_shared<StoredTensors>(values);
-    NamedTensors copies;
-    for (const auto& slices : plan.slices) {
-        auto& value = hidden->at(slices.tensor);
-        if (copies.parameters.emplace(slices.tensor, value.detach().clone()).second)
-            value = copies.parameters.at(slices.tensor);
-    }
-    zero_slices(copies, plan);
-    return hidden;
 }
 
 PruneEvent Pruner::next(const Evidence& now, const AllocationOptions& allocation) {
@@ -107,7 +89,12 @@ PruneEvent Pruner::event_of(const Evidence& now, const std::vector<std::vector<i
                                          present.begin());
         std::sort(removed[asked_[i]].begin(), removed[asked_[i]].end());
     }
-    return event_of_present(removed);
+    auto event = event_of_present(removed);
+    auto counts = channel_counts(groups_);
+    event.before = cost_of(coupling_, counts);
+    for (size_t i = 0; i < asked_.size(); ++i) counts[asked_[i]] = event.widths[i];
+    event.after = cost_of(coupling_, counts);
+    return event;
 }
 
 PruneEvent Pruner::event_of_present(const std::vector<std::vector<int64_t>>& removed) {

@@ -36,10 +36,13 @@ class Pruner {
     /// Numbers of the groups that may shrink.
     const std::vector<size_t>& asked() const { return asked_; }
     Criterion& criterion() { return *criterion_; }
+    const Criterion& criterion() const { return *criterion_; }
     /// Channels of each asked group.
     std::vector<int64_t> widths() const;
     /// Per asked group, int64: what the present channels were called when the network was coupled.
     const std::vector<torch::Tensor>& originals() const { return originals_; }
+    /// Of the network with the channels that are left.
+    Cost cost() const { return cost_of(coupling_, channel_counts(groups_)); }
     /// Every asked group is at its floor.
     bool finished() const;
 
@@ -65,8 +68,6 @@ class Pruner {
     void load_state(const std::map<std::string, torch::Tensor>& state);
 
   private:
-    /// The tensors with zeros where channels are masked: what criteria would see had they been removed.
-    std::shared_ptr<const StoredTensors> without_masked(const StoredTensors& values) const;
     PruneEvent event_of_present(const std::vector<std::vector<int64_t>>& removed);
 
     Coupling coupling_;

@@ -2,18 +2,20 @@
 
 #include <torch/utils.h>
 
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <regex>
+
 #include "base/error.h"
-#include "training/optimizer.h"
 
 namespace mtlprune {
 namespace {
 
-ModuleNetwork network_of(MultiTaskModel model, const torch::Tensor& example) {
+ModuleNetwork network_of(const ModelPtr& model, const torch::Tensor& example) {
     const auto type = model->parameters().front().scalar_type();
-    return {
-        *model,
-        [model](const std::vector<torch::Tensor>& inputs) mutable { return model->forward(inputs.at(0)); },
-        {example.to(type)}};
+    return {*model, [model](const std::vector<torch::Tensor>& inputs) { return model->forward(inputs.at(0)); },
+            {example.to(type)}};
 }
 
 /// Reads what a JSON list of numbers was; null is NaN.
@@ -24,29 +26,36 @@ std::vector<double> numbers_of(const nlohmann::json& list) {
     return numbers;
 }
 
+nlohmann::json cost_json(const Cost& cost) {
+    return {cost.parameters, cost.macs, cost.activation_bytes};
+}
+
+Cost cost_of_json(const nlohmann::json& list) {
+    return {list.at(0).get<int64_t>(), list.at(1).get<int64_t>(), list.at(2).get<int64_t>()};
+}
+
 torch::Tensor text_of(const std::vector<PruneEvent>& events) {
     auto list = nlohmann::json::array();
     for (const auto& event : events)
         list.push_back({{"plan", plan_to_json(event.plan)},
                         {"removed", event.removed},
                         {"widths", event.widths},
-                        {"mean_scores", event.mean_scores}});
-    const auto text = list.dump();
-    return torch::from_blob(const_cast<char*>(text.data()), {static_cast<int64_t>(text.size())},
-                            torch::kUInt8)
-        .clone();
+                        {"mean_scores", event.mean_scores},
+                        {"before", cost_json(event.before)},
+                        {"after", cost_json(event.after)}});
+    return text_tensor(list.dump());
 }
 
 std::vector<PruneEvent> events_of(const torch::Tensor& text) {
-    const auto bytes = text.contiguous();
-    const char* begin = reinterpret_cast<const char*>(bytes.data_ptr<uint8_t>());
     std::vector<PruneEvent> events;
-    for (const auto& item : nlohmann::json::parse(begin, begin + bytes.numel())) {
+    for (const auto& item : nlohmann::json::parse(tensor_text(text))) {
         PruneEvent event;
         event.plan = plan_from_json(item.at("plan"), "pruning state: events");
         event.removed = item.at("removed").get<std::vector<std::vector<int64_t>>>();
         event.widths = item.at("widths").get<std::vector<int64_t>>();
         event.mean_scores = numbers_of(item.at("mean_scores"));
+        event.before = cost_of_json(item.at("before"));
+        event.after = cost_of_json(item.at("after"));
         events.push_back(std::move(event));
     }
     return events;
@@ -54,94 +63,141 @@ std::vector<PruneEvent> events_of(const torch::Tensor& text) {
 
 }  // namespace
 
-AllocationOptions lowest_of_backbone(int64_t filters, int64_t floor) {
+AllocationOptions lowest_of_shared(int64_t filters, int64_t floor) {
     AllocationOptions options;
     options.scope = RankingScope::global;
     options.budget = {BudgetUnit::count, static_cast<double>(filters)};
-    options.only = {"backbone\\..*"};
+    options.only = {kSharedGroups};
     options.min_channels = floor;
     options.may_empty = floor == 0;
     return options;
 }
 
-IterativePruner::IterativePruner(MultiTaskModel model, const torch::Tensor& example,
+IterativePruner::IterativePruner(ModelPtr model, const torch::Tensor& example,
                                  std::unique_ptr<Criterion> criterion, IterativePrunerOptions options)
     : model_(std::move(model)),
       options_(std::move(options)),
       network_(network_of(model_, example)),
       pruner_(network_.couple({}), std::move(criterion), options_.allocation, options_.edit),
       tensors_(network_.tensors()) {
-    for (const auto& item : model_->backbone->named_parameters())
-        backbone_names_.push_back("backbone." + item.key());
-    const bool needs_gates = pruner_.criterion().needs().gates;
-    // The released loop's update at an event goes through gates already zeroed, so removal needs them too.
-    if (!is_mask() && !needs_gates && options_.fidelity == Fidelity::corrected) return;
-    const auto like = model_->parameters().front().options();
-    for (const int64_t width : pruner_.widths())
-        gates_.push_back(torch::ones({width}, like.requires_grad(needs_gates)));
+    for (const auto& [name, parameter] : model_->shared_parameters()) shared_names_.push_back(name);
+    const std::regex shared(kSharedGroups);
+    for (const size_t g : pruner_.asked()) asks_heads_ |= !std::regex_match(pruner_.groups()[g].name, shared);
+    set_gates();
 }
 
-std::vector<Group> IterativePruner::groups() const {
-    std::vector<Group> groups;
-    for (const size_t g : pruner_.asked()) groups.push_back(pruner_.groups()[g]);
-    return groups;
+bool IterativePruner::needs_task_gradients() const {
+    return pruner_.criterion().needs().task_gradients || released_update();
+}
+
+bool IterativePruner::finished() const {
+    return pruner_.finished() ||
+           (options_.events > 0 && static_cast<int64_t>(events_.size()) >= options_.events);
+}
+
+int64_t IterativePruner::expected_events() const {
+    if (options_.events > 0) return options_.events;
+    int64_t channels = 0, removable = 0;
+    for (const size_t g : pruner_.asked()) {
+        const int64_t width = pruner_.coupling().groups[g].channels;
+        channels += width;
+        removable += std::max<int64_t>(0, width - options_.allocation.min_channels);
+    }
+    const auto& budget = options_.allocation.budget;
+    const double whole = budget.unit == BudgetUnit::count ? 1.0 : static_cast<double>(channels);
+    const auto per_event = std::max<int64_t>(1, static_cast<int64_t>(budget.value * whole));
+    return (removable + per_event - 1) / per_event;
+}
+
+/// The released loop's update at an event goes through gates already closed, so removal needs them too.
+void IterativePruner::set_gates() {
+    const bool needed = pruner_.criterion().needs().gates;
+    if (!needed && !released_update()) return;
+    gates_.clear();
+    const auto like = model_->parameters().front().options().requires_grad(false);
+    for (size_t i = 0; i < pruner_.asked().size(); ++i) {
+        const auto& present = pruner_.originals()[i];
+        auto gate = is_mask() ? torch::zeros({pruner_.coupling().groups[pruner_.asked()[i]].channels}, like)
+                                    .index_fill_(0, present.to(like.device()), 1.0)
+                              : torch::ones({present.numel()}, like);
+        gates_.push_back(gate.set_requires_grad(needed));
+    }
+    model_->set_gates(gates_);
 }
 
 std::vector<torch::Tensor> IterativePruner::gate_gradients(
     const std::vector<torch::Tensor>& gradients) const {
     std::vector<torch::Tensor> of_gates(
-        gradients.begin() + static_cast<std::ptrdiff_t>(backbone_names_.size()), gradients.end());
+        gradients.begin() + static_cast<std::ptrdiff_t>(shared_names_.size()), gradients.end());
     if (is_mask())
         for (size_t g = 0; g < of_gates.size(); ++g)
             of_gates[g] = of_gates[g].index_select(0, pruner_.originals()[g].to(of_gates[g].device()));
     return of_gates;
 }
 
-void IterativePruner::observe(const std::vector<std::vector<torch::Tensor>>& per_task,
-                              const std::vector<torch::Tensor>& total) {
+void IterativePruner::observe(const TrainingStep& step) {
     const auto needs = pruner_.criterion().needs();
     if (!needs.data()) return;
     auto evidence = pruner_.evidence(tensors_);
-    for (size_t i = 0; i < backbone_names_.size(); ++i) {
-        if (needs.gradients) evidence.gradients[backbone_names_[i]] = total[i];
+    for (size_t i = 0; i < shared_names_.size(); ++i) {
+        if (needs.gradients && step.total[i].defined()) evidence.gradients[shared_names_[i]] = step.total[i];
         if (!needs.task_gradients) continue;
-        auto& tasks = evidence.task_gradients[backbone_names_[i]];
-        for (const auto& task : per_task) tasks.push_back(task[i]);
+        auto& tasks = evidence.task_gradients[shared_names_[i]];
+        for (const auto& task : step.task_gradients) tasks.push_back(task[i]);
     }
-    if (needs.gates) evidence.gate_gradients = gate_gradients(total);
+    if (asks_heads_) add_own_gradients(evidence, step.gradients);
+    if (needs.gates) evidence.gate_gradients = gate_gradients(step.total);
     pruner_.criterion().observe(evidence);
 }
 
-torch::Tensor IterativePruner::step(const Batch& batch, torch::optim::Optimizer* optimizer) {
-    TaskGradients gradients(model_, batch, options_.fidelity, gates_.empty() ? nullptr : &gates_);
-    const bool released = options_.fidelity == Fidelity::as_released;
-    const auto needs = pruner_.criterion().needs();
-    std::vector<std::vector<torch::Tensor>> per_task;
-    if (needs.task_gradients || released)
-        for (size_t t = 0; t < gradients.task_count(); ++t) per_task.push_back(gradients.backbone(t));
-    const auto total = per_task.empty() ? gradients.backbone_total() : sum_gradients(per_task);
-    observe(per_task, total);
+/// A task's own parameters are zero to the other tasks.
+void IterativePruner::add_own_gradients(Evidence& evidence, const TaskGradients& gradients) const {
+    const size_t tasks = model_->tasks().size();
+    for (size_t t = 0; t < tasks; ++t) {
+        const auto parameters = model_->parameters_of(t);
+        for (size_t i = 0; i < parameters.size(); ++i) {
+            const auto& gradient = gradients.own(t)[i];
+            if (!gradient.defined()) continue;
+            evidence.gradients[parameters[i].first] = gradient;
+            auto& of_tasks = evidence.task_gradients[parameters[i].first];
+            of_tasks.assign(tasks, torch::zeros_like(gradient));
+            of_tasks[t] = gradient;
+        }
+    }
+}
 
+void IterativePruner::after_gradients(TrainingStep& step) {
+    observe(step);
     const bool prune = due() && !finished();
     PruneEvent event;
     if (prune) {
         event = choose();
         close_gates(event);
     }
-    if (released) {
-        // The released loop steps on last task + total + total again, the latter through gates already
-        // zeroed.
-        const auto update = prune && !gates_.empty() ? gradients.backbone_total() : total;
-        if (needs.gates) pruner_.criterion().observe_update(gate_gradients(update));
-        std::vector<double> head_factors(gradients.task_count(), 2.0);
-        head_factors.back() = 3.0;
-        gradients.store(sum_gradients({per_task.back(), total, update}), head_factors);
-    } else {
-        gradients.store(total);
-    }
-    if (prune) carry_out(event, optimizer);
+    if (released_update()) update_as_released(step, prune);
+    if (prune) carry_out(event, step.trainer.optimizer());
+    mask_gradients();
+    pruned_now_ = prune;
     ++iteration_;
-    return gradients.losses();
+}
+
+void IterativePruner::after_step(Trainer& trainer) {
+    if (pruned_now_ && options_.reset_optimizer) trainer.reset_optimizer();
+    pruned_now_ = false;
+}
+
+void IterativePruner::between_steps(Trainer& trainer) {
+    const bool capped = options_.iterations > 0 && iteration_ + 1 >= options_.iterations;
+    if (due() && (finished() || capped)) trainer.stop();
+}
+
+void IterativePruner::update_as_released(TrainingStep& step, bool prune) {
+    const auto update = prune && !gates_.empty() ? step.gradients.shared_total() : step.total;
+    if (pruner_.criterion().needs().gates) pruner_.criterion().observe_update(gate_gradients(update));
+    std::vector<size_t> tasks(step.gradients.task_count());
+    std::iota(tasks.begin(), tasks.end(), 0);
+    step.gradients.add(step.task_gradients.back(), {tasks.back()});
+    step.gradients.add(update, tasks);
 }
 
 PruneEvent IterativePruner::choose() {
@@ -164,40 +220,57 @@ void IterativePruner::close_gates(const PruneEvent& event) {
     }
 }
 
-void IterativePruner::carry_out(const PruneEvent& event, torch::optim::Optimizer* optimizer) {
+void IterativePruner::carry_out(const PruneEvent& event, torch::optim::Optimizer& optimizer) {
     const torch::NoGradGuard no_grad;
-    if (!is_mask()) {
-        OnSlice slice;
-        if (optimizer != nullptr)
-            slice = [&](const torch::Tensor& parameter, int64_t dim, const torch::Tensor& kept) {
-                slice_optimizer_state(*optimizer, parameter, dim, kept);
-            };
-        network_.apply(pruner_.coupling(), event.plan, slice);
-        for (size_t g = 0; g < gates_.size(); ++g)
-            gates_[g] = torch::ones({event.kept[g].numel()},
-                                    gates_[g].options().requires_grad(gates_[g].requires_grad()));
+    network_.apply(pruner_.coupling(), event.plan,
+                   [&](const torch::Tensor& parameter, int64_t dim, const torch::Tensor& kept) {
+                       slice_optimizer_state(optimizer, parameter, dim, kept);
+                   });
+    if (is_mask()) {
+        remember_masked(event.plan);
+        for (const auto& [place, indices] : masked_)
+            zero_optimizer_state(optimizer, tensors_.at(place.first), place.second, indices);
     }
     pruner_.carried_out(event);
+    set_gates();
     events_.push_back(event);
 }
 
-std::map<std::string, torch::Tensor> IterativePruner::state() const {
+void IterativePruner::remember_masked(const Plan& plan) {
+    for (const auto& slices : plan.slices) {
+        const auto found = tensors_.find(slices.tensor);
+        if (found == tensors_.end() || !found->second.requires_grad()) continue;  // a buffer
+        auto& indices = masked_[{slices.tensor, slices.dim}];
+        const auto more = torch::tensor(slices.indices, torch::kLong).to(found->second.device());
+        indices = indices.defined() ? torch::cat({indices, more}) : more;
+    }
+}
+
+void IterativePruner::mask_gradients() {
+    const torch::NoGradGuard no_grad;
+    for (const auto& [place, indices] : masked_) {
+        auto& gradient = tensors_.at(place.first).mutable_grad();
+        // Not in place: the evidence of this mini-batch holds it.
+        if (gradient.defined()) gradient = gradient.index_fill(place.second, indices, 0.0);
+    }
+}
+
+TensorMap IterativePruner::state() const {
     auto state = pruner_.state();
     state["iteration"] = torch::tensor(iteration_);
     state["events"] = text_of(events_);
-    if (is_mask())
-        for (size_t g = 0; g < gates_.size(); ++g) state["gate." + std::to_string(g)] = gates_[g].detach();
     return state;
 }
 
-void IterativePruner::load_state(const std::map<std::string, torch::Tensor>& state) {
+void IterativePruner::load_state(const TensorMap& state) {
     const torch::NoGradGuard no_grad;
     pruner_.load_state(state);
     iteration_ = state.at("iteration").item<int64_t>();
     events_ = events_of(state.at("events"));
+    masked_.clear();
     if (is_mask())
-        for (size_t g = 0; g < gates_.size(); ++g)
-            gates_[g].data().copy_(state.at("gate." + std::to_string(g)));
+        for (const auto& event : events_) remember_masked(event.plan);
+    set_gates();
 }
 
 }  // namespace mtlprune

@@ -1,59 +1,72 @@
-// Iterative pruning: every `frequency` mini-batches the filters with the lowest scores leave, until every
+// Iterative pruning: every `frequency` mini-batches the channels with the lowest scores leave, until every
 // layer is at its floor.
 #pragma once
-
-#include <torch/optim/optimizer.h>
 
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "models/multi_task_model.h"
 #include "pruning/network/network.h"
 #include "pruning/network/pruner.h"
-#include "training/task_gradients.h"
+#include "training/trainer.h"
 
 namespace mtlprune {
 
 struct IterativePrunerOptions {
-    int64_t frequency = 500;
+    int64_t frequency = 500;  ///< mini-batches of a window, whose last one prunes
     AllocationOptions allocation;  ///< of every event
-    Fidelity fidelity = Fidelity::corrected;
-    /// mask: multiply by 0/1 gates instead of removing (what the released code does).
+    /// Stop at the end of the first window that reaches this many mini-batches; 0: when nothing can leave any
+    /// more.
+    int64_t iterations = 0;
+    int64_t events = 0;  ///< no more than this; 0: as many as it takes
+    /// mask: channels stay, as zeros.
     EditKind edit = EditKind::remove;
+    bool reset_optimizer = false;  ///< after every event
+    /// as_released: the optimiser sees last task + total + total again, the latter, at an event, through
+    /// gates already closed (the main paper's released loop).
+    Fidelity update = Fidelity::corrected;
 };
 
-/// The main paper's event: the `filters` lowest of all channels of the shared backbone leave, every group
-/// keeps `floor` (0 is possible with masks only).
-AllocationOptions lowest_of_backbone(int64_t filters, int64_t floor);
+/// The groups (by name) of what all tasks share, see Model::shared_parameters().
+inline constexpr const char* kSharedGroups = "(?!heads\\.).*";
 
-/// Wraps the groups of a model that `options.allocation` lets shrink. One call of `step` is one mini-batch of
-/// training without the optimiser step.
-class IterativePruner {
+/// The main paper's event: the `filters` lowest of all channels that all tasks share leave, every group keeps
+/// `floor` (0 is possible with masks only).
+AllocationOptions lowest_of_shared(int64_t filters, int64_t floor);
+
+/// Prunes the model of a trainer, and stops it when nothing is left to do. An event happens after the
+/// gradients were taken and before they are used, as in the main paper.
+class IterativePruner : public Callback {
   public:
-    /// `example` [1,3,H,W] is traced to find the coupled channels.
-    IterativePruner(MultiTaskModel model, const torch::Tensor& example, std::unique_ptr<Criterion> criterion,
+    /// `example` [1,3,H,W] is traced to find the coupled channels. `model` must be the trainer's.
+    IterativePruner(ModelPtr model, const torch::Tensor& example, std::unique_ptr<Criterion> criterion,
                     IterativePrunerOptions options);
 
-    /// True when the next step ends a window: it prunes (unless finished).
-    bool due() const { return (iteration_ + 1) % options_.frequency == 0; }
-    /// Every group is at its floor.
-    bool finished() const { return pruner_.finished(); }
+    std::string name() const override { return "pruner"; }
+    bool needs_task_gradients() const override;
+    void after_gradients(TrainingStep& step) override;
+    void after_step(Trainer& trainer) override;
+    void between_steps(Trainer& trainer) override;
+    TensorMap state() const override;
+    /// The model must already have the widths of the saved state.
+    void load_state(const TensorMap& state) override;
 
-    /// Forward, gradients, observation, pruning when due (before the weight update, as in the paper); leaves
-    /// gradients in .grad. `optimizer` (may be null) has its state sliced with the parameters. Returns the
-    /// losses [T].
-    torch::Tensor step(const Batch& batch, torch::optim::Optimizer* optimizer);
+    /// The next mini-batch ends a window.
+    bool due() const { return (iteration_ + 1) % options_.frequency == 0; }
+    /// No event will follow.
+    bool finished() const;
+    /// Mini-batches seen.
+    int64_t iteration() const { return iteration_; }
+    /// How many events it takes from the network as coupled until finished(), when every event takes all it
+    /// may.
+    int64_t expected_events() const;
 
     /// Events so far, oldest first.
     const std::vector<PruneEvent>& events() const { return events_; }
-    int64_t iteration() const { return iteration_; }
+    const Pruner& pruner() const { return pruner_; }
+    /// Channels of each group that may shrink.
     std::vector<int64_t> widths() const { return pruner_.widths(); }
-    /// Gates [C_l] of 0/1 in mask mode, else null: what the model's forward needs.
-    const std::vector<torch::Tensor>* gates() const { return is_mask() ? &gates_ : nullptr; }
-    /// The groups that may shrink.
-    std::vector<Group> groups() const;
     /// Per group, the scores [C] that the latest event ranked (present channels before it).
     const std::vector<torch::Tensor>& last_scores() const { return pruner_.last_scores(); }
 
@@ -63,31 +76,35 @@ class IterativePruner {
         forced_ = std::move(original_indices);
     }
 
-    std::map<std::string, torch::Tensor> state() const;
-    /// The model must already have the widths of the saved state.
-    void load_state(const std::map<std::string, torch::Tensor>& state);
-
   private:
     bool is_mask() const { return options_.edit == EditKind::mask; }
-    /// `per_task` and `total` in the order of the backbone's parameters, gates after them.
-    void observe(const std::vector<std::vector<torch::Tensor>>& per_task,
-                 const std::vector<torch::Tensor>& total);
+    bool released_update() const { return options_.update == Fidelity::as_released; }
+    void set_gates();
+    void observe(const TrainingStep& step);
+    void add_own_gradients(Evidence& evidence, const TaskGradients& gradients) const;
     /// The gates' part of a list of gradients, per group as it is now.
     std::vector<torch::Tensor> gate_gradients(const std::vector<torch::Tensor>& gradients) const;
     PruneEvent choose();
     void close_gates(const PruneEvent& event);
-    void carry_out(const PruneEvent& event, torch::optim::Optimizer* optimizer);
+    void update_as_released(TrainingStep& step, bool prune);
+    void carry_out(const PruneEvent& event, torch::optim::Optimizer& optimizer);
+    /// Masked slices get no gradients, so that they stay zero.
+    void mask_gradients();
+    void remember_masked(const Plan& plan);
 
-    MultiTaskModel model_;
+    ModelPtr model_;
     IterativePrunerOptions options_;
     ModuleNetwork network_;
     Pruner pruner_;
     StoredTensors tensors_;
-    std::vector<std::string> backbone_names_;  ///< in the order of TaskGradients' lists
-    std::vector<torch::Tensor> gates_;  ///< one per group; empty unless masks or the criterion need them
+    std::vector<std::string> shared_names_;  ///< in the order of TaskGradients' lists
+    bool asks_heads_ = false;                ///< groups of the tasks' own parts may shrink too
+    std::vector<torch::Tensor> gates_;  ///< one per group; empty unless criterion or update need them
+    std::map<std::pair<std::string, int64_t>, torch::Tensor> masked_;  ///< tensor and dimension -> indices
     std::vector<PruneEvent> events_;
     std::vector<std::vector<int64_t>> forced_;
     int64_t iteration_ = 0;
+    bool pruned_now_ = false;
 };
 
 }  // namespace mtlprune

@@ -11,10 +11,9 @@
 namespace mtlprune {
 namespace {
 
-double margin_of(const ClaimSetting& setting, const std::string& metric) {
-    if (metric == "pixel_accuracy") return setting.margins.pixel_accuracy;
-    const double relative = metric == "angle_mean" ? setting.margins.angle_mean : setting.margins.rel_err;
-    return relative * setting.tables.dense_mean(metric);
+double margin_of(const ClaimSetting& setting, const MetricInfo& metric) {
+    const double margin = setting.margins.at(metric.name);
+    return is_fraction(metric) ? margin : margin * setting.tables.dense_mean(metric.name);
 }
 
 template <typename Condition>
@@ -30,7 +29,7 @@ std::string tasks_where(const Claim& claim, Condition condition) {
 void note_wide_margins(Claim& claim, const ClaimSetting& setting) {
     std::string names;
     for (const TaskFinding& finding : claim.findings) {
-        const ReportedMetric& metric = finding.metric;
+        const MetricInfo& metric = finding.metric;
         const auto constant = setting.tables.constant_predictor.find(metric.name);
         if (constant == setting.tables.constant_predictor.end()) continue;
         const double learned = std::fabs(setting.tables.dense_mean(metric.name) - constant->second);
@@ -109,8 +108,8 @@ std::set<int64_t> retrained_configurations(const ClaimSetting& setting) {
 std::vector<TaskFinding> find_over_seeds(const ClaimSetting& setting, const std::set<int64_t>& seeds,
                                          Assertion assertion, const SeedDifference& difference) {
     std::vector<TaskFinding> findings;
-    for (const ReportedMetric& metric : primary_metrics()) {
-        TaskDifferences task{metric, {}, margin_of(setting, metric.name)};
+    for (const MetricInfo& metric : setting.tables.primary_metrics()) {
+        TaskDifferences task{metric, {}, margin_of(setting, metric)};
         for (const int64_t seed : seeds)
             if (const auto value = difference(seed, metric.name)) task.values.push_back(*value);
         if (!task.values.empty()) findings.push_back(find_for_task(task, assertion, setting.alpha));
@@ -123,7 +122,7 @@ void judge(Claim& claim, const ClaimSetting& setting, const std::set<int64_t>& s
     claim.alpha = setting.alpha;
     claim.findings = find_over_seeds(setting, seeds, assertion, difference);
     for (const int64_t seed : seeds)
-        if (!difference(seed, primary_metrics().front().name))
+        if (!difference(seed, setting.tables.primary_metrics().front().name))
             claim.notes.push_back(
                 fmt::format("Seed {} lacks rows that this claim needs and was left out.", seed));
     if (claim.findings.empty()) {

@@ -26,12 +26,16 @@ double read_margin(JsonReader& reader, const std::string& key, double fallback) 
 
 }  // namespace
 
-ClaimMargins read_claim_margins(const nlohmann::json& margins, const std::string& place) {
+bool is_fraction(const MetricInfo& metric) {
+    return metric.display_unit == "%";
+}
+
+ClaimMargins read_claim_margins(const nlohmann::json& margins, const std::vector<MetricInfo>& primary,
+                                const std::string& place) {
     JsonReader reader(margins, place);
     ClaimMargins result;
-    result.pixel_accuracy = read_margin(reader, "pixel_accuracy", result.pixel_accuracy);
-    result.angle_mean = read_margin(reader, "angle_mean", result.angle_mean);
-    result.rel_err = read_margin(reader, "rel_err", result.rel_err);
+    for (const auto& metric : primary)
+        result[metric.name] = read_margin(reader, metric.name, is_fraction(metric) ? 0.02 : 0.05);
     reader.finish();
     return result;
 }
@@ -49,7 +53,7 @@ std::vector<Claim> judge_claims(const ResultTables& tables) {
     if (const auto experiment = tables.run.find("experiment"); experiment != tables.run.end())
         if (const auto found = experiment->find("margins"); found != experiment->end() && !found->is_null())
             margins = *found;
-    return judge_claims(tables, read_claim_margins(margins, "run.json: experiment: margins"));
+    return judge_claims(tables, read_claim_margins(margins, tables.primary_metrics(), "run.json: experiment: margins"));
 }
 
 }  // namespace mtlprune

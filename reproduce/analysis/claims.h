@@ -1,6 +1,7 @@
 // The main paper's three claims about its results, tested on a run's tables.
 #pragma once
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -10,16 +11,17 @@
 
 namespace mtlprune {
 
-/// Fixed before the run, under "margins" of the experiment.
-struct ClaimMargins {
-    double pixel_accuracy = 0.02;  ///< absolute, in the fraction's unit
-    double angle_mean = 0.05;      ///< relative to the mean of the dense networks
-    double rel_err = 0.05;         ///< relative to the mean of the dense networks
-};
+/// Fixed before the run, under "margins" of the experiment: by metric, absolute for fractions (displayed in
+/// %), for others relative to the mean of the dense networks.
+using ClaimMargins = std::map<std::string, double>;
 
-/// Reads {"pixel_accuracy": 0.02, "angle_mean": 0.05, "rel_err": 0.05}; absent keys keep their defaults.
-/// Throws Error on an unknown key and on a value outside (0, 1].
-ClaimMargins read_claim_margins(const nlohmann::json& margins, const std::string& place);
+/// Displayed in %, stored as 0..1.
+bool is_fraction(const MetricInfo& metric);
+
+/// Reads {"pixel_accuracy": 0.02, "angle_mean": 0.05, "rel_err": 0.05}: one key per primary metric; absent
+/// ones are 0.02 for fractions, else 0.05. Throws Error on an unknown key and on a value outside (0, 1].
+ClaimMargins read_claim_margins(const nlohmann::json& margins, const std::vector<MetricInfo>& primary,
+                                const std::string& place);
 
 /// A row of a claim's descriptive table; its p values are not adjusted and do not enter the verdict.
 struct ClaimDetail {

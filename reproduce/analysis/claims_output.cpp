@@ -35,8 +35,8 @@ nlohmann::json findings_to_json(const std::vector<TaskFinding>& findings) {
 }
 
 /// Digits after the point that resolve a hundredth of a percentage point, of a degree, or a ten-thousandth.
-int digits_of(const ReportedMetric& metric) {
-    return metric.unit.empty() ? 4 : 2;
+int digits_of(const MetricInfo& metric) {
+    return metric.display_unit.empty() ? 4 : 2;
 }
 
 HtmlCell interval_cell(const TaskFinding& finding) {
@@ -52,8 +52,8 @@ std::string interval_header(const Claim& claim) {
 }
 
 std::vector<HtmlCell> difference_cells(const TaskFinding& finding) {
-    const ReportedMetric& metric = finding.metric;
-    const std::string unit = metric.difference_unit.empty() ? "" : ", " + metric.difference_unit;
+    const MetricInfo& metric = finding.metric;
+    const std::string unit = metric.difference_unit().empty() ? "" : ", " + metric.difference_unit();
     const int digits = digits_of(metric);
     return {text_cell(fmt::format("{}: {}{} ({})", metric.task, metric.label, unit,
                                   metric.higher_is_better ? "↑" : "↓")),

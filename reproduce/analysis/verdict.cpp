@@ -91,9 +91,9 @@ std::string verdict_class(Verdict verdict) {
     return verdict == Verdict::not_decided ? "undecided" : verdict_label(verdict);
 }
 
-std::string show_difference(const ReportedMetric& metric, double difference) {
-    const std::string space = metric.difference_unit.empty() || metric.difference_unit == "°" ? "" : " ";
-    return fmt::format("{:+.3g}{}{}", difference * metric.display_scale, space, metric.difference_unit);
+std::string show_difference(const MetricInfo& metric, double difference) {
+    const std::string space = metric.difference_unit().empty() || metric.difference_unit() == "°" ? "" : " ";
+    return fmt::format("{:+.3g}{}{}", difference * metric.display_scale, space, metric.difference_unit());
 }
 
 TaskFinding find_for_task(const TaskDifferences& task, Assertion assertion, double alpha) {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "reproduce/analysis/statistics.h"
-#include "reproduce/results/metric_table.h"
+#include "training/metrics.h"
 
 namespace mtlprune {
 
@@ -28,14 +28,14 @@ enum class Assertion {
 
 /// One metric's differences (first minus second, in the metric's stored unit), one per seed.
 struct TaskDifferences {
-    ReportedMetric metric;
+    MetricInfo metric;
     std::vector<double> values;
     double margin = std::numeric_limits<double>::quiet_NaN();  ///< stored unit; unused by Assertion::better
 };
 
 /// What one metric says about a claim. Numbers that do not exist (n < 2, no spread) are NaN.
 struct TaskFinding {
-    ReportedMetric metric;
+    MetricInfo metric;
     int64_t n = 0;
     double difference = 0;  ///< mean of first minus second, stored unit
     double sd = 0;
@@ -67,6 +67,6 @@ void adjust_over_tasks(std::vector<TaskFinding>& findings, Assertion assertion, 
 Verdict decide(const std::vector<TaskFinding>& findings, double alpha);
 
 /// "+1.2 percentage points": a stored difference as displayed.
-std::string show_difference(const ReportedMetric& metric, double difference);
+std::string show_difference(const MetricInfo& metric, double difference);
 
 }  // namespace mtlprune

@@ -9,21 +9,21 @@
 
 #include "reproduce/analysis/statistics.h"
 #include "reproduce/report/html.h"
-#include "reproduce/results/metric_table.h"
+#include "training/metrics.h"
 
 namespace mtlprune {
 namespace {
 
-int digits_of(const ReportedMetric& metric) {
-    return metric.unit.empty() || metric.unit == "m" ? 4 : 2;
+int digits_of(const MetricInfo& metric) {
+    return metric.display_unit.empty() || metric.display_unit == "m" ? 4 : 2;
 }
 
-std::string label_with_unit(const ReportedMetric& metric) {
-    const std::string unit = metric.unit.empty() ? "" : fmt::format(" ({})", metric.unit);
+std::string label_with_unit(const MetricInfo& metric) {
+    const std::string unit = metric.display_unit.empty() ? "" : fmt::format(" ({})", metric.display_unit);
     return fmt::format("{}{} {}", metric.label, unit, metric.higher_is_better ? "↑" : "↓");
 }
 
-HtmlCell mean_sd_cell(const ReportedMetric& metric, const std::vector<double>& values) {
+HtmlCell mean_sd_cell(const MetricInfo& metric, const std::vector<double>& values) {
     const bool finite = std::all_of(values.begin(), values.end(), [](double v) { return std::isfinite(v); });
     if (values.empty() || !finite) return number_cell(NAN, 0);
     const Summary sample = summarize(values);
@@ -45,7 +45,7 @@ double constant_value(const ResultTables& tables, const std::string& metric) {
     return found == tables.constant_predictor.end() ? NAN : found->second;
 }
 
-bool beats_constant(const ResultTables& tables, const ReportedMetric& metric) {
+bool beats_constant(const ResultTables& tables, const MetricInfo& metric) {
     const double gain = tables.dense_mean(metric.name) - constant_value(tables, metric.name);
     return metric.higher_is_better ? gain > 0 : gain < 0;
 }
@@ -96,7 +96,7 @@ std::string run_field(const ResultTables& tables, const std::string& key) {
 
 std::vector<std::string> metrics_not_learned(const ResultTables& tables) {
     std::vector<std::string> labels;
-    for (const ReportedMetric& metric : primary_metrics())
+    for (const MetricInfo& metric : tables.primary_metrics())
         if (!beats_constant(tables, metric)) labels.push_back(metric.label);
     return labels;
 }
@@ -156,7 +156,7 @@ std::string run_section(const ResultTables& tables) {
 
 std::string dense_section(const ResultTables& tables) {
     std::vector<std::vector<HtmlCell>> rows;
-    for (const ReportedMetric& metric : reported_metrics()) {
+    for (const MetricInfo& metric : tables.metrics) {
         const double constant = constant_value(tables, metric.name);
         rows.push_back({text_cell(metric.task), text_cell(label_with_unit(metric)),
                         number_cell(constant * metric.display_scale, digits_of(metric)),
@@ -185,7 +185,7 @@ std::string configurations_section(const ResultTables& tables) {
         return sum / static_cast<double>(group.size());
     };
     std::vector<std::string> header = {"Configuration", "Criterion", "n", "Parameters (M)", "MACs (G)"};
-    for (const ReportedMetric& metric : primary_metrics()) {
+    for (const MetricInfo& metric : tables.primary_metrics()) {
         header.push_back(label_with_unit(metric) + ", re-trained");
         header.push_back("iterative");
     }
@@ -196,7 +196,7 @@ std::string configurations_section(const ResultTables& tables) {
             number_cell(std::to_string(group.size())),
             number_cell(fmt::format("{:.4g}", mean_of(group, &Measurement::parameters) / 1e6)),
             number_cell(fmt::format("{:.4g}", mean_of(group, &Measurement::macs) / 1e9))};
-        for (const ReportedMetric& metric : primary_metrics()) {
+        for (const MetricInfo& metric : tables.primary_metrics()) {
             std::vector<double> scratch, pruned;
             for (const Measurement* network : group) {
                 scratch.push_back(network->value(metric.name));

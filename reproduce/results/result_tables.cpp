@@ -11,7 +11,6 @@
 #include "base/json_reader.h"
 #include "base/table.h"
 #include "reproduce/results/figure_stages.h"
-#include "reproduce/results/metric_table.h"
 
 namespace mtlprune {
 namespace {
@@ -87,9 +86,13 @@ class StageNetworks {
 };
 
 /// Throws unless every network has the values that figures and claims show, and sizes where `sized`.
-void require_complete(const std::vector<Measurement>& networks, const std::string& stage, bool sized) {
-    std::vector<std::string> columns = loss_columns();
-    for (const ReportedMetric& metric : reported_metrics()) columns.push_back(metric.name);
+void require_complete(const std::vector<Measurement>& networks, const std::vector<MetricInfo>& metrics,
+                      const std::string& stage, bool sized) {
+    std::vector<std::string> columns;
+    for (const MetricInfo& metric : metrics) {
+        columns.push_back("loss_" + metric.task);
+        columns.push_back(metric.name);
+    }
     for (const auto& network : networks) {
         const auto place = fmt::format("stage {}, seed {}, event {}", stage, network.seed, network.event);
         for (const auto& column : columns)
@@ -111,11 +114,11 @@ std::vector<Measurement> networks_of(const Table& table, const std::string& stag
 }
 
 std::vector<Measurement> iterative_networks(const Table& table, const FigureStages& figures,
-                                            int64_t& left_out) {
+                                            const std::vector<MetricInfo>& metrics, int64_t& left_out) {
     std::vector<Measurement> all;
     for (const auto& [strategy, stage] : figures.iterative) {
         const StageNetworks found(table, stage);
-        require_complete(found.networks, stage, true);
+        require_complete(found.networks, metrics, stage, true);
         for (size_t i = 0; i < found.networks.size(); ++i) {
             left_out += found.has_empty_layer[i];
             if (found.has_empty_layer[i]) continue;
@@ -128,11 +131,12 @@ std::vector<Measurement> iterative_networks(const Table& table, const FigureStag
     return all;
 }
 
-std::vector<Measurement> retrained_networks(const Table& table, const FigureStages& figures) {
+std::vector<Measurement> retrained_networks(const Table& table, const FigureStages& figures,
+                                            const std::vector<MetricInfo>& metrics) {
     std::vector<Measurement> all;
     for (const auto& entry : figures.retrained) {
         auto networks = networks_of(table, entry.stage, true);
-        require_complete(networks, entry.stage, true);
+        require_complete(networks, metrics, entry.stage, true);
         for (auto& network : networks) {
             network.criterion = entry.strategy;
             network.configuration = entry.configuration;
@@ -150,6 +154,13 @@ double ResultTables::dense_mean(const std::string& metric) const {
     return sum / static_cast<double>(dense.size());
 }
 
+std::vector<MetricInfo> ResultTables::primary_metrics() const {
+    std::vector<MetricInfo> primary;
+    for (const MetricInfo& metric : metrics)
+        if (metric.primary) primary.push_back(metric);
+    return primary;
+}
+
 ResultTables read_result_tables(const std::filesystem::path& results_folder) {
     ResultTables tables;
     const std::filesystem::path run = results_folder / "run.json";
@@ -158,11 +169,14 @@ ResultTables read_result_tables(const std::filesystem::path& results_folder) {
         throw Error("run description", run.string(), "a JSON object with the key 'figures'",
                     tables.run.type_name());
     const auto figures = read_figure_stages(tables.run.at("figures"), run.string() + ": figures");
+    const auto metrics = results_folder / "metrics.json";
+    tables.metrics =
+        metrics_from_json(parse_json(read_file(metrics, "metrics"), metrics.string()), metrics.string());
     const auto table = Table::read(results_folder / "results.csv");
-    tables.iterative = iterative_networks(table, figures, tables.events_with_empty_layer);
-    tables.retrained = retrained_networks(table, figures);
+    tables.iterative = iterative_networks(table, figures, tables.metrics, tables.events_with_empty_layer);
+    tables.retrained = retrained_networks(table, figures, tables.metrics);
     tables.dense = networks_of(table, figures.dense);
-    require_complete(tables.dense, figures.dense, false);
+    require_complete(tables.dense, tables.metrics, figures.dense, false);
     for (const auto& row : table.rows())
         if (row.metric == "status" && row.value != "PASSED")
             tables.not_passed.push_back(fmt::format("{} seed {}: {}", row.stage, row.seed, row.value));

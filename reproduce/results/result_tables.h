@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "training/metrics.h"
+
 namespace mtlprune {
 
 /// One evaluated network.
@@ -19,7 +21,7 @@ struct Measurement {
     int64_t configuration = -1;  ///< position on the axis of re-trained sizes; -1 where there is none
     double parameters = 0;
     double macs = 0;
-    std::map<std::string, double> values;  ///< three losses and twelve metrics by column name
+    std::map<std::string, double> values;  ///< losses ("loss_<task>") and metrics by column name
 
     double value(const std::string& column) const { return values.at(column); }
 };
@@ -35,16 +37,20 @@ struct ResultTables {
     std::map<std::string, double> constant_predictor;
     /// run.json
     nlohmann::json run;
+    /// metrics.json: what the values are, in the order of tables.
+    std::vector<MetricInfo> metrics;
     /// "<stage> seed <k>: FAILED(reason)" of every stage that did not pass.
     std::vector<std::string> not_passed;
     /// Networks of iterative pruning left out.
     int64_t events_with_empty_layer = 0;
 
+    /// Those that claims and the main figures use.
+    std::vector<MetricInfo> primary_metrics() const;
     /// Mean of a metric over the dense networks.
     double dense_mean(const std::string& metric) const;
 };
 
-/// Reads results.csv and run.json, whose "figures" say which stages are meant. Of a training stage the
+/// Reads results.csv, metrics.json and run.json, whose "figures" say which stages are meant. Of a training stage the
 /// evaluation at its "selected_step" counts. Throws Error naming file, line and column on a malformed table,
 /// and naming the stage on a missing row, on two networks of one seed and event, and on a parameter count
 /// that is not positive.

@@ -5,8 +5,6 @@
 #include <algorithm>
 #include <numeric>
 
-#include "models/parameter_count.h"
-
 namespace mtlprune {
 namespace {
 
@@ -31,21 +29,19 @@ void add_evaluation(Table& rows, TableRow key, const std::vector<TaskSpec>& task
     }
 }
 
-void add_network(Table& rows, TableRow key, const ModelConfig& config, const TransformOptions& transform) {
+void add_network(Table& rows, TableRow key, const Cost& cost, const std::vector<int64_t>& widths) {
     key = of_network(std::move(key));
-    const auto macs = conv_macs(config, transform.height, transform.width);
-    rows.add(key, "parameters", static_cast<double>(parameter_count(config)));
-    rows.add(key, "macs", static_cast<double>(macs.backbone + macs.heads));
-    rows.add(key, "filters",
-             static_cast<double>(std::accumulate(config.widths.begin(), config.widths.end(), int64_t{0})));
-    for (size_t layer = 0; layer < config.widths.size(); ++layer)
-        rows.add(key, fmt::format("width.{}", layer + 1), static_cast<double>(config.widths[layer]));
+    rows.add(key, "parameters", static_cast<double>(cost.parameters));
+    rows.add(key, "macs", static_cast<double>(cost.macs));
+    rows.add(key, "filters", static_cast<double>(std::accumulate(widths.begin(), widths.end(), int64_t{0})));
+    for (size_t group = 0; group < widths.size(); ++group)
+        rows.add(key, fmt::format("width.{}", group + 1), static_cast<double>(widths[group]));
 }
 
 void add_scores(Table& rows, TableRow key, const std::vector<double>& mean_scores) {
     key = of_network(std::move(key));
-    for (size_t layer = 0; layer < mean_scores.size(); ++layer)
-        rows.add(key, fmt::format("score.{}", layer + 1), mean_scores[layer]);
+    for (size_t group = 0; group < mean_scores.size(); ++group)
+        rows.add(key, fmt::format("score.{}", group + 1), mean_scores[group]);
 }
 
 void add_fact(Table& rows, TableRow key, const std::string& metric, double value) {

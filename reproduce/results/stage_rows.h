@@ -5,8 +5,7 @@
 #include <vector>
 
 #include "base/table.h"
-#include "datasets/pipeline/transform.h"
-#include "models/multi_task_model.h"
+#include "pruning/cost/cost.h"
 #include "training/evaluate.h"
 
 namespace mtlprune {
@@ -16,11 +15,11 @@ namespace mtlprune {
 void add_evaluation(Table& rows, TableRow key, const std::vector<TaskSpec>& tasks,
                     const Evaluation& evaluation);
 
-/// "parameters", "macs" (of one image as `transform` makes it), "filters" and, per convolution from 1 on,
-/// "width.<layer>".
-void add_network(Table& rows, TableRow key, const ModelConfig& config, const TransformOptions& transform);
+/// "parameters", "macs" (of one image), "filters" (all channels of `widths`) and, per group that may shrink
+/// from 1 on, "width.<group>".
+void add_network(Table& rows, TableRow key, const Cost& cost, const std::vector<int64_t>& widths);
 
-/// "score.<layer>" from 1 on: the criterion's mean over the layer's remaining filters at the key's event.
+/// "score.<group>" from 1 on: the criterion's mean over the group's channels before the key's event.
 void add_scores(Table& rows, TableRow key, const std::vector<double>& mean_scores);
 
 /// One row without event, step, split and task.

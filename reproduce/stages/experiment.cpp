@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-
 #include "base/atomic_file.h"
 #include "base/enum_names.h"
 #include "base/json_reader.h"
@@ -33,29 +31,20 @@ TransformOptions read_transform(JsonReader& reader) {
     return options;
 }
 
-/// Names and aliases of the layouts that have, or may turn out to have, the experiments' tasks.
-std::vector<std::string> fitting_layouts() {
-    std::vector<std::string> names;
-    for (const auto& layout : dataset_layouts()) {
-        if (!layout.nyuv2_tasks) continue;
-        names.push_back(layout.name);
-        names.insert(names.end(), layout.aliases.begin(), layout.aliases.end());
-    }
-    return names;
-}
-
 DataConfig read_data(JsonReader reader) {
     DataConfig data;
-    data.kind = reader.choice("kind", "synthetic_rooms", fitting_layouts());
+    data.kind = reader.choice("kind", "synthetic_rooms", dataset_layout_names());
     const auto& layout = dataset_layout(data.kind);
     data.path = reader.get<std::string>("path", "");
     if (layout.needs_folder && data.path.empty())
         throw Error("configuration", reader.place() + ": path",
                     fmt::format("the folder of the data set (or --data {}=DIR)", data.kind), "nothing");
-    data.classes = reader.integer("classes", layout.classes == 0 ? 40 : layout.classes, 2, 255);
+    data.tasks = reader.get("tasks", data.tasks);
+    data.classes = reader.integer("classes", layout.classes, 0, 255);
     data.train = reader.integer("train", 0, 0, kMany);
     data.test = reader.integer("test", 0, 0, kMany);
     data.seed = static_cast<uint64_t>(reader.integer("seed", 0, 0, kMany));
+    data.dense_labels = reader.get<bool>("dense_labels", false);
     data.transform = read_transform(reader);
     data.render_height = reader.integer("render_height", data.transform.height, 16, 4096);
     data.render_width = reader.integer("render_width", data.transform.width, 16, 4096);
@@ -70,23 +59,27 @@ DataConfig read_data(JsonReader reader) {
     return data;
 }
 
-ModelConfig read_model(JsonReader reader, int64_t classes) {
-    ModelConfig model;
-    model.widths = reader.get("widths", model.widths);
-    model.pool_after = reader.get("pool_after", model.pool_after);
-    model.head_width = reader.integer("head_width", 1024, 1, 65536);
-    model.dropout = reader.number("dropout", 0.5, 0.0, 0.95);
-    model.tasks = nyuv2_tasks(classes);
-    const auto layers = static_cast<int64_t>(model.widths.size());
-    if (layers == 0 || *std::min_element(model.widths.begin(), model.widths.end()) < 1)
-        throw Error("configuration", reader.place() + ": widths", "one positive integer per convolution",
-                    nlohmann::json(model.widths).dump());
-    for (const int64_t layer : model.pool_after)
-        if (layer < 1 || layer > layers)
-            throw Error("configuration", reader.place() + ": pool_after",
-                        fmt::format("numbers of convolutions, 1..{}", layers), std::to_string(layer));
-    reader.finish();
-    return model;
+/// "corrected", "as_released", or an object that says it for each quirk.
+Fidelities read_fidelity(JsonReader& reader) {
+    const auto value = reader.get<nlohmann::json>("fidelity", "corrected");
+    const auto place = reader.place() + ": fidelity";
+    if (value.is_string()) return Fidelities::all(kFidelities.value(value.get<std::string>(), place));
+    JsonReader quirks(value, place);
+    Fidelities fidelity;
+    fidelity.losses = quirks.choice("losses", Fidelity::corrected, kFidelities);
+    fidelity.metrics = quirks.choice("metrics", Fidelity::corrected, kFidelities);
+    fidelity.update = quirks.choice("update", Fidelity::corrected, kFidelities);
+    fidelity.criteria = quirks.choice("criteria", Fidelity::corrected, kFidelities);
+    quirks.finish();
+    return fidelity;
+}
+
+/// By quirk.
+std::vector<std::pair<std::string, Fidelity>> quirks_of(const Fidelities& fidelity) {
+    return {{"losses", fidelity.losses},
+            {"metrics", fidelity.metrics},
+            {"update", fidelity.update},
+            {"criteria", fidelity.criteria}};
 }
 
 void override_key(nlohmann::json& root, const std::string& path, const nlohmann::json& value) {
@@ -149,8 +142,8 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
     experiment.name = reader.require<std::string>("name");
     experiment.description = reader.get<std::string>("description", "");
     experiment.data = read_data(reader.child("data"));
-    experiment.model = read_model(reader.child("model"), experiment.data.classes);
-    experiment.fidelity = reader.choice("fidelity", Fidelity::corrected, kFidelities);
+    experiment.model = parse_model_spec(reader.get<std::string>("model", "vgg16/smallaspp"), place + ": model");
+    experiment.fidelity = read_fidelity(reader);
     experiment.device = reader.choice("device", "cpu", {"cpu", "cuda"});
     experiment.threads_per_job = reader.integer("threads_per_job", 1, 1, 1024);
     experiment.seeds = read_seeds(reader);
@@ -159,11 +152,23 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
     experiment.differences = reader.get<std::vector<std::string>>("differences", {});
     reader.finish();
     experiment.canonical = reader.resolved();
+    experiment.canonical["model"] = experiment.model.text();
+    auto& fidelity = experiment.canonical["fidelity"] = nlohmann::json::object();
+    for (const auto& [quirk, value] : quirks_of(experiment.fidelity)) fidelity[quirk] = kFidelities.name(value);
     return experiment;
 }
 
 std::string config_hash(const nlohmann::json& config) {
     return sha256_hex(config.dump()).substr(0, 16);
+}
+
+std::string fidelity_text(const Fidelities& fidelity) {
+    for (const auto all : {Fidelity::corrected, Fidelity::as_released})
+        if (fidelity == Fidelities::all(all)) return kFidelities.name(all);
+    std::string released;
+    for (const auto& [quirk, value] : quirks_of(fidelity))
+        if (value == Fidelity::as_released) released += (released.empty() ? "" : ", ") + quirk;
+    return "as_released: " + released;
 }
 
 const EnumNames<StageKind>& stage_kinds() {

@@ -9,20 +9,23 @@
 
 #include "base/enum_names.h"
 #include "datasets/pipeline/loader.h"
-#include "models/multi_task_model.h"
-#include "pruning/surgery/plan.h"
+#include "models/model_spec.h"
 #include "reproduce/results/figure_stages.h"
-#include "training/losses.h"
+#include "reproduce/strategies/strategy.h"
+#include "training/fidelity.h"
 #include "training/optimizer.h"
 
 namespace mtlprune {
 
 struct DataConfig {
-    std::string kind;                     ///< a layout of open_dataset.h with NYUv2's three tasks
-    std::string path;                     ///< the data set's folder; empty for synthetic_rooms
-    int64_t classes, train, test;         ///< frames per split (0 = all; else an evenly spaced subset)
-    uint64_t seed;                        ///< of the synthetic rooms
-    int64_t render_height, render_width;  ///< of the synthetic rooms
+    std::string kind;                     ///< a layout of open_dataset.h
+    std::string path;                     ///< the data set's folder; empty for layouts without
+    std::vector<std::string> tasks;       ///< which of its tasks, in this order; empty: all
+    int64_t classes;                      ///< where the layout has a choice; 0: its usual number
+    int64_t train, test;                  ///< frames per split (0 = all; else an evenly spaced subset)
+    uint64_t seed;                        ///< of the rendered rooms
+    bool dense_labels;                    ///< the rendered rooms' keypoints and edges too
+    int64_t render_height, render_width;  ///< of the rendered rooms
     int64_t resize_height, resize_width;  ///< files: frames are resized to this first; 0 = as they are
     TransformOptions transform;
     int64_t workers;
@@ -31,21 +34,12 @@ struct DataConfig {
 
 struct TrainRecipe {
     OptimizerConfig optimizer;
-    ScheduleConfig schedule;
+    LearningRateSchedule learning_rate_schedule;
     int64_t iterations, batch_size;
-    int64_t schedule_every;  ///< iterations per step of the schedule (an epoch)
     int64_t evaluate_every;
-    /// Which evaluation is reported: "last"; as in the paper's code "best_loss" or "best_pixel_accuracy"
-    /// (chosen on the test split).
+    /// Which evaluation is reported: "last"; as in the paper's code "best_loss" or "best_<metric>" (chosen on
+    /// the test split).
     std::string selection;
-};
-
-struct PruneRecipe {
-    int64_t frequency = 500;  ///< iterations between events
-    int64_t filters_per_event = 100;
-    int64_t floor = 5;             ///< least filters per layer
-    bool reset_optimizer = false;  ///< fresh moments after every event, as in the paper's code
-    EditKind edit;                 ///< "removal": physical or mask
 };
 
 /// Which of the architectures that a pruning stage went through.
@@ -62,12 +56,11 @@ enum class StageKind { constant, train, prune, retrain };
 struct StageRecipe {
     StageKind kind = StageKind::constant;
     std::string name;
-    std::string strategy;               ///< for the table of results; a criterion or the stage's name
+    std::string strategy;               ///< for the table of results; a strategy's or the stage's name
     std::string from;                   ///< the stage it starts from; empty: none
     std::optional<uint64_t> from_seed;  ///< that stage's seed; empty: its own
-    std::string criterion;              ///< prune
-    TrainRecipe training;  ///< train, retrain; prune: `iterations` is a cap (0 = until the floor)
-    PruneRecipe prune;
+    TrainRecipe training;  ///< train, retrain; prune: `iterations` is a cap (0 = none)
+    Strategy prune;
     ArchitectureChoice architecture;  ///< retrain
     nlohmann::json recipe;            ///< all keys but those that name stages, defaults included
 };
@@ -75,8 +68,8 @@ struct StageRecipe {
 struct Experiment {
     std::string name, description;
     DataConfig data;
-    ModelConfig model;
-    Fidelity fidelity;
+    ModelSpec model;
+    Fidelities fidelity;
     std::string device;  ///< "cpu" or "cuda"
     int64_t threads_per_job;
     std::vector<uint64_t> seeds;
@@ -96,6 +89,9 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
 
 /// First 16 hex digits of the SHA-256 of the JSON's canonical text (sorted keys, no spaces).
 std::string config_hash(const nlohmann::json& config);
+
+/// "corrected", "as_released", or which quirks are as released: "as_released: losses, update".
+std::string fidelity_text(const Fidelities& fidelity);
 
 /// "constant", "train", "prune", "retrain".
 const EnumNames<StageKind>& stage_kinds();

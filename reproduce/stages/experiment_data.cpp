@@ -1,10 +1,8 @@
 #include "reproduce/stages/experiment_data.h"
 
-#include <fmt/format.h>
-
-#include "base/error.h"
 #include "datasets/layouts/open_dataset.h"
 #include "datasets/pipeline/resized_dataset.h"
+#include "datasets/pipeline/task_subset.h"
 #include "datasets/synthetic/synthetic_rooms.h"
 
 namespace mtlprune {
@@ -22,28 +20,34 @@ LoaderOptions loader_options(const DataConfig& config, int64_t batch_size) {
     return options;
 }
 
+/// With all of its tasks, at its own size.
+std::shared_ptr<const Dataset> open_whole(const DataConfig& config, const std::string& split) {
+    const int64_t frames = split == "train" ? config.train : config.test;
+    const auto& splits = dataset_layout(config.kind).splits;
+    const auto named = split == "test" ? splits.back() : split;
+    if (config.kind != "synthetic_rooms")
+        return open_dataset({config.kind, config.path, named, config.classes, frames});
+    SyntheticRoomsOptions options;
+    options.count = frames > 0 ? frames : (split == "train" ? kDefaultTrainRooms : kDefaultTestRooms);
+    options.height = config.render_height;
+    options.width = config.render_width;
+    options.seed = config.seed;
+    options.split = split;
+    options.dense_labels = config.dense_labels;
+    return std::make_shared<SyntheticRooms>(options);
+}
+
 }  // namespace
 
-std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::string& split,
-                                          bool dense_labels) {
-    const int64_t frames = split == "train" ? config.train : config.test;
-    if (config.kind == "synthetic_rooms") {
-        SyntheticRoomsOptions options;
-        options.count = frames > 0 ? frames : (split == "train" ? kDefaultTrainRooms : kDefaultTestRooms);
-        options.height = config.render_height;
-        options.width = config.render_width;
-        options.seed = config.seed;
-        options.split = split;
-        options.dense_labels = dense_labels;
-        return std::make_shared<SyntheticRooms>(options);
-    }
-    auto dataset = open_dataset({config.kind, config.path, split, config.classes, frames});
-    if (dataset->tasks() != nyuv2_tasks(config.classes))
-        throw Error("experiment", dataset->description(),
-                    fmt::format("the tasks segmentation ({} classes), normals, depth", config.classes),
-                    "others");
+std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::string& split) {
+    auto dataset = open_whole(config, split);
+    if (!config.tasks.empty()) dataset = std::make_shared<TaskSubset>(dataset, config.tasks);
     if (config.resize_height == 0) return dataset;
     return std::make_shared<ResizedDataset>(dataset, config.resize_height, config.resize_width);
+}
+
+std::vector<TaskSpec> experiment_tasks(const DataConfig& config) {
+    return open_split(config, "train")->tasks();
 }
 
 std::unique_ptr<Loader> training_loader(const DataConfig& config, int64_t batch_size, uint64_t seed,

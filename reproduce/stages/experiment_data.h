@@ -7,10 +7,12 @@
 
 namespace mtlprune {
 
-/// The named split ("train" or "test"); files are resized to resize_height x resize_width when those are
-/// given. `dense_labels`: the synthetic rooms' keypoints and edges too.
-std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::string& split,
-                                          bool dense_labels = false);
+/// "train" or "test" (which some layouts call otherwise: the last of their splits), with the experiment's
+/// tasks; files are resized to resize_height x resize_width when those are given.
+std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::string& split);
+
+/// Opens the data set to see which tasks it has.
+std::vector<TaskSpec> experiment_tasks(const DataConfig& config);
 
 /// An augmenting, shuffling loader of the training split for one seed; its batches are for `device`.
 std::unique_ptr<Loader> training_loader(const DataConfig& config, int64_t batch_size, uint64_t seed,

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 
-#include "pruning/criteria/criterion.h"
 #include "reproduce/stages/stage_recipes.h"
 
 namespace mtlprune {
@@ -12,25 +11,25 @@ namespace {
 /// An entry of retrain.targets.
 struct RetrainTarget {
     double parameters_fraction = 0;
-    std::map<std::string, int64_t> events;  ///< or explicit events per criterion
-    std::map<std::string, double> lr;       ///< per criterion; empty: the recipe's
+    std::map<std::string, int64_t> events;  ///< or explicit events per strategy
+    std::map<std::string, double> lr;       ///< per strategy; empty: the recipe's
 
-    /// The dense architecture whatever the criterion: it is trained once and counts for all.
+    /// The dense architecture whatever the strategy: it is trained once and counts for all.
     bool dense() const {
         return parameters_fraction == 1.0 ||
                (!events.empty() && std::all_of(events.begin(), events.end(),
                                                [](const auto& event) { return event.second == 0; }));
     }
-    /// Explicit events may name one criterion only (an architecture without a partner of similar size).
-    bool counts_for(const std::string& criterion) const {
-        return dense() || events.empty() || events.contains(criterion);
+    /// Explicit events may name one strategy only (an architecture without a partner of similar size).
+    bool counts_for(const std::string& strategy) const {
+        return dense() || events.empty() || events.contains(strategy);
     }
 };
 
 template <typename T>
-std::map<std::string, T> per_criterion(JsonReader& reader, const std::string& key) {
+std::map<std::string, T> per_strategy(JsonReader& reader, const std::string& key) {
     const auto values = reader.get(key, std::map<std::string, T>{});
-    for (const auto& [criterion, value] : values) criteria().make(criterion);
+    for (const auto& [strategy, value] : values) strategy_json(strategy, {});  // throws when there is none
     return values;
 }
 
@@ -41,8 +40,8 @@ std::vector<RetrainTarget> read_targets(const nlohmann::json& list, const std::s
         JsonReader reader(list[i], fmt::format("{}[{}]", place, i));
         RetrainTarget target;
         target.parameters_fraction = reader.number("parameters_fraction", 0.0, 0.0, 1.0);
-        target.events = per_criterion<int64_t>(reader, "events");
-        target.lr = per_criterion<double>(reader, "lr");
+        target.events = per_strategy<int64_t>(reader, "events");
+        target.lr = per_strategy<double>(reader, "lr");
         reader.finish();
         if (target.parameters_fraction == 0.0 && target.events.empty())
             throw Error("configuration", reader.place(), "parameters_fraction or events", "neither");
@@ -55,7 +54,7 @@ std::vector<RetrainTarget> read_targets(const nlohmann::json& list, const std::s
 /// recipes.
 struct Sections {
     nlohmann::json dense, prune, retrain;
-    std::vector<std::string> criteria;
+    std::vector<std::string> strategies;
     std::vector<RetrainTarget> targets;
     int64_t architecture_seed = -1;
 };
@@ -67,15 +66,15 @@ Sections read_sections(JsonReader& experiment) {
     dense.finish();
     sections.dense = dense.resolved();
     auto prune = experiment.child("prune");
-    sections.criteria = prune.get<std::vector<std::string>>("criteria", {"taylor", "cosprune"});
-    for (const auto& criterion : sections.criteria)
-        criteria().make(criterion);  // throws when there is no such one
-    require_distinct(sections.criteria, prune.place() + ": criteria");
+    sections.strategies = prune.get<std::vector<std::string>>("strategies", {"taylor", "cosprune"});
+    require_distinct(sections.strategies, prune.place() + ": strategies");
+    const auto changes = strategy_changes(prune);
+    for (const auto& strategy : sections.strategies)
+        read_strategy(strategy_json(strategy, changes), prune.place());  // throws on what is wrong
     read_recipe(prune, 0);
-    read_prune(prune);
     prune.finish();
     sections.prune = prune.resolved();
-    sections.prune.erase("criteria");
+    sections.prune.erase("strategies");
     auto retrain = experiment.child("retrain");
     sections.targets =
         read_targets(retrain.get("targets", nlohmann::json::array()), retrain.place() + ": targets");
@@ -91,22 +90,22 @@ nlohmann::json dense_again(const Sections& sections, const RetrainTarget& target
     auto stage = sections.retrain;
     stage["kind"] = "train";
     stage["strategy"] = "dense";
-    for (const auto& [criterion, lr] : target.lr) stage["optimizer"]["lr"] = lr;
+    for (const auto& [strategy, lr] : target.lr) stage["optimizer"]["lr"] = lr;
     return stage;
 }
 
 nlohmann::json retrain_stage(const Sections& sections, const RetrainTarget& target,
-                             const std::string& criterion) {
+                             const std::string& strategy) {
     auto stage = sections.retrain;
     stage["kind"] = "retrain";
-    stage["strategy"] = criterion;
-    stage["from"] = "prune-" + criterion;
+    stage["strategy"] = strategy;
+    stage["from"] = "prune-" + strategy;
     if (sections.architecture_seed >= 0) stage["from_seed"] = sections.architecture_seed;
-    if (target.events.contains(criterion))
-        stage["event"] = target.events.at(criterion);
+    if (target.events.contains(strategy))
+        stage["event"] = target.events.at(strategy);
     else
         stage["parameters_fraction"] = target.parameters_fraction;
-    if (target.lr.contains(criterion)) stage["optimizer"]["lr"] = target.lr.at(criterion);
+    if (target.lr.contains(strategy)) stage["optimizer"]["lr"] = target.lr.at(strategy);
     return stage;
 }
 
@@ -117,21 +116,21 @@ nlohmann::json expand_template(JsonReader& experiment) {
     nlohmann::json stages = {{"constant", {{"kind", "constant"}}}, {"dense", sections.dense}};
     stages["dense"]["kind"] = "train";
     FigureStages figures{"constant", "dense", {}, {}};
-    for (const auto& criterion : sections.criteria) {
-        auto& stage = stages["prune-" + criterion] = sections.prune;
+    for (const auto& strategy : sections.strategies) {
+        auto& stage = stages["prune-" + strategy] = sections.prune;
         stage["kind"] = "prune";
         stage["from"] = "dense";
-        stage["criterion"] = criterion;
-        figures.iterative.push_back({criterion, "prune-" + criterion});
+        stage["strategy"] = strategy;
+        figures.iterative.push_back({strategy, "prune-" + strategy});
     }
     for (size_t t = 0; t < sections.targets.size(); ++t) {
         const auto& target = sections.targets[t];
-        for (const auto& criterion : sections.criteria) {
-            if (!target.counts_for(criterion)) continue;
-            const auto name = fmt::format("retrain-{}-{}", target.dense() ? "dense" : criterion, t);
+        for (const auto& strategy : sections.strategies) {
+            if (!target.counts_for(strategy)) continue;
+            const auto name = fmt::format("retrain-{}-{}", target.dense() ? "dense" : strategy, t);
             stages[name] =
-                target.dense() ? dense_again(sections, target) : retrain_stage(sections, target, criterion);
-            figures.retrained.push_back({static_cast<int64_t>(t), criterion, name});
+                target.dense() ? dense_again(sections, target) : retrain_stage(sections, target, strategy);
+            figures.retrained.push_back({static_cast<int64_t>(t), strategy, name});
         }
     }
     return {{"stages", stages}, {"figures", figure_stages_to_json(figures)}};

@@ -26,8 +26,11 @@ nlohmann::json data_identity(const Experiment& experiment) {
 nlohmann::json stage_identity(const Experiment& experiment, const StageRecipe& stage,
                               const nlohmann::json& data, const std::string& from,
                               const Behaviour& behaviour) {
+    auto fidelity = experiment.canonical.at("fidelity");
+    if (stage.kind != StageKind::prune)
+        for (const char* quirk : {"update", "criteria"}) fidelity.erase(quirk);
     nlohmann::json identity = {{"data", data},
-                               {"fidelity", experiment.canonical.at("fidelity")},
+                               {"fidelity", fidelity},
                                {"recipe", stage.recipe},
                                {"behaviour", behaviour_of(stage.kind, behaviour)}};
     if (stage.kind != StageKind::constant) identity["model"] = experiment.canonical.at("model");

@@ -15,16 +15,18 @@ std::vector<PrunedArchitecture> pruned_architectures(const std::filesystem::path
     const auto json = parse_json(read_file(file, "pruning plan"), file);
     const auto steps = steps_from_json(json, file);
     JsonReader reader(json, file);
+    const auto before = steps_from_json(reader.require<nlohmann::json>("before"), file + ": before");
     const auto parameters = reader.require<std::vector<int64_t>>("parameters");
     if (parameters.size() != steps.size() + 1)
         throw Error("pruning plan", file + ": parameters",
                     fmt::format("{} numbers, of the dense network and after each step", steps.size() + 1),
                     std::to_string(parameters.size()));
     std::vector<PrunedArchitecture> architectures;
-    for (size_t event = 0; event < parameters.size(); ++event)
-        architectures.push_back({static_cast<int64_t>(event),
-                                 {steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(event)},
-                                 parameters[event]});
+    for (size_t event = 0; event < parameters.size(); ++event) {
+        auto all = before;
+        all.insert(all.end(), steps.begin(), steps.begin() + static_cast<std::ptrdiff_t>(event));
+        architectures.push_back({static_cast<int64_t>(event), std::move(all), parameters[event]});
+    }
     return architectures;
 }
 

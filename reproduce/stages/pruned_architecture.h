@@ -12,7 +12,7 @@ namespace mtlprune {
 
 struct PrunedArchitecture {
     int64_t event;            ///< 0 = dense
-    std::vector<Plan> steps;  ///< from the dense network to this one
+    std::vector<Plan> steps;  ///< from the experiment's network to this one
     int64_t parameters;
 };
 

@@ -5,8 +5,6 @@
 #include <torch/cuda.h>
 #include <torch/utils.h>
 
-#include <cstdlib>
-
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json_reader.h"
@@ -15,6 +13,7 @@
 #include "reproduce/runner/machine.h"
 #include "reproduce/stages/experiment_data.h"
 #include "reproduce/stages/stage_kinds.h"
+#include "training/trainer.h"
 
 namespace mtlprune {
 
@@ -27,11 +26,11 @@ torch::Device open_device(const std::string& name) {
 
 namespace {
 
-/// The checkpoint of a stage under way holds its rows; the final one, written after all results, the network
-/// alone.
+/// The checkpoint of a stage under way counts its iterations; the final one, written after all results, holds
+/// the network alone.
 bool only_done_is_missing(const StageFolder& folder) {
     const auto checkpoint = folder.load_checkpoint();
-    return checkpoint && checkpoint->count("rows") == 0;
+    return checkpoint && checkpoint->count("iteration") == 0;
 }
 
 /// The stage's training is that of a finished one: takes its files over.
@@ -67,11 +66,9 @@ void run_kind(StageContext& context) {
             run_constant_stage(context);
             break;
         case StageKind::train:
-        case StageKind::retrain:
-            run_training_stage(context);
-            break;
         case StageKind::prune:
-            run_prune_stage(context);
+        case StageKind::retrain:
+            run_network_stage(context);
             break;
     }
 }
@@ -91,7 +88,8 @@ void run_stage(const Experiment& experiment, const std::vector<Stage>& plan, siz
     std::vector<std::filesystem::path> needs;
     needs.reserve(stage.needs.size());
     for (const size_t need : stage.needs) needs.push_back(plan.at(need).folder(runs));
-    StageContext context{experiment, stage, needs, folder, device, progress};
+    StageContext context{experiment, stage,  experiment_tasks(experiment.data), needs, folder,
+                         device,     progress};
     folder.write("env.json", machine_description().dump(2) + "\n");
     if (!only_done_is_missing(folder)) run_kind(context);
     folder.finish();
@@ -101,41 +99,28 @@ void run_stage(const Experiment& experiment, const std::vector<Stage>& plan, siz
 void run_constant_stage(StageContext& context) {
     const auto& data = context.experiment.data;
     const auto train = collect_split(data, "train"), test = collect_split(data, "test");
-    const auto evaluation =
-        evaluate_constant(context.experiment.model.tasks, train, test, context.experiment.fidelity);
+    const auto evaluation = evaluate_constant(context.tasks, train, test, context.experiment.fidelity);
     Table rows;
-    add_evaluation(rows, context.row(), context.experiment.model.tasks, evaluation);
+    add_evaluation(rows, context.row(), context.tasks, evaluation);
     context.folder.write_rows(rows, context.row());
 }
 
-bool checkpoint_due(const StageFolder& folder) {
-    const char* text = std::getenv("MTLPRUNE_CHECKPOINT_SECONDS");
-    return folder.seconds_since_checkpoint() > (text != nullptr ? std::strtod(text, nullptr) : 30.0);
-}
-
-TensorMap model_state(const MultiTaskModel& model, const std::vector<Plan>& steps) {
-    TensorMap state;
+TensorMap network_state(const Model& model, const std::vector<Plan>& steps) {
+    auto state = with_prefix("model.", module_state(model));
     state["plan"] = text_tensor(steps_to_json(steps).dump());
-    for (const auto& item : model->named_parameters()) state["model." + item.key()] = item.value().detach();
     return state;
 }
 
-MultiTaskModel load_model(const ModelConfig& base, const TensorMap& state) {
+PrunedNetwork load_network(const ModelSpec& spec, const std::vector<TaskSpec>& tasks,
+                           const TensorMap& state) {
     if (state.count("plan") == 0)
         throw Error("checkpoint", "plan", "the plan that led to the network", "nothing");
-    MultiTaskModel model(base);
     const std::string place = "checkpoint: plan";
-    replay(*model, steps_from_json(parse_json(tensor_text(state.at("plan")), place), place));
-    const torch::NoGradGuard no_grad;
-    for (auto& item : model->named_parameters()) {
-        const auto it = state.find("model." + item.key());
-        if (it == state.end() || it->second.sizes() != item.value().sizes())
-            throw Error("checkpoint", item.key(),
-                        fmt::format("a tensor of shape {}", c10::str(item.value().sizes())),
-                        it == state.end() ? "nothing" : c10::str(it->second.sizes()));
-        item.value().copy_(it->second);
-    }
-    return model;
+    PrunedNetwork network{make_model(spec, tasks),
+                          steps_from_json(parse_json(tensor_text(state.at("plan")), place), place)};
+    replay(*network.model, network.steps);
+    load_module_state(*network.model, entries_of("model.", state));
+    return network;
 }
 
 }  // namespace mtlprune

@@ -43,11 +43,4 @@ class StageFolder {
     double last_checkpoint_;
 };
 
-/// Text and integers as checkpoint entries.
-torch::Tensor text_tensor(const std::string& text);
-std::string tensor_text(const torch::Tensor& tensor);
-/// A sub-map: all entries whose name starts with `prefix`, prefix removed; and the way back.
-TensorMap with_prefix(const std::string& prefix, const TensorMap& tensors);
-TensorMap entries_of(const std::string& prefix, const TensorMap& tensors);
-
 }  // namespace mtlprune

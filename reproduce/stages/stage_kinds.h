@@ -1,5 +1,4 @@
-// The four kinds of stages. Called by run_stage; each resumes from the folder's checkpoint and is bitwise
-// repeatable.
+// How stages run. Called by run_stage; each resumes from the folder's checkpoint and is bitwise repeatable.
 #pragma once
 
 #include "base/table.h"
@@ -14,6 +13,7 @@ namespace mtlprune {
 struct StageContext {
     const Experiment& experiment;
     const Stage& stage;
+    std::vector<TaskSpec> tasks;
     std::vector<std::filesystem::path> needs;  ///< folders of the stages this one reads
     StageFolder& folder;
     torch::Device device;
@@ -27,18 +27,20 @@ struct StageContext {
 
 /// Metrics of the best constant prediction.
 void run_constant_stage(StageContext& context);
-/// Trains experiment.model (or, for a retrain stage, the pruned architecture) from initialisation.
-void run_training_stage(StageContext& context);
-/// Iterative pruning of the dense stage's network.
-void run_prune_stage(StageContext& context);
+/// A stage that trains a network: the experiment's from initialisation, one that is pruned meanwhile, or a
+/// pruned architecture from initialisation.
+void run_network_stage(StageContext& context);
 
-/// Saves when more than the checkpoint interval (30 s; environment MTLPRUNE_CHECKPOINT_SECONDS) has passed.
-bool checkpoint_due(const StageFolder& folder);
+/// A network, and the steps that led to it from the experiment's.
+struct PrunedNetwork {
+    ModelPtr model;
+    std::vector<Plan> steps;
+};
 
-/// What checkpoints hold of a network: the plan that leads from the experiment's network to it, and
-/// parameters.
-TensorMap model_state(const MultiTaskModel& model, const std::vector<Plan>& steps);
+/// What checkpoints hold of a network: the plan that leads from the experiment's network to it, parameters
+/// and buffers.
+TensorMap network_state(const Model& model, const std::vector<Plan>& steps);
 /// Builds the network of a checkpoint by replaying its plan, with its weights.
-MultiTaskModel load_model(const ModelConfig& base, const TensorMap& state);
+PrunedNetwork load_network(const ModelSpec& spec, const std::vector<TaskSpec>& tasks, const TensorMap& state);
 
 }  // namespace mtlprune

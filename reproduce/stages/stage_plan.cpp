@@ -4,40 +4,43 @@
 #include <map>
 
 #include "base/json_reader.h"
-#include "models/parameter_count.h"
+#include "models/backbones/backbone.h"
+#include "pruning/criteria/criterion.h"
 #include "reproduce/stages/stage.h"
 
 namespace mtlprune {
 namespace {
 
-/// Forward MACs of one image, in billions, as a rough unit of time.
-double forward_cost(const Experiment& experiment) {
-    const auto macs =
-        conv_macs(experiment.model, experiment.data.transform.height, experiment.data.transform.width);
-    return static_cast<double>(macs.backbone + macs.heads) * 1e-9;
+/// Output channels of the backbone's layers: about what may be pruned.
+int64_t backbone_channels(const Experiment& experiment) {
+    int64_t channels = 0;
+    for (const auto& parameter : backbones().make(experiment.model.backbone)->parameters())
+        if (parameter.dim() > 1) channels += parameter.size(0);
+    return channels;
 }
 
-int64_t event_count(const Experiment& experiment, const PruneRecipe& prune) {
-    int64_t removable = 0;
-    for (const int64_t width : experiment.model.widths)
-        removable += std::max<int64_t>(0, width - prune.floor);
-    return (removable + prune.filters_per_event - 1) / prune.filters_per_event;
+int64_t event_count(int64_t channels, const Strategy& strategy) {
+    if (strategy.schedule.events > 0) return strategy.schedule.events;
+    const auto& budget = strategy.allocation.budget;
+    const double per_event =
+        budget.unit == BudgetUnit::count ? budget.value : budget.value * static_cast<double>(channels);
+    return static_cast<int64_t>(static_cast<double>(channels) / std::max(1.0, per_event)) + 1;
 }
 
-double prune_cost(const Experiment& experiment, const StageRecipe& stage) {
-    // Networks shrink linearly in filters, so their cost averages to about 0.4 of the dense one's.
-    const double passes = stage.criterion == "cosprune" ? 7.0 : 3.0;
-    const int64_t windows = event_count(experiment, stage.prune) + 1;
-    return passes * 0.4 * static_cast<double>(windows * stage.prune.frequency * stage.training.batch_size);
+/// In forward passes of the dense network on one image.
+double prune_cost(int64_t channels, const StageRecipe& stage) {
+    // Networks shrink linearly in channels, so their cost averages to about 0.4 of the dense one's.
+    const double passes = criteria().make(stage.prune.criterion)->needs().task_gradients ? 7.0 : 3.0;
+    const int64_t windows = event_count(channels, stage.prune) + 1;
+    return passes * 0.4 * static_cast<double>(windows * stage.prune.schedule.frequency * stage.training.batch_size);
 }
 
-double cost_of(const Experiment& experiment, const StageRecipe& stage) {
+double cost_of_stage(int64_t channels, const StageRecipe& stage) {
     if (stage.kind == StageKind::constant) return 0.0;
-    if (stage.kind == StageKind::prune) return forward_cost(experiment) * prune_cost(experiment, stage);
+    if (stage.kind == StageKind::prune) return prune_cost(channels, stage);
     const double fraction = stage.architecture.parameters_fraction;
     const double shrink = stage.kind == StageKind::train ? 1.0 : fraction > 0 ? std::max(0.2, fraction) : 0.5;
-    return 3.0 * forward_cost(experiment) * shrink *
-           static_cast<double>(stage.training.iterations * stage.training.batch_size);
+    return 3.0 * shrink * static_cast<double>(stage.training.iterations * stage.training.batch_size);
 }
 
 /// A stage with the identity and seed of an earlier one has its result already.
@@ -61,11 +64,12 @@ std::filesystem::path Stage::folder(const std::filesystem::path& runs) const {
 
 std::vector<Stage> plan_stages(const Experiment& experiment, const Behaviour& behaviour) {
     const auto data = data_identity(experiment);
+    const int64_t channels = backbone_channels(experiment);
     std::vector<Stage> plan;
     for (const auto& recipe : experiment.stages)
         for (const uint64_t seed : experiment.seeds) {
             const bool once = recipe.kind == StageKind::constant;
-            Stage stage{recipe, once ? 0 : seed, {}, {}, false, cost_of(experiment, recipe)};
+            Stage stage{recipe, once ? 0 : seed, {}, {}, false, cost_of_stage(channels, recipe)};
             if (!recipe.from.empty())
                 stage.needs = {find_stage(plan, recipe.from, recipe.from_seed.value_or(seed))};
             const auto from = stage.needs.empty() ? "" : plan[stage.needs[0]].hash();

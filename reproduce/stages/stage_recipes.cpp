@@ -5,22 +5,19 @@
 #include <algorithm>
 #include <set>
 
-#include "base/enum_names.h"
-#include "pruning/criteria/criterion.h"
+#include "training/tasks/task_type.h"
 
 namespace mtlprune {
 namespace {
 
 constexpr int64_t kMost = 1'000'000'000;
 
-const EnumNames<EditKind> kRemovals = {{EditKind::remove, "physical"}, {EditKind::mask, "mask"}};
-
-void check_criterion(const std::string& criterion, const std::string& place) {
-    try {
-        criteria().make(criterion);
-    } catch (const Error& error) {
-        throw Error("configuration", place + ": criterion", error.problem());
-    }
+/// By loss, or by a metric of any kind of task under its plain name.
+std::vector<std::string> selections() {
+    std::vector<std::string> words = {"last", "best_loss"};
+    for (const auto* type : task_types())
+        for (const auto& metric : type->metrics({"", type->kind(), 1})) words.push_back("best_" + metric.name);
+    return words;
 }
 
 ArchitectureChoice read_architecture(JsonReader& reader) {
@@ -39,11 +36,11 @@ StageRecipe read_stage(const std::string& name, JsonReader reader) {
     stage.kind = stage_kinds().value(reader.require<std::string>("kind"), reader.place() + ": kind");
     if (stage.kind == StageKind::prune || stage.kind == StageKind::retrain)
         stage.from = reader.require<std::string>("from");
-    if (stage.kind == StageKind::prune) {
-        stage.criterion = reader.require<std::string>("criterion");
-        check_criterion(stage.criterion, reader.place());
-        stage.prune = read_prune(reader);
-    }
+    stage.strategy = stage.kind == StageKind::prune ? reader.require<std::string>("strategy")
+                                                    : reader.get<std::string>("strategy", name);
+    if (stage.kind == StageKind::prune)
+        stage.prune =
+            read_strategy(strategy_json(stage.strategy, strategy_changes(reader)), reader.place());
     if (stage.kind == StageKind::retrain) {
         stage.architecture = read_architecture(reader);
         const int64_t seed = reader.integer("from_seed", -1, -1, kMost);
@@ -51,10 +48,10 @@ StageRecipe read_stage(const std::string& name, JsonReader reader) {
     }
     if (stage.kind != StageKind::constant)
         stage.training = read_recipe(reader, stage.kind == StageKind::prune ? 0 : 1);
-    stage.strategy = reader.get<std::string>("strategy", stage.criterion.empty() ? name : stage.criterion);
     reader.finish();
     stage.recipe = reader.resolved();
     for (const char* key : {"from", "from_seed", "strategy"}) stage.recipe.erase(key);
+    if (stage.kind == StageKind::prune) stage.recipe.update(stage.prune.json);
     return stage;
 }
 
@@ -113,23 +110,19 @@ void require_distinct(std::vector<std::string> entries, const std::string& place
 TrainRecipe read_recipe(JsonReader& reader, int64_t least_iterations) {
     TrainRecipe recipe;
     recipe.optimizer = read_optimizer(reader.child("optimizer"));
-    recipe.schedule = read_schedule(reader.child("schedule"));
+    recipe.learning_rate_schedule = read_learning_rate_schedule(reader.child("learning_rate_schedule"));
     recipe.iterations = reader.integer("iterations", 0, least_iterations, kMost);
     recipe.batch_size = reader.integer("batch_size", 16, 1, 4096);
-    recipe.schedule_every = reader.integer("schedule_every", 1, 1, kMost);
     recipe.evaluate_every = reader.integer("evaluate_every", 0, 0, kMost);
-    recipe.selection = reader.choice("selection", "last", {"last", "best_loss", "best_pixel_accuracy"});
+    recipe.selection = reader.choice("selection", "last", selections());
     return recipe;
 }
 
-PruneRecipe read_prune(JsonReader& reader) {
-    PruneRecipe prune;
-    prune.frequency = reader.integer("frequency", 500, 1, kMost);
-    prune.filters_per_event = reader.integer("filters_per_event", 100, 1, kMost);
-    prune.floor = reader.integer("floor", 5, 1, kMost);
-    prune.reset_optimizer = reader.get<bool>("reset_optimizer", false);
-    prune.edit = reader.choice("removal", EditKind::remove, kRemovals);
-    return prune;
+nlohmann::json strategy_changes(JsonReader& reader) {
+    auto changes = nlohmann::json::object();
+    for (const auto& key : strategy_keys())
+        if (reader.has(key)) changes[key] = reader.require<nlohmann::json>(key);
+    return changes;
 }
 
 std::vector<StageRecipe> read_stages(const nlohmann::json& json, const std::string& place) {

@@ -8,26 +8,26 @@ namespace mtlprune {
 
 /// {NAME: {"kind": "constant"}}
 /// {NAME: {"kind": "train", RECIPE}}
-/// {NAME: {"kind": "prune", "from": STAGE, "criterion": NAME, "frequency", "filters_per_event", "floor",
-///         "reset_optimizer", "removal", RECIPE}}
+/// {NAME: {"kind": "prune", "from": STAGE, "strategy": NAME, RECIPE}}, with a strategy's or criterion's name;
+///         "criterion", "schedule", "allocation", "edit", "reset_optimizer" change the strategy (strategy.h)
 /// {NAME: {"kind": "retrain", "from": PRUNE STAGE, "event": N or "parameters_fraction": X, "from_seed": K,
-/// RECIPE}} RECIPE: optimizer, schedule, iterations, batch_size, schedule_every, evaluate_every, selection.
-/// Every stage may have a "strategy". The result is ordered: a stage comes after the one that it starts from,
+/// RECIPE}} RECIPE: optimizer, learning_rate_schedule, iterations, batch_size, evaluate_every, selection.
+/// The other kinds may have a "strategy" too, a word for the table of results. The result is ordered: a stage comes after the one that it starts from,
 /// else by name. Throws Error on another form, an unknown or unfitting "from", and on stages that start from
 /// each other.
 std::vector<StageRecipe> read_stages(const nlohmann::json& json, const std::string& place);
 
 /// The paper's experiment: reads the sections "dense", "prune" and "retrain" of an experiment and writes them
 /// out as
-/// {"stages", "figures"}: the best constant prediction, a dense network, one pruning stage per criterion, and
-/// for every target the architectures of all criteria trained from scratch.
+/// {"stages", "figures"}: the best constant prediction, a dense network, one pruning stage per strategy, and
+/// for every target the architectures of all strategies trained from scratch.
 nlohmann::json expand_template(JsonReader& experiment);
 
 /// Optimiser, schedule, iterations (at least `least_iterations`), batch size and evaluation.
 TrainRecipe read_recipe(JsonReader& reader, int64_t least_iterations);
 
-/// Frequency, filters per event, floor, reset, removal.
-PruneRecipe read_prune(JsonReader& reader);
+/// The keys of strategy_keys() that are there.
+nlohmann::json strategy_changes(JsonReader& reader);
 
 /// Throws Error when the figures name a stage that does not exist.
 void require_known_stages(const FigureStages& figures, const std::vector<StageRecipe>& stages,

@@ -1,4 +1,4 @@
-#include "models/conv_winograd.h"
+#include "models/layers/conv_winograd.h"
 
 #include <ATen/Parallel.h>
 #include <fmt/format.h>

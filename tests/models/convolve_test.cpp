@@ -1,4 +1,4 @@
-#include "models/convolve.h"
+#include "models/layers/convolve.h"
 
 #include <gtest/gtest.h>
 #include <torch/autograd.h>

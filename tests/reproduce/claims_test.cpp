@@ -165,7 +165,7 @@ TEST(Claims, SharedArchitecturesAreNoted) {
 // significant, and the wording must follow.
 TEST(Claims, ReadingsFollowTheAdjustedValues) {
     std::vector<TaskFinding> findings;
-    for (const ReportedMetric& metric : primary_metrics()) {
+    for (const MetricInfo& metric : primary_metrics()) {
         const double sign = metric.higher_is_better ? 1 : -1;
         findings.push_back(find_for_task({metric, {0.9 * sign, 1.1 * sign}}, Assertion::better, 0.05));
         EXPECT_LT(findings.back().p, 0.05);

@@ -195,8 +195,8 @@ TEST(Optimizer, LearningRateReachesAllGroups) {
 }
 
 TEST(Schedule, CosineFollowsTorchsRecurrence) {
-    ScheduleConfig schedule;
-    schedule.kind = ScheduleKind::cosine;
+    LearningRateSchedule schedule;
+    schedule.kind = LearningRateKind::cosine;
     schedule.t_max = 20;
     schedule.min_lr = 1e-5;
     double rate = 1e-3;
@@ -213,9 +213,9 @@ TEST(Schedule, CosineFollowsTorchsRecurrence) {
 }
 
 TEST(Schedule, StepAndConstant) {
-    ScheduleConfig schedule;
+    LearningRateSchedule schedule;
     EXPECT_EQ(learning_rate(schedule, 0.3, 1000), 0.3);
-    schedule.kind = ScheduleKind::step;
+    schedule.kind = LearningRateKind::step;
     schedule.step_size = 30;
     schedule.gamma = 0.5;
     EXPECT_EQ(learning_rate(schedule, 0.3, 0), 0.3);
@@ -249,16 +249,16 @@ TEST(OptimizerConfig, RejectsWrongValuesAndUnknownKeys) {
     EXPECT_TRUE(contains(attempt(R"({"kind": "adam", "momentum": 0.9})"), "momentum"));
 }
 
-TEST(ScheduleConfig, ReadsKeysAndRejectsWrongOnes) {
-    EXPECT_EQ(read_schedule(reader("{}")), ScheduleConfig());
-    const auto cosine = read_schedule(reader(R"({"kind": "cosine", "t_max": 400, "min_lr": 1e-6})"));
-    EXPECT_EQ(cosine.kind, ScheduleKind::cosine);
+TEST(LearningRateSchedule, ReadsKeysAndRejectsWrongOnes) {
+    EXPECT_EQ(read_learning_rate_schedule(reader("{}")), LearningRateSchedule());
+    const auto cosine = read_learning_rate_schedule(reader(R"({"kind": "cosine", "t_max": 400, "min_lr": 1e-6})"));
+    EXPECT_EQ(cosine.kind, LearningRateKind::cosine);
     EXPECT_EQ(cosine.t_max, 400);
     EXPECT_EQ(cosine.min_lr, 1e-6);
-    const auto step = read_schedule(reader(R"({"kind": "step", "step_size": 7, "gamma": 0.3})"));
+    const auto step = read_learning_rate_schedule(reader(R"({"kind": "step", "step_size": 7, "gamma": 0.3})"));
     EXPECT_EQ(step.step_size, 7);
     EXPECT_EQ(step.gamma, 0.3);
-    const auto attempt = [](const char* text) { return message([&] { read_schedule(reader(text)); }); };
+    const auto attempt = [](const char* text) { return message([&] { read_learning_rate_schedule(reader(text)); }); };
     EXPECT_TRUE(contains(attempt(R"({"kind": "cosine"})"), "t_max"));
     EXPECT_TRUE(contains(attempt(R"({"kind": "cosine", "t_max": 0})"), "t_max"));
     EXPECT_TRUE(contains(attempt(R"({"kind": "constant", "gamma": 0.5})"), "gamma"));

@@ -1,4 +1,4 @@
-// The inner loops of models/conv_winograd.h, on groups of 32 channels, for the processor at hand.
+// The inner loops of models/layers/conv_winograd.h, on groups of 32 channels, for the processor at hand.
 #pragma once
 
 #include <cstdint>

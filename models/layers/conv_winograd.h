@@ -4,7 +4,7 @@
 // The map is cut into tiles of 4x4 outputs, which need 6x6 inputs. Input tiles d, weights g and gradients y
 // of output tiles are transformed to 6x6 "frequencies" (B^T d B, G g G^T, A y A^T), which are multiplied one
 // by one and summed over channels: 36 matrix products. (Lavin and Gray, CVPR 2016.) The points of
-// interpolation are chosen for precision (models/winograd_kernels.cpp).
+// interpolation are chosen for precision (models/layers/winograd_kernels.cpp).
 #pragma once
 
 #include <torch/types.h>

@@ -1,4 +1,4 @@
-#include "models/dropout.h"
+#include "models/layers/dropout.h"
 
 #include <ATen/Parallel.h>
 
@@ -36,6 +36,16 @@ torch::Tensor keyed_dropout(const torch::Tensor& x, double p, uint64_t key) {
     AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "keyed_dropout",
                                [&] { fill_mask(mask.data_ptr<scalar_t>(), mask.numel(), p, key); });
     return x * mask;
+}
+
+void set_dropout_keys(torch::nn::Module& module, uint64_t key) {
+    uint64_t layer = 0, part = 0;
+    for (const auto& child : module.children()) {
+        if (auto* dropout = dynamic_cast<DropoutImpl*>(child.get()))
+            dropout->key = mix_key(key, Stream::method, ++layer);
+        else
+            set_dropout_keys(*child, mix_key(key, Stream::method, part++));
+    }
 }
 
 }  // namespace mtlprune

@@ -1,4 +1,4 @@
-#include "models/conv_taps.h"
+#include "models/layers/conv_taps.h"
 
 #include <ATen/Parallel.h>
 #include <torch/utils.h>

@@ -1,4 +1,4 @@
-#include "models/weight_import.h"
+#include "models/weights/released_weights.h"
 
 #include <fmt/format.h>
 #include <torch/utils.h>
@@ -9,6 +9,8 @@
 
 #include "base/error.h"
 #include "base/json_reader.h"
+#include "models/backbones/vgg.h"
+#include "models/heads/small_aspp.h"
 
 namespace mtlprune {
 namespace {
@@ -44,12 +46,6 @@ std::vector<Position> positions(const std::vector<bool>& pooled) {
         next = gate + 1;
     }
     return found;
-}
-
-std::vector<bool> pooled_layers(const ModelConfig& config) {
-    std::vector<bool> pooled(config.widths.size(), false);
-    for (const int64_t number : config.pool_after) pooled.at(number - 1) = true;
-    return pooled;
 }
 
 std::string shape(const torch::Tensor& tensor) {
@@ -115,12 +111,12 @@ class Reader {
 /// What will be written where, once everything has been checked.
 using Copies = std::vector<std::pair<torch::Tensor, torch::Tensor>>;
 
-void plan_convolution(Reader& reader, Copies& copies, const std::string& name, torch::nn::Conv2d& layer) {
+void plan_convolution(Reader& reader, Copies& copies, const std::string& name, Conv2d& layer) {
     copies.emplace_back(layer->weight, reader.take(name + ".weight", layer->weight));
     copies.emplace_back(layer->bias, reader.take(name + ".bias", layer->bias));
 }
 
-std::vector<torch::Tensor> plan_backbone(Reader& reader, Copies& copies, VggBackboneImpl& backbone) {
+std::vector<torch::Tensor> plan_backbone(Reader& reader, Copies& copies, Vgg& backbone) {
     std::vector<torch::Tensor> gates;
     const auto layers = positions(backbone.pooled);
     for (size_t l = 0; l < layers.size(); ++l) {
@@ -137,46 +133,57 @@ std::vector<torch::Tensor> plan_backbone(Reader& reader, Copies& copies, VggBack
     return gates;
 }
 
-}  // namespace
+std::shared_ptr<Vgg> released_backbone(const StateDict& state_dict) {
+    std::vector<bool> pooled(vgg16_channels().size(), false);
+    for (const int64_t number : vgg16_poolings()) pooled.at(number - 1) = true;
+    std::vector<int64_t> channels;
+    for (const auto& layer : positions(pooled))
+        channels.push_back(
+            convolution_weight(state_dict, fmt::format("backbone.{}.weight", layer.convolution)).size(0));
+    return std::make_shared<Vgg>(channels, vgg16_poolings());
+}
 
-ModelConfig released_config(const StateDict& state_dict) {
-    ModelConfig config;
-    const auto layers = positions(pooled_layers(config));
-    for (size_t l = 0; l < layers.size(); ++l)
-        config.widths[l] =
-            convolution_weight(state_dict, fmt::format("backbone.{}.weight", layers[l].convolution)).size(0);
-    config.tasks.clear();
+std::vector<TaskSpec> released_tasks(const StateDict& state_dict) {
+    std::vector<TaskSpec> tasks;
     for (const auto& task : kTasks) {
         const auto prefix = fmt::format("heads.{}.fc1.", task.name);
         const auto first = state_dict.lower_bound(prefix);
         if (first == state_dict.end() || first->first.rfind(prefix, 0) != 0) continue;
-        config.head_width = convolution_weight(state_dict, prefix + "conv1.weight").size(0);
         const int64_t channels = convolution_weight(state_dict, prefix + "conv3.weight").size(0);
-        config.tasks.push_back({to_string(task.kind), task.kind, channels});
+        tasks.push_back({to_string(task.kind), task.kind, channels});
     }
-    if (config.tasks.empty()) throw Error(kSubject, "heads", "the head of at least one known task", "none");
-    return config;
+    if (tasks.empty()) throw Error(kSubject, "heads", "the head of at least one known task", "none");
+    return tasks;
 }
 
-std::vector<torch::Tensor> import_released_weights(MultiTaskModel& model, const StateDict& state_dict) {
-    torch::NoGradGuard no_grad;
+void plan_head(Reader& reader, Copies& copies, const std::string& released_head, SmallAspp& head) {
+    for (size_t b = 0; b < head.branches.size(); ++b) {
+        const auto branch = fmt::format("heads.{}.fc{}", released_head, b + 1);
+        plan_convolution(reader, copies, branch + ".conv1", head.branches[b]->conv1);
+        plan_convolution(reader, copies, branch + ".conv2", head.branches[b]->conv2);
+        plan_convolution(reader, copies, branch + ".conv3", head.branches[b]->conv3);
+    }
+}
+
+}  // namespace
+
+ReleasedNetwork released_network(const StateDict& state_dict) {
+    const torch::NoGradGuard no_grad;
     Reader reader(state_dict);
     Copies copies;
-    auto gates = plan_backbone(reader, copies, *model->backbone);
-    const auto config = model->config();
-    for (size_t t = 0; t < config.tasks.size(); ++t) {
-        const auto prefix = fmt::format("heads.{}", released_name(config.tasks[t].kind));
-        auto& branches = model->heads[t]->branches;
-        for (size_t b = 0; b < branches.size(); ++b) {
-            const auto branch = fmt::format("{}.fc{}", prefix, b + 1);
-            plan_convolution(reader, copies, branch + ".conv1", branches[b]->conv1);
-            plan_convolution(reader, copies, branch + ".conv2", branches[b]->conv2);
-            plan_convolution(reader, copies, branch + ".conv3", branches[b]->conv3);
-        }
-    }
+    const auto backbone = released_backbone(state_dict);
+    auto gates = plan_backbone(reader, copies, *backbone);
+    const auto make_head = [&](const TaskSpec& task) {
+        const std::string released = released_name(task.kind);
+        const auto& first = convolution_weight(state_dict, fmt::format("heads.{}.fc1.conv1.weight", released));
+        auto head = std::make_shared<SmallAspp>(backbone->channels().back(), first.size(0), task.channels, 0.5);
+        plan_head(reader, copies, released, *head);
+        return head;
+    };
+    auto model = std::make_shared<MultiTaskModel>(backbone, released_tasks(state_dict), make_head);
     reader.require_nothing_else();
     for (auto& [parameter, value] : copies) parameter.copy_(value);
-    return gates;
+    return {std::move(model), std::move(gates)};
 }
 
 }  // namespace mtlprune

@@ -1,4 +1,4 @@
-#include "models/winograd_kernels.h"
+#include "models/layers/winograd_kernels.h"
 
 #include <algorithm>
 #include <array>

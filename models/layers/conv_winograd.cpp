@@ -1,4 +1,4 @@
-#include "models/conv_winograd.h"
+#include "models/layers/conv_winograd.h"
 
 #include <ATen/Parallel.h>
 #include <torch/utils.h>
@@ -7,7 +7,7 @@
 #include <array>
 #include <vector>
 
-#include "models/winograd_kernels.h"
+#include "models/layers/winograd_kernels.h"
 
 namespace mtlprune {
 namespace {

@@ -1,10 +1,10 @@
-#include "models/convolve.h"
+#include "models/layers/convolve.h"
 
 #include <torch/autograd.h>
 #include <torch/csrc/jit/frontend/tracer.h>
 
-#include "models/conv_taps.h"
-#include "models/conv_winograd.h"
+#include "models/layers/conv_taps.h"
+#include "models/layers/conv_winograd.h"
 
 namespace mtlprune {
 namespace {
@@ -13,10 +13,10 @@ constexpr auto kChannelsLast = torch::MemoryFormat::ChannelsLast;
 
 enum class Pass { forward, input_gradient, weight_gradient };
 
-/// oneDNN in one of two memory layouts, models/conv_taps.h or models/conv_winograd.h.
+/// oneDNN in one of two memory layouts, models/layers/conv_taps.h or models/layers/conv_winograd.h.
 enum class Kernel { contiguous, channels_last, taps, winograd };
 
-/// Fewer channels than about 24 are mostly padding to models/winograd_kernels.h, smaller maps mostly border.
+/// Fewer channels than about 24 are mostly padding to models/layers/winograd_kernels.h, smaller maps mostly border.
 /// Forward passes and input gradients transform the weights first, which must not be most of the work.
 bool winograd_pays(Pass pass, const torch::Tensor& x, const torch::Tensor& weight, int64_t maps) {
     if (std::min(weight.size(0), weight.size(1)) < 24 || std::min(x.size(2), x.size(3)) < 8) return false;
@@ -123,14 +123,14 @@ class Convolution : public torch::autograd::Function<Convolution> {
 
 }  // namespace
 
-torch::Tensor convolve(const torch::Tensor& x, const torch::nn::Conv2d& layer, ConvolutionKernels kernels) {
-    const int64_t dilation = layer->options.dilation()->at(0);
+torch::Tensor convolve(const torch::Tensor& x, const torch::nn::Conv2dImpl& layer, ConvolutionKernels kernels) {
+    const int64_t dilation = layer.options.dilation()->at(0);
     const bool chosen = x.is_cpu() && x.scalar_type() == torch::kFloat && !torch::jit::tracer::isTracing();
     if (!chosen || kernels == ConvolutionKernels::library)
-        return at::conv2d(chosen ? x.contiguous() : x, layer->weight, layer->bias, /*stride=*/1,
-                          same_padding(layer->weight, dilation), dilation);
-    const auto bias = layer->bias.defined() ? c10::make_optional(layer->bias) : c10::nullopt;
-    return Convolution::apply(in_layout(x, choose(Pass::forward, x, layer->weight, dilation)), layer->weight,
+        return at::conv2d(chosen ? x.contiguous() : x, layer.weight, layer.bias, /*stride=*/1,
+                          same_padding(layer.weight, dilation), dilation);
+    const auto bias = layer.bias.defined() ? c10::make_optional(layer.bias) : c10::nullopt;
+    return Convolution::apply(in_layout(x, choose(Pass::forward, x, layer.weight, dilation)), layer.weight,
                               bias, dilation);
 }
 

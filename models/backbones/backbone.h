@@ -1,0 +1,32 @@
+// What all tasks share of a network, and every kind of it that there is.
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <vector>
+
+#include "base/registry.h"
+#include "models/layers/initialisation.h"
+#include "models/model.h"
+
+namespace mtlprune {
+
+class Backbone : public torch::nn::Module {
+  public:
+    /// Channels of each map that forward() gives.
+    virtual std::vector<int64_t> channels() const = 0;
+    /// image [B,3,H,W]
+    virtual FeatureMaps forward(torch::Tensor image) = 0;
+    /// Draws all parameters, see initialise_layers().
+    virtual void initialise(uint64_t seed, uint64_t& position) {
+        initialise_layers(*this, WeightDistribution::kaiming_fan_out, seed, position);
+    }
+    /// See Model::set_gates().
+    virtual void set_gates(const std::vector<torch::Tensor>& gates);
+    virtual std::vector<torch::Tensor> gates() const { return {}; }
+};
+
+/// A program may add its own before it uses any.
+Registry<Backbone>& backbones();
+
+}  // namespace mtlprune

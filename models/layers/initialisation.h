@@ -1,0 +1,20 @@
+// First weights, from a seed alone.
+#pragma once
+
+#include <torch/nn/module.h>
+
+#include <cstdint>
+
+namespace mtlprune {
+
+/// kaiming_fan_out: weights normal with variance 2 / (outputs * kernel area), biases 0. uniform_fan_in:
+/// weights and biases uniform within +-1/sqrt(inputs * kernel area), LibTorch's default.
+enum class WeightDistribution { kaiming_fan_out, uniform_fan_in };
+
+/// Draws the parameters of the convolutions, linear and norm layers below `module`; norms become weight 1,
+/// bias 0, mean 0, variance 1. `position` numbers parameters across calls; values depend on it and on `seed`.
+/// Throws Error naming a parameter of another kind.
+void initialise_layers(torch::nn::Module& module, WeightDistribution distribution, uint64_t seed,
+                       uint64_t& position);
+
+}  // namespace mtlprune

@@ -1,0 +1,182 @@
+// A stage that trains a network, with or without pruning it.
+#include <fmt/format.h>
+#include <torch/utils.h>
+
+#include "base/atomic_file.h"
+#include "base/json_reader.h"
+#include "models/placement.h"
+#include "pruning/surgery/surgery.h"
+#include "reproduce/results/stage_rows.h"
+#include "reproduce/stages/experiment_data.h"
+#include "reproduce/stages/pruned_architecture.h"
+#include "reproduce/stages/stage_callbacks.h"
+
+namespace mtlprune {
+namespace {
+
+torch::Tensor example_image(const StageContext& context) {
+    const auto& transform = context.experiment.data.transform;
+    return torch::zeros({1, 3, transform.height, transform.width}, context.device);
+}
+
+TrainerOptions trainer_options(const StageContext& context) {
+    const auto& recipe = context.stage.training;
+    const bool prunes = context.stage.kind == StageKind::prune;
+    return {.optimizer = recipe.optimizer,
+            .learning_rate_schedule = recipe.learning_rate_schedule,
+            .iterations = prunes ? 0 : recipe.iterations,  // the pruner stops, at the end of a window
+            .losses = context.experiment.fidelity.losses,
+            .seed = context.stage.seed,
+            .phase = prunes ? 1U : 0U};
+}
+
+/// Runs the trainer from where the stage was left.
+void run_trainer(StageContext& context, Trainer& trainer, const std::optional<TensorMap>& saved) {
+    if (saved) trainer.load_state(*saved);
+    const auto loader = training_loader(context.experiment.data, context.stage.training.batch_size,
+                                        context.stage.seed, context.device);
+    const int64_t epoch = loader->batches_per_epoch();
+    loader->seek(trainer.iteration() / epoch, trainer.iteration() % epoch);
+    trainer.run([&] { return loader->next().to(context.device); });
+}
+
+struct Start : PrunedNetwork {
+    int64_t event = 0;  ///< of the pruning stage whose architecture this is
+};
+
+/// The network that the stage goes on with, or begins with.
+Start start_of(StageContext& context, const std::optional<TensorMap>& saved) {
+    const auto& spec = context.experiment.model;
+    Start start;
+    if (context.stage.kind == StageKind::retrain) {
+        auto architecture = pruned_architecture(context.needs.at(0), context.stage.architecture);
+        start.event = architecture.event;
+        start.steps = std::move(architecture.steps);
+    }
+    if (saved) {
+        static_cast<PrunedNetwork&>(start) = load_network(spec, context.tasks, *saved);
+    } else if (context.stage.kind == StageKind::prune) {
+        static_cast<PrunedNetwork&>(start) =
+            load_network(spec, context.tasks, load_tensors(context.needs.at(0) / "checkpoint.pt"));
+    } else {
+        start.model = make_model(spec, context.tasks);
+        replay(*start.model, start.steps);
+        start.model->initialise(context.stage.seed);
+    }
+    place(*start.model, context.device);
+    return start;
+}
+
+/// Size of a network, and channels of the groups that all tasks share.
+void add_size(Table& rows, const TableRow& key, const StageContext& context, const ModelPtr& model) {
+    const auto coupling = couple(
+        *model, [&](const std::vector<torch::Tensor>& in) { return model->forward(in.at(0)); },
+        {example_image(context)});
+    std::vector<int64_t> widths;
+    for (const size_t group : open_groups(coupling, coupling.groups, {.only = {kSharedGroups}}))
+        widths.push_back(coupling.groups[group].channels);
+    add_network(rows, key, cost_of(coupling.graph), widths);
+}
+
+void train(StageContext& context) {
+    const auto saved = context.folder.load_checkpoint();
+    const auto start = start_of(context, saved);
+    const auto steps = [&] { return start.steps; };
+    const auto evaluations = std::make_shared<TrainingEvaluations>(
+        context, collect_split(context.experiment.data, "test", context.device), start.event, steps);
+    const auto keeper =
+        std::make_shared<StageProgressKeeper>(context, context.stage.training.iterations, steps);
+    Trainer trainer(start.model, trainer_options(context), {keeper, evaluations});
+    run_trainer(context, trainer, saved);
+
+    auto rows = evaluations->rows();
+    const int64_t selected = evaluations->selected_iteration();
+    add_size(rows, context.row(start.event, selected), context, start.model);
+    add_fact(rows, context.row(), "learning_rate", context.stage.training.optimizer.lr);
+    add_fact(rows, context.row(), "selected_step", static_cast<double>(selected));
+    context.folder.write_rows(rows, context.row());
+    context.folder.write("plan.json", steps_to_json(start.steps).dump(1) + "\n");
+    context.folder.save_checkpoint(evaluations->selected_network());
+}
+
+std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const ModelPtr& model) {
+    const auto& strategy = context.stage.prune;
+    const auto& fidelity = context.experiment.fidelity;
+    return std::make_shared<IterativePruner>(
+        model, example_image(context),
+        criteria().make(strategy.criterion, fidelity.criteria == Fidelity::as_released),
+        IterativePrunerOptions{.frequency = strategy.schedule.frequency,
+                               .allocation = strategy.allocation,
+                               .iterations = context.stage.training.iterations,
+                               .events = strategy.schedule.events,
+                               .edit = strategy.edit,
+                               .reset_optimizer = strategy.reset_optimizer,
+                               .update = fidelity.update});
+}
+
+std::vector<Plan> steps_of(const IterativePruner& pruner) {
+    std::vector<Plan> steps;
+    for (const auto& event : pruner.events()) steps.push_back(event.plan);
+    return steps;
+}
+
+/// The steps of a stage that is done and does not prune.
+std::vector<Plan> steps_of_stage(const std::filesystem::path& folder) {
+    const auto file = (folder / "plan.json").string();
+    return steps_from_json(parse_json(read_file(file, "stage result"), file), file);
+}
+
+/// The steps, the size after each, and what the criterion saw; `before`: what led to the network that is
+/// pruned.
+nlohmann::json plan_of(const StageContext& context, const std::vector<Plan>& before,
+                       const IterativePruner& pruner) {
+    auto plan = steps_to_json(steps_of(pruner));
+    plan["before"] = steps_to_json(before);
+    plan["criterion"] = context.stage.prune.criterion;
+    plan["events"] = nlohmann::json::array();
+    const auto& events = pruner.events();
+    const auto dense = events.empty() ? pruner.pruner().cost() : events.front().before;
+    plan["parameters"] = {dense.parameters};
+    for (const auto& event : events) {
+        plan["parameters"].push_back(event.after.parameters);
+        plan["events"].push_back({{"removed", event.removed}, {"mean_scores", event.mean_scores}});
+    }
+    return plan;
+}
+
+void prune_and_train(StageContext& context) {
+    const auto saved = context.folder.load_checkpoint();
+    const auto start = start_of(context, saved);
+    const auto before = steps_of_stage(context.needs.at(0));
+    const auto pruner = make_pruner(context, start.model);
+    // Masks leave the network's shapes as they are.
+    const auto steps = [&] {
+        auto all = before;
+        if (context.stage.prune.edit == EditKind::mask) return all;
+        const auto events = steps_of(*pruner);
+        all.insert(all.end(), events.begin(), events.end());
+        return all;
+    };
+    const auto evaluations = std::make_shared<WindowEvaluations>(
+        context, collect_split(context.experiment.data, "test", context.device), pruner);
+    const int64_t windows = pruner->expected_events() + 1;
+    const auto keeper = std::make_shared<StageProgressKeeper>(
+        context, windows * context.stage.prune.schedule.frequency, steps);
+    Trainer trainer(start.model, trainer_options(context), {keeper, evaluations, pruner});
+    run_trainer(context, trainer, saved);
+
+    context.folder.write_rows(evaluations->rows(), context.row());
+    context.folder.write("plan.json", plan_of(context, before, *pruner).dump(1) + "\n");
+    context.folder.save_checkpoint(network_state(*start.model, steps()));
+}
+
+}  // namespace
+
+void run_network_stage(StageContext& context) {
+    if (context.stage.kind == StageKind::prune)
+        prune_and_train(context);
+    else
+        train(context);
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,140 @@
+#include "reproduce/strategies/strategy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/atomic_file.h"
+#include "base/enum_names.h"
+#include "base/error.h"
+#include "pruning/criteria/criterion.h"
+#include "pruning/schedules/iterative_pruner.h"
+#include "reproduce/resources.h"
+
+namespace mtlprune {
+namespace {
+
+constexpr int64_t kMostChannels = 1'000'000'000;
+
+const EnumNames<RankingScope> kScopes = {{RankingScope::local, "local"},
+                                         {RankingScope::isomorphic, "isomorphic"},
+                                         {RankingScope::owner, "owner"},
+                                         {RankingScope::global, "global"}};
+const EnumNames<BudgetUnit> kBudgets = {{BudgetUnit::count, "count"},
+                                        {BudgetUnit::channels, "channels"},
+                                        {BudgetUnit::parameters, "parameters"},
+                                        {BudgetUnit::macs, "macs"}};
+const EnumNames<EditKind> kEdits = {{EditKind::remove, "remove"}, {EditKind::mask, "mask"}};
+
+Budget read_budget(const nlohmann::json& json, const std::string& place) {
+    if (!json.is_object() || json.size() != 1)
+        throw Error("configuration", place, "an object with one of the keys count, channels, parameters, macs",
+                    json.dump().substr(0, 40));
+    JsonReader reader(json, place);
+    const auto key = json.begin().key();
+    const auto unit = kBudgets.value(key, place);
+    const bool share = unit == BudgetUnit::channels;
+    const double most = share ? 1.0 : static_cast<double>(kMostChannels) * 1e6;
+    return {unit, reader.number(key, 0.0, unit == BudgetUnit::count ? 1.0 : 0.0, most)};
+}
+
+AllocationOptions read_allocation(JsonReader reader) {
+    AllocationOptions options;
+    options.scope = reader.choice("scope", RankingScope::global, kScopes);
+    options.budget = read_budget(reader.get<nlohmann::json>("budget", {{"count", 100}}), reader.place() + ": budget");
+    options.only = reader.get("only", options.only);
+    options.ignore = reader.get("ignore", options.ignore);
+    if (reader.choice("part", "shared", {"shared", "all"}) == "shared" && options.only.empty())
+        options.only = {kSharedGroups};
+    options.min_channels = reader.integer("min_channels", 5, 0, kMostChannels);
+    options.may_empty = options.min_channels == 0;
+    options.max_ratio = reader.number("max_ratio", 1.0, 0.0, 1.0);
+    options.round_to = reader.integer("round_to", 1, 1, 4096);
+    reader.finish();
+    return options;
+}
+
+/// The criterion of a strategy is checked where it is read.
+void check_criterion(const std::string& criterion, const std::string& place) {
+    try {
+        criteria().make(criterion);
+    } catch (const Error& error) {
+        throw Error("configuration", place + ": criterion", error.problem());
+    }
+}
+
+std::filesystem::path strategies_folder() {
+    return resource_folder() / "strategies";
+}
+
+/// A name that is neither a strategy nor a criterion.
+void require_criterion(const std::string& name) {
+    auto known = strategy_names();
+    const auto keys = criteria().keys();
+    known.insert(known.end(), keys.begin(), keys.end());
+    const auto key = parse_choice("strategy", name).key;
+    if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
+        std::sort(known.begin(), known.end());
+        known.erase(std::unique(known.begin(), known.end()), known.end());
+        throw unknown_key("strategy", name, known);
+    }
+}
+
+}  // namespace
+
+const std::vector<std::string>& strategy_keys() {
+    static const std::vector<std::string> keys = {"criterion", "schedule", "allocation", "edit",
+                                                  "reset_optimizer"};
+    return keys;
+}
+
+Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
+    JsonReader reader(json, place);
+    Strategy strategy;
+    strategy.summary = reader.get<std::string>("summary", "");
+    strategy.paper = reader.get<std::string>("paper", "");
+    strategy.criterion = reader.require<std::string>("criterion");
+    check_criterion(strategy.criterion, place);
+    auto schedule = reader.child("schedule");
+    strategy.schedule.frequency = schedule.integer("frequency", 500, 1, kMostChannels);
+    strategy.schedule.events = schedule.integer("events", 0, 0, kMostChannels);
+    schedule.finish();
+    strategy.allocation = read_allocation(reader.child("allocation"));
+    strategy.edit = reader.choice("edit", EditKind::remove, kEdits);
+    if (strategy.allocation.may_empty && strategy.edit == EditKind::remove)
+        throw Error("configuration", place + ": allocation: min_channels",
+                    "at least 1 (a layer without channels cannot be removed)", "0");
+    strategy.reset_optimizer = reader.get<bool>("reset_optimizer", false);
+    reader.finish();
+    strategy.json = reader.resolved();
+    for (const char* key : {"summary", "paper"}) strategy.json.erase(key);
+    return strategy;
+}
+
+nlohmann::json strategy_json(const std::string& name, const nlohmann::json& changes) {
+    nlohmann::json json = {{"criterion", name}};
+    const auto names = strategy_names();
+    if (std::find(names.begin(), names.end(), name) != names.end()) {
+        const auto file = strategies_folder() / (name + ".json");
+        json = parse_json(read_file(file, "strategy"), file.string());
+    } else {
+        require_criterion(name);
+    }
+    for (const auto& [key, value] : changes.items()) {
+        if (json.contains(key) && json[key].is_object() && value.is_object())
+            json[key].update(value);
+        else
+            json[key] = value;
+    }
+    return json;
+}
+
+std::vector<std::string> strategy_names() {
+    std::vector<std::string> names;
+    for (const auto& entry : std::filesystem::directory_iterator(strategies_folder()))
+        if (entry.path().extension() == ".json") names.push_back(entry.path().stem());
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+}  // namespace mtlprune

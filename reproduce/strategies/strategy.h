@@ -1,0 +1,50 @@
+// A way of pruning as data: registry entries, when, how much. One JSON file per published method is in this
+// folder.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "base/json_reader.h"
+#include "pruning/allocation/allocation.h"
+#include "pruning/surgery/plan.h"
+
+namespace mtlprune {
+
+/// When channels leave.
+struct PruningSchedule {
+    int64_t frequency = 500;  ///< mini-batches between events
+    int64_t events = 0;       ///< 0: until every group is at its floor
+};
+
+struct Strategy {
+    std::string summary, paper;  ///< one line each; empty for a bare criterion
+    std::string criterion;       ///< an entry of criteria(), perhaps with options
+    PruningSchedule schedule;
+    AllocationOptions allocation;  ///< of every event
+    EditKind edit = EditKind::remove;
+    bool reset_optimizer = false;  ///< fresh moments after every event
+    nlohmann::json json;           ///< all of this but summary and paper, defaults included
+};
+
+/// {"summary", "paper", "criterion": NAME, "schedule": {"frequency", "events"}, "allocation": {"scope":
+/// local, isomorphic, owner or global; "budget": {"count", "channels", "parameters" or "macs": NUMBER};
+/// "part": shared (by all tasks) or all; "only", "ignore": [EXPRESSION]; "min_channels", "max_ratio",
+/// "round_to"}, "edit": remove or mask, "reset_optimizer"}. What is absent is as in the main paper: every 500
+/// mini-batches the 100 lowest of all shared channels, at least 5 in every group. Throws Error on anything
+/// else.
+Strategy read_strategy(const nlohmann::json& json, const std::string& place);
+
+/// The JSON of the strategy of that name or, when there is none, of a criterion (perhaps with options) in the
+/// main paper's way, with the keys of `changes` ("schedule", "allocation", ...) replacing its own, one by one.
+/// Throws Error naming the nearest strategy.
+nlohmann::json strategy_json(const std::string& name, const nlohmann::json& changes);
+
+/// Those that come with the program, sorted.
+std::vector<std::string> strategy_names();
+
+/// Keys of a strategy that an experiment may change.
+const std::vector<std::string>& strategy_keys();
+
+}  // namespace mtlprune

@@ -1,0 +1,45 @@
+// What may happen beside training: regularisers, pruning, distillation, evaluation.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "training/checkpoint.h"
+#include "training/task_gradients.h"
+
+namespace mtlprune {
+
+class Trainer;
+
+/// One mini-batch whose gradients have been taken and stored in .grad, but not yet used.
+struct TrainingStep {
+    Trainer& trainer;
+    const Batch& batch;
+    TaskGradients& gradients;
+    /// Per task, of the shared parameters, then gates; empty unless a callback needs them.
+    const std::vector<std::vector<torch::Tensor>>& task_gradients;
+    /// Of the sum of the losses, in the same order; extra losses are in .grad alone.
+    const std::vector<torch::Tensor>& total;
+};
+
+/// Called in the order in which a trainer was given its callbacks.
+class Callback {
+  public:
+    virtual ~Callback() = default;
+    /// Of its entries in a checkpoint; differs within a trainer.
+    virtual std::string name() const = 0;
+    virtual bool needs_task_gradients() const { return false; }
+    /// A scalar that is added to the losses, e.g. a penalty on weights; undefined: none.
+    virtual torch::Tensor extra_loss(Trainer& /*trainer*/) { return {}; }
+    /// May read and change .grad, and take channels out of the network.
+    virtual void after_gradients(TrainingStep& /*step*/) {}
+    virtual void after_step(Trainer& /*trainer*/) {}
+    /// Before every mini-batch, and after the last: the place to evaluate, and to stop.
+    virtual void between_steps(Trainer& /*trainer*/) {}
+
+    /// What a checkpoint must hold to go on exactly.
+    virtual TensorMap state() const { return {}; }
+    virtual void load_state(const TensorMap& /*state*/) {}
+};
+
+}  // namespace mtlprune
