@@ -77,7 +77,7 @@ torch::Tensor winograd_pass(const Tensors& t, Pass pass) {
 }
 
 torch::Tensor convolve_pass(Tensors& t, Pass pass, const torch::Tensor& output) {
-    if (pass == Pass::forward) return convolve(t.x, t.layer);
+    if (pass == Pass::forward) return convolve(t.x, *t.layer);
     const std::vector<torch::Tensor> weights = {t.layer->weight, t.layer->bias};
     return torch::autograd::grad({output},
                                  pass == Pass::input_gradient ? std::vector<torch::Tensor>{t.x} : weights,
@@ -91,7 +91,7 @@ void measure(benchmark::State& state, const Layer& layer, Kernel kernel, Pass pa
     torch::Tensor output;
     if (kernel == Kernel::convolve && pass != Pass::forward) {
         t.x.requires_grad_(true);
-        output = convolve(t.x, t.layer);
+        output = convolve(t.x, *t.layer);
     }
     const torch::AutoGradMode grad_mode(output.defined());
     const auto run = [&] {

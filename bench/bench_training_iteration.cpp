@@ -13,7 +13,7 @@
 #include <iostream>
 
 #include "base/error.h"
-#include "models/multi_task_model.h"
+#include "tests/paper_network.h"
 #include "models/process_setup.h"
 #include "pruning/schedules/iterative_pruner.h"
 #include "training/optimizer.h"
@@ -27,7 +27,7 @@ std::string environment(const char* name, const std::string& fallback) {
 }
 
 struct Size {
-    ModelConfig model;
+    PaperNetwork model;
     int64_t side = 321, train_batch = 4, prune_batch = 2;
 };
 
@@ -36,9 +36,9 @@ Size size() {
     if (name == "full") return {};
     if (name != "small") throw Error("MTLPRUNE_BENCH_SIZE", "size", "full or small", name);
     Size small;
-    small.model.widths = {8, 8, 16, 16, 32, 32, 32, 64, 64, 64, 64, 64, 64};
-    small.model.pool_after = {2, 4, 7};
-    small.model.head_width = 64;
+    small.model.channels = {8, 8, 16, 16, 32, 32, 32, 64, 64, 64, 64, 64, 64};
+    small.model.poolings = {2, 4, 7};
+    small.model.hidden = 64;
     small.side = 80;
     small.train_batch = small.prune_batch = 16;
     return small;
@@ -56,8 +56,8 @@ Batch random_batch(int64_t count, int64_t side) {
     return batch;
 }
 
-MultiTaskModel make_model(const Size& size) {
-    MultiTaskModel model(size.model);
+PaperModel make_model(const Size& size) {
+    auto model = build(size.model);
     model->initialise(1);
     model->train();
     return model;
@@ -67,15 +67,15 @@ MultiTaskModel make_model(const Size& size) {
 double operations(const Size& size, int64_t batch, int64_t backward_passes) {
     double backbone = 0, first = 0, heads = 0;
     int64_t inputs = 3, side = size.side;
-    for (size_t l = 0; l < size.model.widths.size(); ++l) {
-        const double macs = 9.0 * static_cast<double>(inputs * size.model.widths[l] * side * side);
+    for (size_t l = 0; l < size.model.channels.size(); ++l) {
+        const double macs = 9.0 * static_cast<double>(inputs * size.model.channels[l] * side * side);
         backbone += macs;
         if (l == 0) first = macs;
-        inputs = size.model.widths[l];
-        for (const int64_t pool : size.model.pool_after)
+        inputs = size.model.channels[l];
+        for (const int64_t pool : size.model.poolings)
             if (pool == static_cast<int64_t>(l) + 1) side /= 2;
     }
-    const int64_t width = size.model.head_width;
+    const int64_t width = size.model.hidden;
     for (const auto& task : size.model.tasks)
         heads += 4.0 * static_cast<double>((9 * inputs + width + task.channels) * width * side * side);
     const auto passes = static_cast<double>(backward_passes);
@@ -95,8 +95,8 @@ void training_iteration(benchmark::State& state) {
     uint64_t key = 0;
     const auto iterate = [&] {
         model->set_dropout_key(++key);
-        TaskGradients gradients(model, batch);
-        gradients.store(gradients.backbone_total());
+        TaskGradients gradients(*model, batch);
+        gradients.store(gradients.shared_total());
         optimizer->step();
     };
     iterate();
@@ -110,7 +110,7 @@ void cosprune_iteration(benchmark::State& state) {
     auto model = make_model(size);
     IterativePrunerOptions options;
     options.frequency = 1000000;  // no event within the measurement
-    options.allocation = lowest_of_backbone(100, 5);
+    options.allocation = lowest_of_shared(100, 5);
     IterativePruner pruner(model, torch::zeros({1, 3, size.side, size.side}), criteria().make("cosprune"),
                            options);
     const auto optimizer = make_optimizer(model->parameters(), default_optimizer(OptimizerKind::adamw));

@@ -28,7 +28,7 @@ constexpr double kAllowedDraws = 4.0;
 /// makes the noise of every mini-batch another one.
 class NoisyWeights {
   public:
-    NoisyWeights(const MultiTaskModel& model, int draw, int64_t step = 0)
+    NoisyWeights(const PaperModel& model, int draw, int64_t step = 0)
         : parameters_(draw == 0 ? std::vector<torch::Tensor>{} : model->parameters()) {
         Random random(static_cast<uint64_t>(draw), Stream::method, static_cast<uint64_t>(step));
         for (const auto& parameter : parameters_) {
@@ -49,7 +49,7 @@ class NoisyWeights {
 };
 
 /// The golden network in double precision.
-inline MultiTaskModel golden_double_model() {
+inline PaperModel golden_double_model() {
     auto model = golden_model();
     model->to(torch::kDouble);
     return model;
@@ -84,7 +84,7 @@ inline DrawnResults drawn_results(const std::function<TensorMap(int draw)>& comp
 }
 
 /// The same for what one forward or backward pass of the golden network gives.
-inline DrawnResults drawn_results_of_model(const std::function<TensorMap(MultiTaskModel& model)>& compute) {
+inline DrawnResults drawn_results_of_model(const std::function<TensorMap(PaperModel& model)>& compute) {
     return drawn_results([&](int draw) {
         auto model = golden_double_model();
         const NoisyWeights noise(model, draw);

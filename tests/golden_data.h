@@ -8,9 +8,9 @@
 
 #include "datasets/contract/batch.h"
 #include "datasets/contract/task.h"
-#include "models/multi_task_model.h"
-#include "models/weight_import.h"
+#include "models/weights/released_weights.h"
 #include "tests/golden_folder.h"
+#include "tests/paper_network.h"
 #include "training/checkpoint.h"
 
 namespace mtlprune {
@@ -53,11 +53,9 @@ inline Batch golden_batch(int k) {
 /// ran the library's kernels on contiguous maps; others, and the library's on other processors, round
 /// differently, and single-precision gradients behind a near-tie of the max-pooling then differ by more than
 /// rounding: compare those as float32_allowance.h does.
-inline MultiTaskModel golden_model(ConvolutionKernels kernels = ConvolutionKernels::library) {
-    const TensorMap weights = golden_pt("state_dict.pt");
-    MultiTaskModel model(released_config(weights));
-    import_released_weights(model, weights);
-    model->use(kernels);
+inline PaperModel golden_model(ConvolutionKernels kernels = ConvolutionKernels::library) {
+    const auto model = released_network(golden_pt("state_dict.pt")).model;
+    use_kernels(*model, kernels);
     model->eval();
     return model;
 }

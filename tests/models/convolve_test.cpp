@@ -61,7 +61,7 @@ TEST_P(Convolve, EqualsTheDefinitionInValueAndGradients) {
     const Case c = GetParam();
     const auto layer = make_layer(c);
     auto x = noise({2, c.inputs, c.height, c.width}, 3, c.type).contiguous(c.format).requires_grad_(true);
-    const auto y = convolve(x, layer);
+    const auto y = convolve(x, *layer);
     const auto expected = by_definition(x, layer, c.dilation);
     const double tolerance = c.type == torch::kDouble ? 1e-12 : 1e-5;
     EXPECT_EQ(y.scalar_type(), c.type);
@@ -96,14 +96,14 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(ConvolveInput, MayBeAnyView) {
     const auto layer = make_layer({4, 3, 3, 1, 0, 0});
     const auto view = noise({2, 40, 30, 4}, 5, torch::kFloat).permute({0, 3, 2, 1}).slice(3, 1, 40, 2);
-    expect_close(convolve(view, layer).detach(), by_definition(view, layer, 1).detach(), 1e-5, "value");
+    expect_close(convolve(view, *layer).detach(), by_definition(view, layer, 1).detach(), 1e-5, "value");
 }
 
 TEST(ConvolveInput, WithoutGradientLeavesTheWeightsGradientIntact) {
     const auto layer = make_layer({3, 6, 3, 1, 0, 0});
     const auto image = noise({2, 3, 32, 32}, 6, torch::kFloat);
     const auto upstream = noise({2, 6, 32, 32}, 7, torch::kFloat);
-    const auto found = torch::autograd::grad({convolve(image, layer)}, {layer->weight}, {upstream});
+    const auto found = torch::autograd::grad({convolve(image, *layer)}, {layer->weight}, {upstream});
     const auto wanted = torch::autograd::grad({by_definition(image, layer, 1)}, {layer->weight},
                                               {upstream.to(torch::kDouble)});
     expect_close(found[0], wanted[0].to(torch::kDouble), 1e-5, "weight");
@@ -115,7 +115,7 @@ TEST(ConvolveInput, GradientWorksWithFrozenWeights) {
     layer->bias.requires_grad_(false);
     auto x = noise({1, 5, 8, 8}, 8, torch::kFloat).requires_grad_(true);
     const auto upstream = noise({1, 6, 8, 8}, 9, torch::kFloat);
-    const auto found = torch::autograd::grad({convolve(x, layer)}, {x}, {upstream});
+    const auto found = torch::autograd::grad({convolve(x, *layer)}, {x}, {upstream});
     const auto wanted =
         torch::autograd::grad({by_definition(x, layer, 2)}, {x}, {upstream.to(torch::kDouble)});
     expect_close(found[0], wanted[0].to(torch::kDouble), 1e-5, "input");
@@ -125,10 +125,10 @@ TEST(ConvolveRepeated, IsBitwiseEqualAndIndependentOfGradMode) {
     for (const Case& c : {Case{8, 8, 3, 1, 32, 32}, Case{32, 32, 3, 1, 32, 32}, Case{8, 8, 3, 4, 9, 9}}) {
         const auto layer = make_layer(c);
         const auto x = noise({2, c.inputs, c.height, c.width}, 10, c.type);
-        const auto first = convolve(x, layer);
-        EXPECT_TRUE(first.equal(convolve(x, layer)));
+        const auto first = convolve(x, *layer);
+        EXPECT_TRUE(first.equal(convolve(x, *layer)));
         torch::NoGradGuard no_grad;
-        EXPECT_TRUE(first.equal(convolve(x, layer)));
+        EXPECT_TRUE(first.equal(convolve(x, *layer)));
     }
 }
 
@@ -142,7 +142,7 @@ TEST(ConvolveTraced, IsAnOrdinaryConvolutionNode) {
         const auto traced = torch::jit::tracer::trace(
             {x},
             [&](torch::jit::Stack inputs) {
-                return torch::jit::Stack{convolve(inputs[0].toTensor(), layer)};
+                return torch::jit::Stack{convolve(inputs[0].toTensor(), *layer)};
             },
             [](const torch::Tensor&) { return std::string(); });
         std::set<std::string> kinds;

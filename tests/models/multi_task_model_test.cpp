@@ -7,15 +7,16 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "tests/paper_network.h"
 
 namespace mtlprune::multi_task_model_test {
 namespace {
 
-ModelConfig small_config() {
-    ModelConfig config;
-    config.widths = {4, 5, 6};
-    config.pool_after = {1, 3};
-    config.head_width = 7;
+PaperNetwork small_config() {
+    PaperNetwork config;
+    config.channels = {4, 5, 6};
+    config.poolings = {1, 3};
+    config.hidden = 7;
     config.tasks = nyuv2_tasks(9);
     return config;
 }
@@ -24,14 +25,14 @@ torch::Tensor noise(at::IntArrayRef shape, uint64_t key) {
     return torch::empty(shape).normal_(0.0, 1.0, at::detail::createCPUGenerator(key));
 }
 
-MultiTaskModel small_model(uint64_t seed) {
-    MultiTaskModel model(small_config());
+PaperModel small_model(uint64_t seed) {
+    auto model = build(small_config());
     model->initialise(seed);
     model->eval();
     return model;
 }
 
-std::vector<torch::Tensor> values(MultiTaskModel& model) {
+std::vector<torch::Tensor> values(PaperModel& model) {
     std::vector<torch::Tensor> copies;
     for (const auto& parameter : model->parameters()) copies.push_back(parameter.detach().clone());
     return copies;
@@ -54,13 +55,20 @@ TEST(MultiTaskModel, PredictsOneMapPerTaskAtThePooledSize) {
     EXPECT_EQ(predictions[2].sizes().vec(), (std::vector<int64_t>{2, 1, 5, 9}));
 }
 
-TEST(MultiTaskModel, DefaultBackboneIsThePapersVgg16) {
-    const ModelConfig config;
-    VggBackbone backbone(config.widths, config.pool_after);
-    int64_t filters = 0;
-    for (const auto& layer : backbone->convolutions) filters += layer->weight.size(0);
-    EXPECT_EQ(filters, 4224);  // number of filters stated by the paper
-    EXPECT_EQ(std::count(backbone->pooled.begin(), backbone->pooled.end(), true), 5);
+TEST(MultiTaskModel, NamesWhatIsSharedAndWhatIsATasksOwn) {
+    const auto model = small_model(1);
+    std::vector<std::string> shared;
+    for (const auto& [name, parameter] : model->shared_parameters()) shared.push_back(name);
+    EXPECT_EQ(shared, (std::vector<std::string>{"backbone.conv1.weight", "backbone.conv1.bias",
+                                                "backbone.conv2.weight", "backbone.conv2.bias",
+                                                "backbone.conv3.weight", "backbone.conv3.bias"}));
+    size_t own = 0;
+    for (size_t t = 0; t < 3; ++t) {
+        for (const auto& [name, parameter] : model->parameters_of(t))
+            EXPECT_EQ(name.rfind("heads." + model->tasks()[t].name + ".rate", 0), 0U) << name;
+        own += model->parameters_of(t).size();
+    }
+    EXPECT_EQ(shared.size() + own, model->parameters().size());
 }
 
 TEST(MultiTaskModel, EqualsItsPartsComputedOneByOne) {
@@ -69,15 +77,15 @@ TEST(MultiTaskModel, EqualsItsPartsComputedOneByOne) {
     const auto image = noise({1, 3, 20, 20}, 2);
     auto x = image;
     for (size_t l = 0; l < 3; ++l) {
-        const auto& layer = model->backbone->convolutions[l];
+        const auto& layer = vgg(*model).convolutions[l];
         x = torch::conv2d(x, layer->weight, layer->bias, 1, 1).clamp_min(0);
         if (l != 1) x = torch::max_pool2d(x, 2);
     }
-    EXPECT_TRUE(torch::allclose(model->features(image), x, 1e-5, 1e-6));
+    EXPECT_TRUE(torch::allclose(model->features(image).back(), x, 1e-5, 1e-6));
     torch::Tensor sum = torch::zeros({1, 3, 5, 5});
     const std::vector<int64_t> rates = {1, 2, 4, 6};
     for (size_t b = 0; b < rates.size(); ++b) {
-        const auto& branch = model->heads[1]->branches[b];
+        const auto& branch = aspp(*model, 1).branches[b];
         auto h =
             torch::conv2d(x, branch->conv1->weight, branch->conv1->bias, 1, rates[b], rates[b]).clamp_min(0);
         h = torch::conv2d(h, branch->conv2->weight, branch->conv2->bias).clamp_min(0);
@@ -98,17 +106,17 @@ TEST(MultiTaskModel, InitialisationDependsOnTheSeedAlone) {
 }
 
 TEST(MultiTaskModel, InitialisationFollowsTheStatedDistributions) {
-    ModelConfig config = small_config();
-    config.widths = {32, 64};
-    config.pool_after = {};
-    config.head_width = 48;
-    MultiTaskModel model(config);
+    PaperNetwork config = small_config();
+    config.channels = {32, 64};
+    config.poolings = {};
+    config.hidden = 48;
+    auto model = build(config);
     model->initialise(11);
-    const auto& backbone = model->backbone->convolutions[1];
+    const auto& backbone = vgg(*model).convolutions[1];
     const double expected = std::sqrt(2.0 / (64.0 * 9.0));
     EXPECT_NEAR(backbone->weight.std().item<double>() / expected, 1.0, 0.03);
     EXPECT_EQ(backbone->bias.abs().max().item<double>(), 0.0);
-    for (const auto& layer : {model->heads[0]->branches[2]->conv1, model->heads[0]->branches[2]->conv2}) {
+    for (const auto& layer : {aspp(*model, 0).branches[2]->conv1, aspp(*model, 0).branches[2]->conv2}) {
         const double bound = 1.0 / std::sqrt(static_cast<double>(layer->weight[0].numel()));
         EXPECT_LE(layer->weight.abs().max().item<double>(), bound);
         EXPECT_NEAR(layer->weight.std().item<double>() / (bound / std::sqrt(3.0)), 1.0, 0.05);
@@ -144,16 +152,17 @@ TEST(MultiTaskModel, GateGradientFollowsFromWeightsAndTheirGradients) {
     auto model = small_model(8);
     model->to(torch::kFloat64);
     std::vector<torch::Tensor> gates;
-    for (const int64_t width : model->config().widths)
+    for (const int64_t width : widths(*model))
         gates.push_back(torch::ones({width}, torch::dtype(torch::kFloat64).requires_grad(true)));
-    for (auto& layer : model->backbone->convolutions)
+    for (auto& layer : vgg(*model).convolutions)
         layer->bias.data().copy_(0.1 * noise(layer->bias.sizes(), 9).to(torch::kFloat64));
-    const auto features = model->features(noise({2, 3, 16, 16}, 5).to(torch::kFloat64), &gates);
+    model->set_gates(gates);
+    const auto features = model->features(noise({2, 3, 16, 16}, 5).to(torch::kFloat64));
     auto loss = torch::zeros({}, torch::kFloat64);
-    for (size_t t = 0; t < model->task_count(); ++t) loss = loss + model->head(t, features).pow(2).mean();
+    for (size_t t = 0; t < model->tasks().size(); ++t) loss = loss + model->predict(t, features).pow(2).mean();
     loss.backward();
     for (size_t l = 0; l < gates.size(); ++l) {
-        const auto& layer = model->backbone->convolutions[l];
+        const auto& layer = vgg(*model).convolutions[l];
         const auto from_parameters =
             (layer->weight * layer->weight.grad()).sum({1, 2, 3}) + layer->bias * layer->bias.grad();
         EXPECT_GT(gates[l].grad().abs().max().item<double>(), 0.0);
@@ -166,21 +175,15 @@ TEST(MultiTaskModel, AZeroGateEqualsAChannelWithoutWeights) {
     torch::NoGradGuard no_grad;
     const auto image = noise({1, 3, 16, 16}, 6);
     std::vector<torch::Tensor> gates;
-    for (const int64_t width : model->config().widths) gates.push_back(torch::ones({width}));
+    for (const int64_t width : widths(*model)) gates.push_back(torch::ones({width}));
     gates[1][2] = 0;
-    const auto gated = model->features(image, &gates);
-    EXPECT_FALSE(gated.equal(model->features(image)));
-    model->backbone->convolutions[1]->weight[2].zero_();
-    model->backbone->convolutions[1]->bias[2].zero_();
-    EXPECT_TRUE(torch::allclose(model->features(image), gated, 1e-6, 1e-6));
-}
-
-TEST(MultiTaskModel, ReportsTheWidthsItHasNow) {
-    auto model = small_model(1);
-    EXPECT_EQ(model->config(), small_config());
-    auto& layer = model->backbone->convolutions[1];
-    layer->weight.set_data(layer->weight.detach().slice(0, 0, 3).clone());
-    EXPECT_EQ(model->config().widths, (std::vector<int64_t>{4, 3, 6}));
+    model->set_gates(gates);
+    const auto gated = model->features(image).back();
+    model->set_gates({});
+    EXPECT_FALSE(gated.equal(model->features(image).back()));
+    vgg(*model).convolutions[1]->weight[2].zero_();
+    vgg(*model).convolutions[1]->bias[2].zero_();
+    EXPECT_TRUE(torch::allclose(model->features(image).back(), gated, 1e-6, 1e-6));
 }
 
 TEST(MultiTaskModel, RejectsImpossibleConfigurations) {
@@ -189,11 +192,14 @@ TEST(MultiTaskModel, RejectsImpossibleConfigurations) {
         change(config);
         return config;
     };
-    EXPECT_THROW(MultiTaskModel(with([](auto& c) { c.widths = {}; })), Error);
-    EXPECT_THROW(MultiTaskModel(with([](auto& c) { c.widths[1] = 0; })), Error);
-    EXPECT_THROW(MultiTaskModel(with([](auto& c) { c.pool_after = {4}; })), Error);
-    EXPECT_THROW(MultiTaskModel(with([](auto& c) { c.head_width = 0; })), Error);
-    EXPECT_THROW(MultiTaskModel(with([](auto& c) { c.tasks.clear(); })), Error);
+    EXPECT_THROW(build(with([](auto& c) { c.channels = {}; })), Error);
+    EXPECT_THROW(build(with([](auto& c) { c.channels[1] = 0; })), Error);
+    EXPECT_THROW(build(with([](auto& c) { c.poolings = {4}; })), Error);
+    EXPECT_THROW(build(with([](auto& c) { c.hidden = 0; })), Error);
+    EXPECT_THROW(build(with([](auto& c) { c.tasks.clear(); })), Error);
+    EXPECT_THROW(build(with([](auto& c) { c.tasks[1].name = c.tasks[0].name; })), Error);
+    EXPECT_THROW(build(with([](auto& c) { c.dropout = 1.0; })), Error);
+    EXPECT_THROW(small_model(1)->set_gates({torch::ones({4})}), Error);
 }
 
 }  // namespace

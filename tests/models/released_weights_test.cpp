@@ -1,11 +1,12 @@
-#include "models/weight_import.h"
+#include "models/weights/released_weights.h"
 
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
 #include "base/error.h"
+#include "tests/paper_network.h"
 
-namespace mtlprune::weight_import_test {
+namespace mtlprune::released_weights_test {
 namespace {
 
 using StateDict = std::map<std::string, torch::Tensor>;
@@ -13,10 +14,10 @@ using StateDict = std::map<std::string, torch::Tensor>;
 const std::vector<int> kConvolutions = {0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40};
 const std::vector<int> kGates = {2, 6, 9, 13, 16, 19, 23, 26, 29, 33, 36, 39, 43};
 
-ModelConfig config() {
-    ModelConfig config;
-    config.widths = {2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 4};
-    config.head_width = 5;
+PaperNetwork config() {
+    PaperNetwork config;
+    config.channels = {2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 2, 3, 4};
+    config.hidden = 5;
     config.tasks = nyuv2_tasks(6);
     return config;
 }
@@ -35,7 +36,7 @@ StateDict released() {
     };
     int64_t in = 3;
     for (size_t l = 0; l < kConvolutions.size(); ++l) {
-        const int64_t out = config().widths[l];
+        const int64_t out = config().channels[l];
         add("backbone." + std::to_string(kConvolutions[l]), out, in, 3);
         entries["backbone." + std::to_string(kGates[l]) + ".weight"] = torch::ones({out});
         in = out;
@@ -53,12 +54,9 @@ StateDict released() {
 }
 
 std::string message(const StateDict& entries) {
-    MultiTaskModel model(config());
-    const auto before = model->backbone->convolutions[0]->weight.detach().clone();
     try {
-        import_released_weights(model, entries);
+        released_network(entries);
     } catch (const Error& error) {
-        EXPECT_TRUE(model->backbone->convolutions[0]->weight.equal(before)) << "half an import";
         return error.what();
     }
     return "";
@@ -68,14 +66,16 @@ bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
-TEST(WeightImport, ReadsTheConfigurationOffTheShapes) {
-    EXPECT_EQ(released_config(released()), config());
+TEST(ReleasedWeights, ReadsTheConfigurationOffTheShapes) {
+    const auto model = released_network(released()).model;
+    EXPECT_EQ(widths(*model), config().channels);
+    EXPECT_EQ(model->tasks(), config().tasks);
+    EXPECT_EQ(aspp(*model, 0).branches[0]->conv2->weight.size(0), config().hidden);
 }
 
-TEST(WeightImport, PutsEveryEntryInItsPlace) {
+TEST(ReleasedWeights, PutsEveryEntryInItsPlace) {
     const auto entries = released();
-    MultiTaskModel model(config());
-    const auto gates = import_released_weights(model, entries);
+    const auto [model, gates] = released_network(entries);
     const auto parameters = model->named_parameters();
     ASSERT_EQ(gates.size(), 13U);
     EXPECT_EQ(entries.size(), parameters.size() + gates.size());
@@ -90,29 +90,29 @@ TEST(WeightImport, PutsEveryEntryInItsPlace) {
         entries.at("heads.depth_zbuffer.fc4.conv3.weight")));
 }
 
-TEST(WeightImport, FoldsGatesSoThatTheNetworkComputesTheSame) {
+TEST(ReleasedWeights, FoldsGatesSoThatTheNetworkComputesTheSame) {
     torch::NoGradGuard no_grad;
     auto entries = released();
-    MultiTaskModel plain(config());
-    import_released_weights(plain, entries);
+    const auto plain = released_network(entries).model;
     entries["backbone.2.weight"] = torch::tensor({0.0F, 1.0F});
     entries["backbone.9.weight"] = torch::tensor({0.5F, 2.0F});
-    MultiTaskModel folded(config());
-    const auto gates = import_released_weights(folded, entries);
+    const auto [folded, gates] = released_network(entries);
     const auto image = noise({1, 3, 64, 64}, 77);
-    EXPECT_TRUE(torch::allclose(folded->features(image), plain->features(image, &gates), 1e-4, 1e-5));
-    EXPECT_FALSE(torch::allclose(folded->features(image), plain->features(image), 1e-4, 1e-5));
+    const auto without = plain->features(image).back();
+    plain->set_gates(gates);
+    const auto expected = plain->features(image).back(), found = folded->features(image).back();
+    EXPECT_TRUE(torch::allclose(found, expected, 1e-4, 1e-5));
+    EXPECT_FALSE(torch::allclose(found, without, 1e-4, 1e-5));
     EXPECT_TRUE(gates[0].equal(entries["backbone.2.weight"]));
 }
 
-TEST(WeightImport, AcceptsAStateWithoutGates) {
+TEST(ReleasedWeights, AcceptsAStateWithoutGates) {
     auto entries = released();
     for (const int gate : kGates) entries.erase("backbone." + std::to_string(gate) + ".weight");
-    MultiTaskModel model(config());
-    EXPECT_TRUE(import_released_weights(model, entries)[3].equal(torch::ones({3})));
+    EXPECT_TRUE(released_network(entries).gates[3].equal(torch::ones({3})));
 }
 
-TEST(WeightImport, NamesWhatIsMissingUnknownOrMisshaped) {
+TEST(ReleasedWeights, NamesWhatIsMissingUnknownOrMisshaped) {
     auto entries = released();
     entries.erase("heads.normal.fc2.conv2.bias");
     EXPECT_TRUE(contains(message(entries), "heads.normal.fc2.conv2.bias: expected [5], found nothing"));
@@ -127,16 +127,16 @@ TEST(WeightImport, NamesWhatIsMissingUnknownOrMisshaped) {
     EXPECT_TRUE(contains(message(entries), "backbone.2.weight"));
 }
 
-TEST(WeightImport, ConfigurationNeedsKnownEntries) {
-    EXPECT_THROW(released_config({}), Error);
+TEST(ReleasedWeights, ConfigurationNeedsKnownEntries) {
+    EXPECT_THROW(released_network({}), Error);
     auto entries = released();
     entries["backbone.40.weight"] = torch::zeros({4});
-    EXPECT_THROW(released_config(entries), Error);
+    EXPECT_THROW(released_network(entries), Error);
     for (auto it = entries.begin(); it != entries.end();)
         it = it->first.rfind("heads.", 0) == 0 ? entries.erase(it) : std::next(it);
     entries["backbone.40.weight"] = torch::zeros({4, 3, 3, 3});
-    EXPECT_THROW(released_config(entries), Error);
+    EXPECT_THROW(released_network(entries), Error);
 }
 
 }  // namespace
-}  // namespace mtlprune::weight_import_test
+}  // namespace mtlprune::released_weights_test

@@ -45,14 +45,14 @@ TEST(Cost, OfTheMultiTaskModelIsExactBeforeAndAfterSurgery) {
     const auto after = cost_of(toy::couple(model, 72).graph);
     EXPECT_LT(after.parameters, before.parameters);
     EXPECT_EQ(after.parameters, count_parameters(*model));
-    EXPECT_EQ(after.macs, multi_task_macs(model->config().widths, 8, {40, 3, 1}, 72));
+    EXPECT_EQ(after.macs, multi_task_macs(widths(*model), 8, {40, 3, 1}, 72));
 }
 
 /// The formula above is right: an independent tool counted 38,283,015,872 for the paper's network at 321 x
 /// 321.
 TEST(Cost, ReferenceFormulaGivesThePublishedNetworksCount) {
-    const ModelConfig config;
-    EXPECT_EQ(multi_task_macs(config.widths, config.head_width, {40, 3, 1}, 321), 38'283'015'872);
+    const PaperNetwork config;
+    EXPECT_EQ(multi_task_macs(config.channels, config.hidden, {40, 3, 1}, 321), 38'283'015'872);
 }
 
 TEST(Cost, PredictedEqualsMeasuredAfterSurgery) {

@@ -95,7 +95,7 @@ TEST(Coupling, TracingRestoresModesAndLeavesGradientsAlone) {
     toy::couple(model);
     EXPECT_TRUE(model->is_training());
     EXPECT_FALSE(model->backbone->is_training());
-    EXPECT_TRUE(model->heads[0]->branches[0]->is_training());
+    EXPECT_TRUE(aspp(*model, 0).branches[0]->is_training());
     EXPECT_TRUE(torch::GradMode::is_enabled());
     for (const auto& parameter : model->parameters()) EXPECT_FALSE(parameter.grad().defined());
 }

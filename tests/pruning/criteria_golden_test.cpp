@@ -12,14 +12,14 @@ namespace {
 
 /// The backbone's layers as the criteria see them.
 struct Backbone {
-    explicit Backbone(MultiTaskModel& model)
+    explicit Backbone(PaperModel& model)
         : network(*model, [model](const auto& in) mutable { return model->forward(in[0]); },
                   {torch::zeros({1, 3, 97, 97}, model->parameters().front().options())}),
-          pruner(network.couple({}), criteria().make("taylor"), lowest_of_backbone(1, 1)),
+          pruner(network.couple({}), criteria().make("taylor"), lowest_of_shared(1, 1)),
           tensors(network.tensors()) {}
 
     /// From per-task gradients in TaskGradients order.
-    Evidence evidence(MultiTaskModel& model, const std::vector<std::vector<torch::Tensor>>& tasks) const {
+    Evidence evidence(PaperModel& model, const std::vector<std::vector<torch::Tensor>>& tasks) const {
         auto evidence = pruner.evidence(tensors);
         const auto total = sum_gradients(tasks);
         size_t i = 0;
@@ -37,15 +37,15 @@ struct Backbone {
 };
 
 /// Per-task gradients of batch 0 in TaskGradients order.
-std::vector<std::vector<torch::Tensor>> task_gradients(MultiTaskModel& model, const Batch& batch) {
-    TaskGradients gradients(model, batch);
+std::vector<std::vector<torch::Tensor>> task_gradients(PaperModel& model, const Batch& batch) {
+    TaskGradients gradients(*model, batch);
     std::vector<std::vector<torch::Tensor>> tasks;
-    for (size_t t = 0; t < gradients.task_count(); ++t) tasks.push_back(gradients.backbone(t));
+    for (size_t t = 0; t < gradients.task_count(); ++t) tasks.push_back(gradients.shared(t));
     return tasks;
 }
 
 /// "taylor.<layer>" and "cos.<layer>" of one batch, in double precision whatever the model's.
-TensorMap scores_of(MultiTaskModel& model, const Batch& batch) {
+TensorMap scores_of(PaperModel& model, const Batch& batch) {
     const Backbone backbone(model);
     const auto evidence = backbone.evidence(model, task_gradients(model, batch));
     const auto cosprune = criteria().make("cosprune");
@@ -61,7 +61,7 @@ TensorMap scores_of(MultiTaskModel& model, const Batch& batch) {
 
 DrawnResults drawn_scores() {
     return drawn_results_of_model(
-        [](MultiTaskModel& model) { return scores_of(model, golden_double_batch(0)); });
+        [](PaperModel& model) { return scores_of(model, golden_double_batch(0)); });
 }
 
 /// "taylor.3" -> "taylor.<kind>.3". The golden cosine of a zero gradient is 0/0; it is defined as 0.
@@ -113,18 +113,18 @@ TEST(GoldenCriteria, OneBatchAsReleased) {
 }
 
 /// One gate of 1 per filter, to be differentiated by.
-std::vector<torch::Tensor> open_gates(const MultiTaskModel& model) {
+std::vector<torch::Tensor> open_gates(const PaperModel& model) {
     std::vector<torch::Tensor> gates;
-    for (const int64_t width : model->config().widths)
+    for (const int64_t width : widths(*model))
         gates.push_back(torch::ones({width}, torch::kDouble).requires_grad_(true));
     return gates;
 }
 
 /// "taylor.<layer>" of the first iteration as the released engine accumulates it.
-TensorMap released_taylor(MultiTaskModel& model) {
+TensorMap released_taylor(PaperModel& model) {
     const auto gates = open_gates(model);
-    TaskGradients gradients(model, golden_double_batch(0), Fidelity::as_released, &gates);
-    const auto total = gradients.backbone_total();
+    TaskGradients gradients(*model, golden_double_batch(0), Fidelity::as_released, &gates);
+    const auto total = gradients.shared_total();
     const Backbone backbone(model);
     auto evidence = backbone.pruner.evidence(backbone.tensors);
     evidence.gate_gradients = {total.end() - static_cast<std::ptrdiff_t>(gates.size()), total.end()};
@@ -151,12 +151,12 @@ TEST(GoldenCriteria, FirstIterationAsReleased) {
 }
 
 /// "<task>.<layer>": gradients by the gates.
-TensorMap gate_gradients(MultiTaskModel& model) {
+TensorMap gate_gradients(PaperModel& model) {
     const auto gates = open_gates(model);
-    TaskGradients gradients(model, golden_double_batch(0), Fidelity::corrected, &gates);
+    TaskGradients gradients(*model, golden_double_batch(0), Fidelity::corrected, &gates);
     TensorMap found;
     for (size_t t = 0; t < gradients.task_count(); ++t) {
-        const auto of_task = gradients.backbone(t);
+        const auto of_task = gradients.shared(t);
         for (size_t g = 0; g < gates.size(); ++g)
             found[golden_tasks()[t] + "." + std::to_string(g)] = of_task[of_task.size() - gates.size() + g];
     }
@@ -175,7 +175,7 @@ TEST(GoldenCriteria, LossesOfTheGradients) {
     MTLPRUNE_REQUIRE_GOLDEN();
     const auto golden = golden_pt("golden_b0.pt");
     auto model = golden_double_model();
-    TaskGradients gradients(model, golden_double_batch(0));
+    TaskGradients gradients(*model, golden_double_batch(0));
     for (size_t t = 0; t < gradients.task_count(); ++t) {
         const double loss = golden.at("f64.loss." + golden_tasks()[t]).item<double>();
         EXPECT_NEAR(gradients.losses()[t].item<double>(), loss, 1e-12 * std::abs(loss)) << golden_tasks()[t];

@@ -32,13 +32,13 @@ const Variant& variant(const std::string& name) {
                          [&](const Variant& v) { return v.name == name; });
 }
 
-IterativePruner make_pruner(MultiTaskModel model, const Variant& variant, bool mask) {
+IterativePruner make_pruner(PaperModel model, const Variant& variant, bool mask) {
     // The released loop prunes 10 filters every 2 batches and never moves the weights.
     const int64_t floor = mask ? variant.floor : std::max<int64_t>(1, variant.floor);
     return {model,
             torch::zeros({1, 3, 97, 97}),
             criteria().make(variant.criterion),
-            {2, lowest_of_backbone(10, floor), variant.fidelity, mask ? EditKind::mask : EditKind::remove}};
+            {2, lowest_of_shared(10, floor), variant.fidelity, mask ? EditKind::mask : EditKind::remove}};
 }
 
 std::vector<int64_t> to_vector(const torch::Tensor& tensor) {
@@ -47,7 +47,7 @@ std::vector<int64_t> to_vector(const torch::Tensor& tensor) {
 }
 
 ReleasedWalk released_walk(const Variant& variant) {
-    return {[&](MultiTaskModel model) { return make_pruner(std::move(model), variant, /*mask=*/true); },
+    return {[&](PaperModel model) { return make_pruner(std::move(model), variant, /*mask=*/true); },
             variant.floor};
 }
 
@@ -66,7 +66,7 @@ TEST_P(GoldenPruning, ThreeEventsInDoublePrecision) {
     const auto golden = golden_pt("prune_orders.pt");
     const auto name = GetParam() == "cos_ascoded" ? std::string("cos_intended_f64") : GetParam() + "_f64";
     auto model = golden_double_model();
-    const auto offsets = offsets_of(model->config().widths);
+    const auto offsets = offsets_of(widths(*model));
     auto pruner = make_pruner(model, variant(GetParam()), /*mask=*/true);
     for (int event = 0; golden.count(name + ".step" + std::to_string(event) + ".score") > 0; ++event) {
         const auto prefix = name + ".step" + std::to_string(event);
@@ -126,7 +126,7 @@ TEST(GoldenPhysicalRemoval, WalksTheReleasedCosPruneTrajectory) {
     const auto trajectory = golden_json("trajectories_to_end.json").at("cos_ascoded");
     const auto& tested = variant("cos_ascoded");
     auto model = golden_double_model();
-    const auto offsets = offsets_of(model->config().widths);
+    const auto offsets = offsets_of(widths(*model));
     auto pruner = make_pruner(model, tested, /*mask=*/false);
     const auto order = [&](size_t event) {
         return trajectory[event].at("order").get<std::vector<int64_t>>();
@@ -141,7 +141,7 @@ TEST(GoldenPhysicalRemoval, WalksTheReleasedCosPruneTrajectory) {
             walk.expect_interchangeable(removed, "event " + std::to_string(event));
             return;
         }
-        EXPECT_EQ(model->config().widths, trajectory[event].at("s_config").get<std::vector<int64_t>>())
+        EXPECT_EQ(widths(*model), trajectory[event].at("s_config").get<std::vector<int64_t>>())
             << event;
     }
     EXPECT_TRUE(pruner.finished());
@@ -150,12 +150,12 @@ TEST(GoldenPhysicalRemoval, WalksTheReleasedCosPruneTrajectory) {
 TEST(GoldenCriteria, GradientThatTheReleasedOptimiserSees) {
     MTLPRUNE_REQUIRE_GOLDEN();
     const auto golden = golden_pt("golden_b0.pt");
-    const auto drawn = drawn_results_of_model([](MultiTaskModel& model) {
+    const auto drawn = drawn_results_of_model([](PaperModel& model) {
         auto pruner = make_pruner(model, variant("taylor_ascoded"), /*mask=*/true);
         pruner.step(golden_double_batch(0), nullptr);
         TensorMap gradients;
-        for (size_t l = 0; l < model->backbone->convolutions.size(); ++l)
-            gradients[std::to_string(l)] = model->backbone->convolutions[l]->weight.grad();
+        for (size_t l = 0; l < vgg(*model).convolutions.size(); ++l)
+            gradients[std::to_string(l)] = vgg(*model).convolutions[l]->weight.grad();
         return gradients;
     });
     for (const auto& [layer, exact] : drawn.exact)

@@ -13,14 +13,14 @@ namespace {
 
 const std::vector<int64_t> kWidths = {6, 7, 8, 7};
 
-MultiTaskModel small_model(torch::Dtype type) {
-    ModelConfig config;
-    config.widths = kWidths;
-    config.pool_after = {2};
-    config.head_width = 6;
+PaperModel small_model(torch::Dtype type) {
+    PaperNetwork config;
+    config.channels = kWidths;
+    config.poolings = {2};
+    config.hidden = 6;
     config.dropout = 0.0;
     config.tasks = nyuv2_tasks(5);
-    MultiTaskModel model(config);
+    auto model = build(config);
     model->initialise(3);
     model->to(type);
     return model;
@@ -48,7 +48,7 @@ struct Training {
           optimizer(make_optimizer(model->parameters(), default_optimizer(OptimizerKind::adamw))),
           pruner(model, torch::zeros({1, 3, 16, 16}),
                  criteria().make(criterion, fidelity == Fidelity::as_released),
-                 {2, lowest_of_backbone(3, floor), fidelity, mask ? EditKind::mask : EditKind::remove}) {}
+                 {2, lowest_of_shared(3, floor), fidelity, mask ? EditKind::mask : EditKind::remove}) {}
 
     void step() {
         pruner.step(batch(static_cast<uint64_t>(pruner.iteration()), type), optimizer.get());
@@ -59,12 +59,12 @@ struct Training {
         const torch::NoGradGuard no_grad;
         const auto features = model->features(batch(99, type).image, pruner.gates());
         std::vector<torch::Tensor> all;
-        for (size_t t = 0; t < model->task_count(); ++t) all.push_back(model->head(t, features));
+        for (size_t t = 0; t < model->tasks().size(); ++t) all.push_back(model->predict(t, features));
         return all;
     }
 
     torch::Dtype type;
-    MultiTaskModel model;
+    PaperModel model;
     std::unique_ptr<torch::optim::Optimizer> optimizer;
     IterativePruner pruner;
 };
@@ -82,8 +82,8 @@ TEST_P(MaskedAndPhysical, AgreeAfterEveryEventWhileTraining) {
         ++events;
         ASSERT_EQ(masked.pruner.events().back().removed, physical.pruner.events().back().removed)
             << "event " << events;
-        EXPECT_EQ(physical.model->config().widths, masked.pruner.widths());
-        EXPECT_EQ(masked.model->config().widths, kWidths);
+        EXPECT_EQ(physical.widths(*model), masked.pruner.widths());
+        EXPECT_EQ(masked.widths(*model), kWidths);
         const auto a = masked.predictions(), b = physical.predictions();
         for (size_t t = 0; t < a.size(); ++t)
             EXPECT_LT(((a[t] - b[t]).abs().max() / a[t].abs().max()).item<double>(), 1e-10)
@@ -137,8 +137,8 @@ TEST(IterativePruner, ResumesExactly) {
         for (const auto& criterion : criteria().keys()) {
             Training whole(criterion, Fidelity::corrected, mask, torch::kFloat);
             for (int i = 0; i < 5; ++i) whole.step();
-            ModelConfig config = whole.model->config();
-            MultiTaskModel model(config);
+            PaperNetwork config = whole.model->config();
+            auto model = build(config);
             {
                 const torch::NoGradGuard no_grad;
                 const auto saved = whole.model->named_parameters();
@@ -146,7 +146,7 @@ TEST(IterativePruner, ResumesExactly) {
             }
             IterativePruner resumed(
                 model, torch::zeros({1, 3, 16, 16}), criteria().make(criterion),
-                {2, lowest_of_backbone(3, 2), Fidelity::corrected, mask ? EditKind::mask : EditKind::remove});
+                {2, lowest_of_shared(3, 2), Fidelity::corrected, mask ? EditKind::mask : EditKind::remove});
             resumed.load_state(whole.pruner.state());
             EXPECT_EQ(resumed.iteration(), 5);
             EXPECT_EQ(resumed.events().size(), whole.pruner.events().size());

@@ -83,7 +83,7 @@ inline Batch next_batch(const IterativePruner& pruner) {
 class ReleasedWalk {
   public:
     /// `make` wraps a model in the pruner, with masks, to be tested; `floor` is its floor.
-    ReleasedWalk(const std::function<IterativePruner(MultiTaskModel)>& make, int64_t floor) : floor_(floor) {
+    ReleasedWalk(const std::function<IterativePruner(PaperModel)>& make, int64_t floor) : floor_(floor) {
         for (int draw = 0; draw <= kNoiseDraws; ++draw) {
             models_.push_back(golden_double_model());
             pruners_.push_back(make(models_.back()));
@@ -177,7 +177,7 @@ class ReleasedWalk {
     }
 
     int64_t floor_;
-    std::vector<MultiTaskModel> models_;    ///< per draw
+    std::vector<PaperModel> models_;    ///< per draw
     std::vector<IterativePruner> pruners_;  ///< per draw
     std::vector<int64_t> offsets_;
     std::vector<std::vector<int64_t>> orders_;  ///< per event, released

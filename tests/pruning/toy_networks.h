@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/random.h"
-#include "models/multi_task_model.h"
+#include "tests/paper_network.h"
 #include "pruning/coupling/groups.h"
 
 namespace mtlprune::toy {
@@ -127,27 +127,27 @@ inline Group group_under(const std::function<torch::Tensor(const torch::Tensor&)
     return couple(n).groups.front();
 }
 
-inline ModelConfig small_config() {
-    ModelConfig config;
-    config.widths = {4, 5, 6, 4, 5, 6, 4, 5, 6, 7, 4, 5, 6};
-    config.head_width = 8;
+inline PaperNetwork small_config() {
+    PaperNetwork config;
+    config.channels = {4, 5, 6, 4, 5, 6, 4, 5, 6, 7, 4, 5, 6};
+    config.hidden = 8;
     return config;
 }
 
 /// The paper's network with 3 tasks, small, in float64 and eval mode; equal for equal seeds.
-inline MultiTaskModel multi_task_model(uint64_t seed = 3) {
-    MultiTaskModel model(small_config());
+inline PaperModel multi_task_model(uint64_t seed = 3) {
+    auto model = build(small_config());
     model->initialise(seed);
     model->to(torch::kFloat64);
     model->eval();
     return model;
 }
 
-inline TracedFunction forward_of(MultiTaskModel model) {
+inline TracedFunction forward_of(PaperModel model) {
     return [model](const std::vector<torch::Tensor>& in) mutable { return model->forward(in.at(0)); };
 }
 
-inline Coupling couple(MultiTaskModel model, int64_t side = 32) {
+inline Coupling couple(PaperModel model, int64_t side = 32) {
     return mtlprune::couple(*model, forward_of(model), {image(1, side)});
 }
 

@@ -8,7 +8,6 @@
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json_reader.h"
-#include "models/parameter_count.h"
 #include "reproduce/resources.h"
 
 namespace mtlprune::experiment_test {
@@ -62,13 +61,13 @@ nlohmann::json changed(const std::string& path, const nlohmann::json& value) {
         {"description", "other"},
         {"seeds", {0, 4}},
         {"prune.criteria", {"taylor"}},
-        {"model.pool_after", {2}},
+        {"model.poolings", {2}},
         {"differences", {"some"}},
         {"margins", {{"miou", 0.1}}},
         {"retrain.targets", {{{"parameters_fraction", 0.5}}}}};
     if (const auto word = words.find(path); word != words.end()) return word->second;
     if (contains(path, "optimizer.kind")) return value == "sgd" ? "adam" : "adamw";
-    if (path == "model.widths") return {4, 4, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8};
+    if (path == "model.channels") return {4, 4, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8, 8};
     if (value.is_boolean()) return !value.get<bool>();
     if (value.is_number_integer()) return value.get<int64_t>() + 1;
     if (value.is_number()) return value.get<double>() * 0.5 + 0.0625;
@@ -90,7 +89,7 @@ std::vector<std::string> criteria_of(const Experiment& experiment) {
 
 TEST(Experiment, DefaultsAreThePapersNetworkAndAppearInTheCanonicalForm) {
     const auto experiment = read_experiment(kMinimal, "tiny.json");
-    EXPECT_EQ(experiment.model, (ModelConfig{.tasks = nyuv2_tasks(13)}));
+    EXPECT_EQ(experiment.model, (PaperNetwork{.tasks = nyuv2_tasks(13)}));
     EXPECT_EQ(experiment.seeds, std::vector<uint64_t>{0});
     EXPECT_EQ(criteria_of(experiment), (std::vector<std::string>{"taylor", "cosprune"}));
     EXPECT_EQ(stage(experiment, "prune-taylor").prune.floor, 5);
@@ -180,9 +179,9 @@ TEST(Experiment, ImpossibleValuesAreRefusedWithPlaceAndValue) {
         {{{"seeds", {-1}}}, "-1"},
         {{{"seeds", {1.5}}}, "1.5"},
         {{{"seeds", {2, 7, 2}}}, "2 twice"},
-        {{{"model.widths", nlohmann::json::array()}}, "model: widths"},
-        {{{"model.widths", {4, 0}}}, "[4,0]"},
-        {{{"model.pool_after", {14}}}, "1..13"},
+        {{{"model.channels", nlohmann::json::array()}}, "model: widths"},
+        {{{"model.channels", {4, 0}}}, "[4,0]"},
+        {{{"model.poolings", {14}}}, "1..13"},
         {{{"prune.criteria", {"tailor"}}}, "'taylor'"},
         {{{"prune.criteria", {"taylor", "taylor"}}}, "taylor twice"},
         {{{"retrain.targets", {{"parameters_fraction", 0.5}}}}, "a list"},
@@ -203,8 +202,8 @@ TEST(Experiment, ImpossibleValuesAreRefusedWithPlaceAndValue) {
 }
 
 /// Rows or columns of predictions after the poolings (which round down).
-int64_t grid(int64_t size, const ModelConfig& model) {
-    return size >> model.pool_after.size();
+int64_t grid(int64_t size, const PaperNetwork& model) {
+    return size >> model.poolings.size();
 }
 
 TEST(Scales, AllAreReadableAndPredictAtLeast10x10) {
@@ -230,8 +229,8 @@ TEST(Scales, PaperIsThePapersProtocol) {
         GTEST_SKIP() << "there is no scale 'paper'";
     const auto paper = read_experiment(read_file(scale_file("paper")), "paper",
                                        {{"data.kind", "adashare"}, {"data.path", "anywhere"}});
-    EXPECT_EQ(paper.model, ModelConfig{});
-    EXPECT_EQ(paper.model.head_width, 1024);
+    EXPECT_EQ(paper.model, PaperNetwork{});
+    EXPECT_EQ(paper.model.hidden, 1024);
     EXPECT_EQ(parameter_count(paper.model), 84125680);
     EXPECT_EQ(paper.data.transform.height, 321);
     EXPECT_EQ(paper.data.transform.width, 321);

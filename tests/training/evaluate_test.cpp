@@ -7,6 +7,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "tests/paper_network.h"
 #include "training/losses.h"
 
 namespace mtlprune::evaluate_test {
@@ -16,17 +17,17 @@ torch::Tensor noise(at::IntArrayRef shape, uint64_t key) {
     return torch::empty(shape).normal_(0.0, 1.0, at::detail::createCPUGenerator(key));
 }
 
-ModelConfig small_config() {
-    ModelConfig config;
-    config.widths = {4, 5};
-    config.pool_after = {1};
-    config.head_width = 6;
+PaperNetwork small_config() {
+    PaperNetwork config;
+    config.channels = {4, 5};
+    config.poolings = {1};
+    config.hidden = 6;
     config.tasks = nyuv2_tasks(3);
     return config;
 }
 
-MultiTaskModel small_model() {
-    MultiTaskModel model(small_config());
+PaperModel small_model() {
+    auto model = build(small_config());
     model->initialise(3);
     return model;
 }
@@ -67,13 +68,13 @@ TEST(Evaluate, RestoresTheModeAndUsesNoDropout) {
     const std::vector<Batch> batches = {random_batch(2, 10)};
     model->train();
     model->set_dropout_key(1);
-    const auto first = evaluate(model, batches, Fidelity::corrected);
+    const auto first = evaluate(*model, batches, {});
     EXPECT_TRUE(model->is_training());
     model->set_dropout_key(2);
-    const auto second = evaluate(model, batches, Fidelity::corrected);
+    const auto second = evaluate(*model, batches, {});
     EXPECT_EQ(first.losses, second.losses);
     model->eval();
-    const auto third = evaluate(model, batches, Fidelity::corrected);
+    const auto third = evaluate(*model, batches, {});
     EXPECT_FALSE(model->is_training());
     EXPECT_EQ(first.losses, third.losses);
     for (const auto& parameter : model->parameters()) EXPECT_FALSE(parameter.grad().defined());
@@ -82,10 +83,10 @@ TEST(Evaluate, RestoresTheModeAndUsesNoDropout) {
 TEST(Evaluate, LossesAreMeansOverBatchesAndMetricsPoolTheSplit) {
     auto model = small_model();
     const std::vector<Batch> batches = {random_batch(3, 10), random_batch(1, 20)};
-    const auto result = evaluate(model, batches, Fidelity::corrected);
+    const auto result = evaluate(*model, batches, {});
     model->eval();
     const torch::NoGradGuard no_grad;
-    const auto tasks = model->config().tasks;
+    const auto tasks = model->tasks();
     size_t m = 0;
     for (size_t t = 0; t < tasks.size(); ++t) {
         auto metrics = make_task_metrics(tasks[t], Fidelity::corrected);
@@ -109,18 +110,20 @@ TEST(Evaluate, ClosedGatesHideTheImage) {
     auto model = small_model();
     const std::vector<torch::Tensor> closed = {torch::ones({4}), torch::zeros({5})};
     auto batch = random_batch(2, 10);
-    const auto one = evaluate(model, {batch}, Fidelity::corrected, &closed);
+    model->set_gates(closed);
+    const auto one = evaluate(*model, {batch}, {});
     batch.image = noise({2, 3, 8, 8}, 99);
-    const auto other = evaluate(model, {batch}, Fidelity::corrected, &closed);
+    const auto other = evaluate(*model, {batch}, {});
     EXPECT_EQ(one.losses, other.losses);
-    EXPECT_NE(one.losses, evaluate(model, {batch}, Fidelity::corrected).losses);
+    model->set_gates({});
+    EXPECT_NE(one.losses, evaluate(*model, {batch}, {}).losses);
 }
 
 TEST(Evaluate, MetricByNameSuggestsTheNearest) {
     const Evaluation evaluation{
         {1.0},
         {{{.name = "miou", .task = "segmentation"}, 0.25}, {{.name = "abs_err", .task = "depth"}, 0.5}}};
-    EXPECT_EQ(evaluation.metric("abs_err"), 0.5);
+    EXPECT_EQ(evaluation.metric("abs_err").value, 0.5);
     try {
         evaluation.metric("abs_er");
         FAIL();
@@ -137,16 +140,16 @@ TEST(EvaluateConstant, FitsModeMeanAndMedianOfTheTrainingSplit) {
         row({2, 0, 1, 255, 255, 255, 255}, {1, 1, -1, -1, -1, -1, -1}, {2, 2.5, 0, 0, 0, 0, 0})};
     const std::vector<Batch> test = {row({2, 1, 2, 255}, {0, 1, -1, -1}, {2, 4, 0, 1}),
                                      row({0, 2, 255, 255}, {2, -1, -1, -1}, {2, 2, 0, 0})};
-    const auto result = evaluate_constant(nyuv2_tasks(3), train, test, Fidelity::corrected);
-    EXPECT_NEAR(result.metric("pixel_accuracy"), 3.0 / 5.0, 1e-9);
+    const auto result = evaluate_constant(nyuv2_tasks(3), train, test, {});
+    EXPECT_NEAR(result.metric("pixel_accuracy").value, 3.0 / 5.0, 1e-9);
     // IoU: class 2 3/5, classes 0 and 1 never predicted.
-    EXPECT_NEAR(result.metric("miou"), 0.2, 1e-9);
+    EXPECT_NEAR(result.metric("miou").value, 0.2, 1e-9);
     const double degrees = 180.0 / std::acos(-1.0);
-    EXPECT_NEAR(result.metric("angle_mean"),
+    EXPECT_NEAR(result.metric("angle_mean").value,
                 (std::acos(0.6) + std::acos(0.8) + std::acos(0.0)) * degrees / 3.0, 1e-4);
-    EXPECT_NEAR(result.metric("abs_err"), (0.0 + 2.0 + 1.0 + 0.0 + 0.0) / 5.0, 1e-6);
-    EXPECT_NEAR(result.metric("rel_err"), (0.0 + 0.5 + 1.0 + 0.0 + 0.0) / 5.0, 1e-6);
-    EXPECT_NEAR(result.metric("delta1"), 60.0, 1e-6);
+    EXPECT_NEAR(result.metric("abs_err").value, (0.0 + 2.0 + 1.0 + 0.0 + 0.0) / 5.0, 1e-6);
+    EXPECT_NEAR(result.metric("rel_err").value, (0.0 + 0.5 + 1.0 + 0.0 + 0.0) / 5.0, 1e-6);
+    EXPECT_NEAR(result.metric("delta1").value, 60.0, 1e-6);
 }
 
 }  // namespace

@@ -18,9 +18,9 @@ double scaled_error(const torch::Tensor& value, const torch::Tensor& expected) {
     return ((value - expected).abs().max() / expected.abs().max()).item<double>();
 }
 
-std::vector<torch::Tensor> losses_of(MultiTaskModel& model, const Batch& batch,
+std::vector<torch::Tensor> losses_of(PaperModel& model, const Batch& batch,
                                      Fidelity fidelity = Fidelity::corrected) {
-    return task_losses(model->config().tasks, model->forward(batch.image), batch.targets, fidelity);
+    return task_losses(model->tasks(), model->forward(batch.image), batch.targets, fidelity);
 }
 
 /// One tensor per task, by the released names.
@@ -44,7 +44,7 @@ TEST_P(GoldenKernels, LossesOfAllBatches) {
     for (size_t k = 0; k < expected.size(); ++k) {
         const auto number = static_cast<int>(k);
         const auto drawn = drawn_results_of_model(
-            [&](MultiTaskModel& exact) { return by_task(losses_of(exact, golden_double_batch(number))); });
+            [&](PaperModel& exact) { return by_task(losses_of(exact, golden_double_batch(number))); });
         for (const auto& task : golden_tasks())
             expect_as_drawn(drawn, task, torch::tensor(expected[k].at(task).get<double>(), torch::kDouble));
         for (const auto fidelity : {Fidelity::corrected, Fidelity::as_released})
@@ -54,8 +54,8 @@ TEST_P(GoldenKernels, LossesOfAllBatches) {
 }
 
 /// "features" and "out.<task>".
-TensorMap features_and_predictions(MultiTaskModel& model, const torch::Tensor& image) {
-    TensorMap found = {{"features", model->features(image)}};
+TensorMap features_and_predictions(PaperModel& model, const torch::Tensor& image) {
+    TensorMap found = {{"features", model->features(image).back()}};
     for (const auto& [task, prediction] : by_task(model->forward(image))) found["out." + task] = prediction;
     return found;
 }
@@ -66,7 +66,7 @@ TEST_P(GoldenKernels, FeaturesAndPredictions) {
     auto model = golden_model(GetParam());
     const auto golden = golden_pt("golden_b0.pt");
     const auto drawn = drawn_results_of_model(
-        [](MultiTaskModel& exact) { return features_and_predictions(exact, golden_double_batch(0).image); });
+        [](PaperModel& exact) { return features_and_predictions(exact, golden_double_batch(0).image); });
     for (const auto& [name, found] : features_and_predictions(model, golden_batch(0).image)) {
         expect_as_drawn(drawn, name, golden.at(name));
         expect_as_drawn(drawn, name, found);
@@ -80,7 +80,7 @@ TEST(GoldenLosses, InDoublePrecision) {
     const auto golden = golden_pt("golden_b0.pt");
     const auto batch = golden_double_batch(0);
     const auto predictions = model->forward(batch.image);
-    const auto losses = task_losses(model->config().tasks, predictions, batch.targets);
+    const auto losses = task_losses(model->tasks(), predictions, batch.targets);
     double total = 0.0;
     for (size_t t = 0; t < losses.size(); ++t) {
         EXPECT_LT(scaled_error(predictions[t], golden.at("f64.out." + golden_tasks()[t])), 1e-12);
@@ -92,9 +92,9 @@ TEST(GoldenLosses, InDoublePrecision) {
 }
 
 /// "<task>.<layer>": gradients of the task's loss by the weights.
-TensorMap weight_gradients(MultiTaskModel& model) {
+TensorMap weight_gradients(PaperModel& model) {
     TensorMap found;
-    const auto& layers = model->backbone->convolutions;
+    const auto& layers = vgg(*model).convolutions;
     for (size_t t = 0; t < golden_tasks().size(); ++t) {
         model->zero_grad();
         losses_of(model, golden_double_batch(0))[t].backward();
@@ -119,7 +119,7 @@ TEST(GoldenLosses, GradientOfTheTotalInDoublePrecision) {
     const auto golden = golden_pt("golden_b0.pt");
     const auto losses = losses_of(model, golden_double_batch(0));
     (losses[0] + losses[1] + losses[2]).backward();
-    const auto& layers = model->backbone->convolutions;
+    const auto& layers = vgg(*model).convolutions;
     for (size_t l = 0; l < layers.size(); ++l) {
         const auto& layer = layers[l];
         const auto gradient =

@@ -16,7 +16,7 @@ constexpr int kSteps = 6;
 
 struct Trajectory {
     torch::Tensor losses;  ///< [steps + 1,3]: before each step, and after the last
-    MultiTaskModel model;
+    PaperModel model;
 };
 
 /// Trains in double precision, one step per entry of `draws`: the noise in the weights of its gradients.
@@ -25,7 +25,7 @@ Trajectory train(const OptimizerConfig& config, const std::vector<int>& draws) {
     const auto optimizer = make_optimizer(model->parameters(), config);
     const auto losses_of = [&](size_t step) {
         const auto batch = golden_double_batch(static_cast<int>(step) % kSteps);
-        return torch::stack(task_losses(model->config().tasks, model->forward(batch.image), batch.targets));
+        return torch::stack(task_losses(model->tasks(), model->forward(batch.image), batch.targets));
     };
     std::vector<torch::Tensor> losses;
     for (size_t step = 0; step < draws.size(); ++step) {
@@ -43,14 +43,12 @@ Trajectory train(const OptimizerConfig& config, const std::vector<int>& draws) {
 }
 
 /// The final parameters, imported like any released state.
-MultiTaskModel expected_model(const TensorMap& golden, const std::string& name) {
+PaperModel expected_model(const TensorMap& golden, const std::string& name) {
     const std::string prefix = name + ".final.";
     TensorMap weights;
     for (const auto& [key, tensor] : golden)
         if (key.rfind(prefix, 0) == 0) weights[key.substr(prefix.size())] = tensor;
-    MultiTaskModel model(released_config(weights));
-    import_released_weights(model, weights);
-    return model;
+    return released_network(weights).model;
 }
 
 /// Looks for the branch of the released trajectory. A near-tie (of the last max-poolings, say) that its
@@ -114,7 +112,7 @@ double limit_of(const torch::Tensor& values, double share) {
 ///  * Adam divides by the gradient's own size: where the first gradient rounds to the other side of zero, the
 ///    element moves the other way. That is allowed to one element, and one of 200, of each tensor.
 ///  * No six steps of Adam are longer than 1.5 each (Cauchy-Schwarz on its means).
-void expect_parameters(MultiTaskModel& found, MultiTaskModel& released, double lr) {
+void expect_parameters(PaperModel& found, PaperModel& released, double lr) {
     const auto parameters = found->named_parameters();
     std::vector<torch::Tensor> all;
     for (const auto& item : released->named_parameters()) {

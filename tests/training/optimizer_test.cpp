@@ -183,6 +183,26 @@ TEST(Optimizer, SlicingAParameterWithoutStateDoesNothing) {
     EXPECT_TRUE(optimizer_state(*optimizer, kNames).empty());
 }
 
+/// A row whose moments and gradients are zero from some step on keeps its value.
+TEST(Optimizer, ARowOfZeroMomentsAndGradientsStays) {
+    for (const auto kind : {OptimizerKind::adam, OptimizerKind::adamw, OptimizerKind::sgd}) {
+        auto config = with_kind(kind);
+        config.weight_decay = 0.0;
+        auto weight = noise({4, 3}, 5).requires_grad_(true);
+        const auto optimizer = make_optimizer({weight}, config);
+        for (uint64_t k = 0; k < 4; ++k) {
+            auto gradient = noise({4, 3}, 20 + k);
+            if (k == 2) zero_optimizer_state(*optimizer, weight, 0, torch::tensor({1}));
+            if (k >= 2) gradient[1] = 0.0;
+            const auto before = weight.detach().clone();
+            weight.mutable_grad() = gradient;
+            optimizer->step();
+            EXPECT_EQ(weight.detach()[1].equal(before[1]), k >= 2) << "step " << k;
+            EXPECT_FALSE(weight.detach()[0].equal(before[0]));
+        }
+    }
+}
+
 TEST(Optimizer, LearningRateReachesAllGroups) {
     auto x = torch::full({1}, 2.0, torch::dtype(torch::kFloat64).requires_grad(true));
     OptimizerConfig config = with_kind(OptimizerKind::sgd);
@@ -194,7 +214,7 @@ TEST(Optimizer, LearningRateReachesAllGroups) {
     EXPECT_EQ(x.item<double>(), 1.5);
 }
 
-TEST(Schedule, CosineFollowsTorchsRecurrence) {
+TEST(LearningRate, CosineFollowsTorchsRecurrence) {
     LearningRateSchedule schedule;
     schedule.kind = LearningRateKind::cosine;
     schedule.t_max = 20;
@@ -212,7 +232,7 @@ TEST(Schedule, CosineFollowsTorchsRecurrence) {
     EXPECT_NEAR(learning_rate(schedule, 1e-3, 25), learning_rate(schedule, 1e-3, 15), 1e-15);
 }
 
-TEST(Schedule, StepAndConstant) {
+TEST(LearningRate, StepAndConstant) {
     LearningRateSchedule schedule;
     EXPECT_EQ(learning_rate(schedule, 0.3, 1000), 0.3);
     schedule.kind = LearningRateKind::step;
@@ -262,6 +282,16 @@ TEST(LearningRateSchedule, ReadsKeysAndRejectsWrongOnes) {
     EXPECT_TRUE(contains(attempt(R"({"kind": "cosine"})"), "t_max"));
     EXPECT_TRUE(contains(attempt(R"({"kind": "cosine", "t_max": 0})"), "t_max"));
     EXPECT_TRUE(contains(attempt(R"({"kind": "constant", "gamma": 0.5})"), "gamma"));
+}
+
+TEST(LearningRate, AStepMayBeSeveralIterationsLong) {
+    LearningRateSchedule schedule;
+    schedule.kind = LearningRateKind::step;
+    schedule.step_size = 2;
+    schedule.gamma = 0.5;
+    schedule.every = 3;
+    for (int64_t iteration = 0; iteration < 12; ++iteration)
+        EXPECT_EQ(learning_rate(schedule, 1.0, iteration), iteration < 6 ? 1.0 : 0.5) << iteration;
 }
 
 }  // namespace

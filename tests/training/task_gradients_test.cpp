@@ -4,6 +4,8 @@
 #include <torch/autograd.h>
 #include <torch/nn/functional/normalization.h>
 
+#include "tests/paper_network.h"
+
 namespace mtlprune::task_gradients_test {
 namespace {
 
@@ -15,7 +17,7 @@ torch::Tensor noise(at::IntArrayRef shape, uint64_t key) {
 
 class TaskGradientsTest : public ::testing::Test {
   protected:
-    TaskGradientsTest() : model_(config()) {
+    TaskGradientsTest() : model_(build(config())) {
         model_->initialise(5);
         model_->to(torch::kDouble);
         model_->train();
@@ -27,23 +29,23 @@ class TaskGradientsTest : public ::testing::Test {
                           {noise({2, 1, 8, 8}, 5).abs() + 0.5, mask}};
     }
 
-    static ModelConfig config() {
-        ModelConfig config;
-        config.widths = {4, 5};
-        config.pool_after = {1};
-        config.head_width = 6;
+    static PaperNetwork config() {
+        PaperNetwork config;
+        config.channels = {4, 5};
+        config.poolings = {1};
+        config.hidden = 6;
         config.dropout = 0.3;
         config.tasks = nyuv2_tasks(3);
         return config;
     }
 
     /// The losses of one ordinary forward pass.
-    std::vector<torch::Tensor> plain_losses(const std::vector<torch::Tensor>* gates = nullptr) {
-        const auto features = model_->features(batch_.image, gates);
+    std::vector<torch::Tensor> plain_losses() {
+        const auto features = model_->features(batch_.image);
         std::vector<torch::Tensor> losses;
         for (size_t t = 0; t < 3; ++t)
             losses.push_back(
-                task_loss(model_->config().tasks[t], model_->head(t, features), batch_.targets[t]));
+                task_loss(model_->tasks()[t], model_->predict(t, features), batch_.targets[t]));
         return losses;
     }
 
@@ -56,12 +58,12 @@ class TaskGradientsTest : public ::testing::Test {
         }
     }
 
-    MultiTaskModel model_;
+    PaperModel model_;
     Batch batch_;
 };
 
 TEST_F(TaskGradientsTest, LossesAreThoseOfAPlainForwardPass) {
-    const TaskGradients gradients(model_, batch_);
+    const TaskGradients gradients(*model_, batch_);
     ASSERT_EQ(gradients.task_count(), 3u);
     const auto expected = plain_losses();
     for (int64_t t = 0; t < 3; ++t)
@@ -70,62 +72,99 @@ TEST_F(TaskGradientsTest, LossesAreThoseOfAPlainForwardPass) {
 }
 
 TEST_F(TaskGradientsTest, EachTasksGradientIsThatOfItsLossAlone) {
-    TaskGradients gradients(model_, batch_);
+    TaskGradients gradients(*model_, batch_);
     for (size_t t : {2u, 0u, 1u})  // in any order
-        expect_near(gradients.backbone(t),
-                    torch::autograd::grad({plain_losses()[t]}, model_->backbone->parameters()));
+        expect_near(gradients.shared(t),
+                    torch::autograd::grad({plain_losses()[t]}, model_->backbone().parameters()));
 }
 
 TEST_F(TaskGradientsTest, TotalIsTheSumOverTasksAndThatOfTheSummedLoss) {
-    TaskGradients gradients(model_, batch_);
-    const auto total = gradients.backbone_total();
-    expect_near(total, sum_gradients({gradients.backbone(0), gradients.backbone(1), gradients.backbone(2)}));
+    TaskGradients gradients(*model_, batch_);
+    const auto total = gradients.shared_total();
+    expect_near(total, sum_gradients({gradients.shared(0), gradients.shared(1), gradients.shared(2)}));
     const auto losses = plain_losses();
     expect_near(total,
-                torch::autograd::grad({losses[0] + losses[1] + losses[2]}, model_->backbone->parameters()));
+                torch::autograd::grad({losses[0] + losses[1] + losses[2]}, model_->backbone().parameters()));
 }
 
 TEST_F(TaskGradientsTest, StoreGivesEveryParameterTheGradientOfTheSummedLoss) {
-    TaskGradients gradients(model_, batch_);
-    gradients.store(gradients.backbone_total());
+    TaskGradients gradients(*model_, batch_);
+    gradients.store(gradients.shared_total());
     std::vector<torch::Tensor> stored;
     for (const auto& parameter : model_->parameters()) stored.push_back(parameter.grad().clone());
     const auto losses = plain_losses();
     expect_near(stored, torch::autograd::grad({losses[0] + losses[1] + losses[2]}, model_->parameters()));
 }
 
-TEST_F(TaskGradientsTest, HeadFactorsScaleHeadsOnly) {
-    TaskGradients gradients(model_, batch_);
-    const auto backbone = gradients.backbone_total();
-    gradients.store(backbone, {2.0, 3.0, 0.5});
-    const auto losses = plain_losses();
-    const double factors[] = {2.0, 3.0, 0.5};
-    for (size_t t = 0; t < 3; ++t) {
-        const auto parameters = model_->heads[t]->parameters();
-        auto expected =
-            torch::autograd::grad({losses[t] * factors[t]}, parameters, {}, /*retain_graph=*/true);
-        std::vector<torch::Tensor> stored;
-        for (const auto& parameter : parameters) stored.push_back(parameter.grad());
-        expect_near(stored, expected);
-    }
+TEST_F(TaskGradientsTest, AddGivesTheGradientOfTheLossesThatWereAdded) {
+    TaskGradients gradients(*model_, batch_);
+    gradients.store(gradients.shared_total());
+    gradients.add(gradients.shared(2), {2});
+    gradients.add(gradients.shared_total(), {0, 1, 2});
     std::vector<torch::Tensor> stored;
-    for (const auto& parameter : model_->backbone->parameters()) stored.push_back(parameter.grad());
-    expect_near(stored, backbone);
+    for (const auto& parameter : model_->parameters()) stored.push_back(parameter.grad().clone());
+    const auto losses = plain_losses();
+    expect_near(stored, torch::autograd::grad({2.0 * losses[0] + 2.0 * losses[1] + 3.0 * losses[2]},
+                                              model_->parameters()));
+}
+
+TEST_F(TaskGradientsTest, OwnGradientsAreThoseOfTheTasksOwnParameters) {
+    TaskGradients gradients(*model_, batch_);
+    for (size_t t = 0; t < 3; ++t) {
+        std::vector<torch::Tensor> own;
+        for (const auto& [name, parameter] : model_->parameters_of(t)) {
+            EXPECT_EQ(name.rfind("heads." + model_->tasks()[t].name + ".", 0), 0U) << name;
+            own.push_back(parameter);
+        }
+        expect_near(gradients.own(t), torch::autograd::grad({plain_losses()[t]}, own));
+    }
 }
 
 TEST_F(TaskGradientsTest, GatesThatWantGradientsFollowTheParameters) {
     const std::vector<torch::Tensor> gates = {(noise({4}, 6) * 0.1 + 1.0).requires_grad_(true),
                                               noise({5}, 7).abs() + 0.5};
-    TaskGradients gradients(model_, batch_, Fidelity::corrected, &gates);
-    auto inputs = model_->backbone->parameters();
+    model_->set_gates(gates);
+    TaskGradients gradients(*model_, batch_);
+    auto inputs = model_->backbone().parameters();
     inputs.push_back(gates[0]);  // the second gate wants none
-    const auto losses = plain_losses(&gates);
-    expect_near(gradients.backbone(1), torch::autograd::grad({losses[1]}, inputs, {}, /*retain_graph=*/true));
-    const auto total = gradients.backbone_total();
+    const auto losses = plain_losses();
+    expect_near(gradients.shared(1), torch::autograd::grad({losses[1]}, inputs, {}, /*retain_graph=*/true));
+    const auto total = gradients.shared_total();
     expect_near(total, torch::autograd::grad({losses[0] + losses[1] + losses[2]}, inputs));
     gradients.store(total);
     EXPECT_FALSE(gates[0].grad().defined());
-    EXPECT_TRUE(model_->backbone->parameters().front().grad().equal(total.front()));
+    EXPECT_TRUE(model_->backbone().parameters().front().grad().equal(total.front()));
+}
+
+/// Two maps, each of which only one task looks at, and a shared parameter that only the second depends on.
+class TwoMaps : public Model {
+  public:
+    TwoMaps()
+        : Model({{"near", TaskKind::depth, 1}, {"far", TaskKind::depth, 1}}),
+          first_(register_parameter("first", torch::full({1}, 2.0, torch::kDouble))),
+          second_(register_parameter("second", torch::full({1}, 3.0, torch::kDouble))) {}
+    FeatureMaps features(const torch::Tensor& image) override {
+        const auto gray = image.mean(1, true);
+        return {gray * first_, gray * first_ * second_};
+    }
+    torch::Tensor predict(size_t task, const FeatureMaps& features) override { return features[task]; }
+    void initialise(uint64_t) override {}
+
+  private:
+    torch::Tensor first_, second_;
+};
+
+TEST_F(TaskGradientsTest, WhatALossDoesNotDependOnHasNoGradient) {
+    TwoMaps model;
+    batch_.targets = {batch_.targets[2], batch_.targets[2]};
+    TaskGradients gradients(model, batch_);
+    EXPECT_FALSE(gradients.shared(0)[1].defined());
+    EXPECT_TRUE(gradients.shared(1)[1].defined());
+    const auto total = gradients.shared_total();
+    const auto sum = sum_gradients({gradients.shared(0), gradients.shared(1)});
+    expect_near(total, sum);
+    gradients.store(total);
+    EXPECT_TRUE(model.parameters()[0].grad().equal(total[0]));
 }
 
 TEST(SumGradients, AddsListsAndLeavesThemAsTheyAre) {

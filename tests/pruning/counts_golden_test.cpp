@@ -7,7 +7,6 @@
 #include <functional>
 #include <numeric>
 
-#include "models/parameter_count.h"
 #include "tests/golden_folder.h"
 
 namespace mtlprune::counts_golden_test {
@@ -16,7 +15,7 @@ namespace {
 constexpr int64_t kSize = 321;
 constexpr int64_t kBackboneRuns = 3;  // the released forward runs the backbone once per task
 
-using Check = std::function<void(const nlohmann::json& entry, const ModelConfig& config)>;
+using Check = std::function<void(const nlohmann::json& entry, const PaperNetwork& config)>;
 
 /// For every network of the file.
 void for_each_network(const Check& check) {
@@ -25,8 +24,8 @@ void for_each_network(const Check& check) {
     for (const auto& [name, entry] : counts.items()) {
         if (!entry.contains("s_config")) continue;
         SCOPED_TRACE(name);
-        ModelConfig config;
-        config.widths = entry.at("s_config").get<std::vector<int64_t>>();
+        PaperNetwork config;
+        config.channels = entry.at("s_config").get<std::vector<int64_t>>();
         check(entry, config);
         ++networks;
     }
@@ -35,8 +34,8 @@ void for_each_network(const Check& check) {
 
 TEST(GoldenCounts, Parameters) {
     MTLPRUNE_REQUIRE_GOLDEN();
-    for_each_network([](const nlohmann::json& entry, const ModelConfig& config) {
-        const int64_t gates = std::accumulate(config.widths.begin(), config.widths.end(), int64_t{0});
+    for_each_network([](const nlohmann::json& entry, const PaperNetwork& config) {
+        const int64_t gates = std::accumulate(config.channels.begin(), config.channels.end(), int64_t{0});
         const int64_t count = parameter_count(config);
         EXPECT_EQ(count, entry.at("params_without_gates").get<int64_t>());
         for (const char* key : {"params_with_gates", "closed_params", "ptflops_params"})
@@ -47,8 +46,8 @@ TEST(GoldenCounts, Parameters) {
 TEST(GoldenCounts, ParametersOfTheParts) {
     MTLPRUNE_REQUIRE_GOLDEN();
     const auto full = golden_json("counts.json").at("full");
-    const ModelConfig config;
-    const int64_t gates = std::accumulate(config.widths.begin(), config.widths.end(), int64_t{0});
+    const PaperNetwork config;
+    const int64_t gates = std::accumulate(config.channels.begin(), config.channels.end(), int64_t{0});
     EXPECT_EQ(backbone_parameter_count(config) + gates, full.at("params_backbone").get<int64_t>());
     const std::vector<std::string> tasks = {"segment_semantic", "normal", "depth_zbuffer"};
     for (size_t t = 0; t < tasks.size(); ++t)
@@ -58,7 +57,7 @@ TEST(GoldenCounts, ParametersOfTheParts) {
 
 TEST(GoldenCounts, ConvolutionMacs) {
     MTLPRUNE_REQUIRE_GOLDEN();
-    for_each_network([](const nlohmann::json& entry, const ModelConfig& config) {
+    for_each_network([](const nlohmann::json& entry, const PaperNetwork& config) {
         const auto macs = conv_macs(config, kSize, kSize);
         EXPECT_EQ(macs.backbone, entry.at("closed_conv_macs_backbone_once").get<int64_t>());
         EXPECT_EQ(macs.heads, entry.at("closed_conv_macs_heads").get<int64_t>());
@@ -70,7 +69,7 @@ TEST(GoldenCounts, ConvolutionMacs) {
 
 TEST(GoldenCounts, PtflopsMacs) {
     MTLPRUNE_REQUIRE_GOLDEN();
-    for_each_network([](const nlohmann::json& entry, const ModelConfig& config) {
+    for_each_network([](const nlohmann::json& entry, const PaperNetwork& config) {
         const auto macs = ptflops_macs(config, kSize, kSize);
         EXPECT_EQ(macs.total(), entry.at("closed_ptflops_macs_backbone_once").get<int64_t>());
         for (const char* key : {"closed_ptflops_macs_as_run", "ptflops_macs"})
