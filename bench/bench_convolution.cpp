@@ -3,8 +3,8 @@
 //   build/bin/bench_convolution --benchmark_filter='64->64' --benchmark_repetitions=3
 //
 // `contiguous` and `channels_last` are LibTorch's two kernels in the layout named, `taps` is
-// models/layers/conv_taps.h, `winograd` is models/layers/conv_winograd.h (3x3 kernels of dilation 1), `convolve` is what
-// the models get. Sizes and threads as in bench_training_iteration (MTLPRUNE_BENCH_SIZE,
+// models/layers/conv_taps.h, `winograd` is models/layers/conv_winograd.h (3x3 kernels of dilation 1),
+// `convolve` is what the models get. Sizes and threads as in bench_training_iteration (MTLPRUNE_BENCH_SIZE,
 // MTLPRUNE_BENCH_THREADS).
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>

@@ -18,23 +18,33 @@
 
 #include <cstdlib>
 
-#include "tests/paper_network.h"
+#include "models/backbones/vgg.h"
+#include "models/model_spec.h"
 #include "models/process_setup.h"
 #include "pruning/schedules/iterative_pruner.h"
-#include "training/optimizer.h"
+#include "training/trainer.h"
 
 namespace mtlprune {
 namespace {
 
+/// The main paper's network; widths as in its backbone, for counting.
+struct Network {
+    std::string spec = "vgg16/smallaspp";
+    std::vector<int64_t> widths = vgg16_channels(), poolings = vgg16_poolings();
+    int64_t hidden = 1024;
+    std::vector<TaskSpec> tasks = nyuv2_tasks(40);
+};
+
 struct Run {
-    PaperNetwork model;
+    Network model;
     int64_t side = 80, batch = 8, filters_per_event = 18, floor = 5;
     int threads = 1;
 };
 
 Run small_run() {
     Run run;
-    run.model.channels = {8, 8, 16, 16, 32, 32, 32, 64, 64, 64, 64, 64, 64};
+    run.model.spec = "vgg16:width=0.125,pools=3/smallaspp:hidden=64";
+    run.model.widths = {8, 8, 16, 16, 32, 32, 32, 64, 64, 64, 64, 64, 64};
     run.model.poolings = {2, 4, 7};
     run.model.hidden = 64;
     return run;
@@ -54,7 +64,7 @@ struct Macs {
     double backbone = 0, first = 0, heads = 0;
 };
 
-Macs forward_macs(const PaperNetwork& model, const std::vector<int64_t>& widths, int64_t side) {
+Macs forward_macs(const Network& model, const std::vector<int64_t>& widths, int64_t side) {
     Macs macs;
     int64_t inputs = 3;
     for (size_t l = 0; l < widths.size(); ++l) {
@@ -94,13 +104,13 @@ Batch random_batch(int64_t count, int64_t side) {
 enum class Method { removed, masked, released };
 
 /// The backward passes of the released code beyond those of one pruner's step; gradients are dropped.
-void released_passes(PaperModel model, const Batch& batch, const std::vector<torch::Tensor>* gates) {
-    const auto parameters = model->parameters();
-    const auto tasks = model->tasks();
+void released_passes(Model& model, const Batch& batch) {
+    const auto parameters = model.parameters();
+    const auto& tasks = model.tasks();
     std::vector<torch::Tensor> losses;
     for (size_t t = 0; t < tasks.size(); ++t)
         losses.push_back(
-            task_loss(tasks[t], model->predict(t, model->features(batch.image, gates)), batch.targets[t]));
+            task_loss(tasks[t], model.predict(t, model.features(batch.image)), batch.targets[t]));
     const auto total = losses[0] + losses[1] + losses[2];
     const auto backward = [&](const torch::Tensor& loss) {
         torch::autograd::grad({loss}, parameters, {}, /*retain_graph=*/true, false, /*allow_unused=*/true);
@@ -115,7 +125,7 @@ void dense_to_floor(benchmark::State& state, const Run& run, Method method) {
     at::set_num_threads(run.threads);
     const auto batch = random_batch(run.batch, run.side);
     for (auto _ : state) {
-        auto model = build(run.model);
+        const ModelPtr model = make_model(run.model.spec, run.model.tasks);
         model->initialise(1);
         model->train();
         if (method == Method::released) use_kernels(*model, ConvolutionKernels::library);
@@ -123,25 +133,27 @@ void dense_to_floor(benchmark::State& state, const Run& run, Method method) {
         options.frequency = method == Method::removed ? 4 : 1;
         options.allocation = lowest_of_shared(run.filters_per_event, run.floor);
         options.edit = mask ? EditKind::mask : EditKind::remove;
-        IterativePruner pruner(model, torch::zeros({1, 3, run.side, run.side}), criteria().make("cosprune"),
-                               options);
-        const auto optimizer = make_optimizer(model->parameters(), default_optimizer(OptimizerKind::adamw));
+        const auto shared = std::make_shared<IterativePruner>(model, torch::zeros({1, 3, run.side, run.side}),
+                                                              criteria().make("cosprune"), options);
+        const auto& pruner = *shared;
+        Trainer trainer(model, {.optimizer = default_optimizer(OptimizerKind::adamw)}, {shared});
         double macs = 0;
         while (!pruner.finished()) {
-            const auto widths = mask ? run.model.channels : pruner.widths();
+            const auto widths = mask ? run.model.widths : pruner.widths();
             const bool released = method == Method::released;
             macs += static_cast<double>(run.batch) * iteration_macs(forward_macs(run.model, widths, run.side),
                                                                     released ? 3 : 1, released ? 9 : 3,
                                                                     released ? 3 : 1);
-            model->set_dropout_key(static_cast<uint64_t>(pruner.iteration()));
             if (released) {
                 // The step below chooses the filters; it is the released loop's bookkeeping, not timed.
-                released_passes(model, batch, pruner.gates());
+                released_passes(*model, batch);
                 state.PauseTiming();
+                trainer.take_gradients(batch);
+                state.ResumeTiming();
+                trainer.optimizer().step();
+            } else {
+                trainer.step(batch);
             }
-            pruner.step(batch, optimizer.get());
-            if (released) state.ResumeTiming();
-            optimizer->step();
         }
         state.counters["events"] = static_cast<double>(pruner.events().size());
         const auto iterations = static_cast<double>(pruner.iteration());
@@ -169,16 +181,16 @@ void register_runs() {
 /// `vs_released`: the released code's passes (3 backbone forwards, 9 backbone and 3 head backwards).
 void paper_macs(benchmark::State& state) {
     const Run run = {};
-    const PaperNetwork& model = run.model;
+    const Network& model = run.model;
     constexpr double kSide = 321, kPerEvent = 100, kFilters = 4224;
     double removed = 0, masks = 0, released = 0;
     for (auto _ : state) {
         removed = masks = released = 0;
-        const Macs dense = forward_macs(model, model.channels, static_cast<int64_t>(kSide));
-        const double last = kFilters - static_cast<double>(model.channels.size()) * 5;
+        const Macs dense = forward_macs(model, model.widths, static_cast<int64_t>(kSide));
+        const double last = kFilters - static_cast<double>(model.widths.size()) * 5;
         for (double gone = 0; gone < last; gone += kPerEvent) {
             std::vector<int64_t> widths;
-            for (const int64_t width : model.channels)
+            for (const int64_t width : model.widths)
                 widths.push_back(
                     5 + static_cast<int64_t>(static_cast<double>(width - 5) * (1 - gone / last) + 0.5));
             removed += iteration_macs(forward_macs(model, widths, static_cast<int64_t>(kSide)), 1, 3, 1);

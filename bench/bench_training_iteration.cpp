@@ -13,10 +13,11 @@
 #include <iostream>
 
 #include "base/error.h"
-#include "tests/paper_network.h"
+#include "models/backbones/vgg.h"
+#include "models/model_spec.h"
 #include "models/process_setup.h"
 #include "pruning/schedules/iterative_pruner.h"
-#include "training/optimizer.h"
+#include "training/trainer.h"
 
 namespace mtlprune {
 namespace {
@@ -26,8 +27,16 @@ std::string environment(const char* name, const std::string& fallback) {
     return value == nullptr || *value == '\0' ? fallback : value;
 }
 
+/// The main paper's network; widths as in its backbone, for counting.
+struct Network {
+    std::string spec = "vgg16/smallaspp";
+    std::vector<int64_t> widths = vgg16_channels(), poolings = vgg16_poolings();
+    int64_t hidden = 1024;
+    std::vector<TaskSpec> tasks = nyuv2_tasks(40);
+};
+
 struct Size {
-    PaperNetwork model;
+    Network model;
     int64_t side = 321, train_batch = 4, prune_batch = 2;
 };
 
@@ -36,7 +45,8 @@ Size size() {
     if (name == "full") return {};
     if (name != "small") throw Error("MTLPRUNE_BENCH_SIZE", "size", "full or small", name);
     Size small;
-    small.model.channels = {8, 8, 16, 16, 32, 32, 32, 64, 64, 64, 64, 64, 64};
+    small.model.spec = "vgg16:width=0.125,pools=3/smallaspp:hidden=64";
+    small.model.widths = {8, 8, 16, 16, 32, 32, 32, 64, 64, 64, 64, 64, 64};
     small.model.poolings = {2, 4, 7};
     small.model.hidden = 64;
     small.side = 80;
@@ -56,8 +66,8 @@ Batch random_batch(int64_t count, int64_t side) {
     return batch;
 }
 
-PaperModel make_model(const Size& size) {
-    auto model = build(size.model);
+ModelPtr network_of(const Size& size) {
+    const auto model = make_model(size.model.spec, size.model.tasks);
     model->initialise(1);
     model->train();
     return model;
@@ -67,11 +77,11 @@ PaperModel make_model(const Size& size) {
 double operations(const Size& size, int64_t batch, int64_t backward_passes) {
     double backbone = 0, first = 0, heads = 0;
     int64_t inputs = 3, side = size.side;
-    for (size_t l = 0; l < size.model.channels.size(); ++l) {
-        const double macs = 9.0 * static_cast<double>(inputs * size.model.channels[l] * side * side);
+    for (size_t l = 0; l < size.model.widths.size(); ++l) {
+        const double macs = 9.0 * static_cast<double>(inputs * size.model.widths[l] * side * side);
         backbone += macs;
         if (l == 0) first = macs;
-        inputs = size.model.channels[l];
+        inputs = size.model.widths[l];
         for (const int64_t pool : size.model.poolings)
             if (pool == static_cast<int64_t>(l) + 1) side /= 2;
     }
@@ -89,40 +99,26 @@ void report(benchmark::State& state, double operations) {
 
 void training_iteration(benchmark::State& state) {
     const auto size = mtlprune::size();
-    auto model = make_model(size);
-    const auto optimizer = make_optimizer(model->parameters(), default_optimizer(OptimizerKind::adam));
+    Trainer trainer(network_of(size), {.optimizer = default_optimizer(OptimizerKind::adam)});
     const auto batch = random_batch(size.train_batch, size.side);
-    uint64_t key = 0;
-    const auto iterate = [&] {
-        model->set_dropout_key(++key);
-        TaskGradients gradients(*model, batch);
-        gradients.store(gradients.shared_total());
-        optimizer->step();
-    };
-    iterate();
-    for (auto _ : state) iterate();
+    trainer.step(batch);
+    for (auto _ : state) trainer.step(batch);
     report(state, operations(size, size.train_batch, 1));
 }
 BENCHMARK(training_iteration)->Iterations(1)->UseRealTime()->Unit(benchmark::kSecond);
 
 void cosprune_iteration(benchmark::State& state) {
     const auto size = mtlprune::size();
-    auto model = make_model(size);
+    const auto model = network_of(size);
     IterativePrunerOptions options;
     options.frequency = 1000000;  // no event within the measurement
     options.allocation = lowest_of_shared(100, 5);
-    IterativePruner pruner(model, torch::zeros({1, 3, size.side, size.side}), criteria().make("cosprune"),
-                           options);
-    const auto optimizer = make_optimizer(model->parameters(), default_optimizer(OptimizerKind::adamw));
+    const auto pruner = std::make_shared<IterativePruner>(model, torch::zeros({1, 3, size.side, size.side}),
+                                                          criteria().make("cosprune"), options);
+    Trainer trainer(model, {.optimizer = default_optimizer(OptimizerKind::adamw)}, {pruner});
     const auto batch = random_batch(size.prune_batch, size.side);
-    uint64_t key = 0;
-    const auto iterate = [&] {
-        model->set_dropout_key(++key);
-        pruner.step(batch, optimizer.get());
-        optimizer->step();
-    };
-    iterate();
-    for (auto _ : state) iterate();
+    trainer.step(batch);
+    for (auto _ : state) trainer.step(batch);
     report(state, operations(size, size.prune_batch, static_cast<int64_t>(size.model.tasks.size())));
 }
 BENCHMARK(cosprune_iteration)->Iterations(1)->UseRealTime()->Unit(benchmark::kSecond);

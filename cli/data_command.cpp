@@ -42,8 +42,7 @@ std::vector<std::vector<Label>> predict(const Experiment& experiment, const std:
         const auto outputs = model->forward(input);
         auto& frame = predictions.emplace_back();
         for (size_t t = 0; t < outputs.size(); ++t)
-            frame.push_back(
-                label_kind(tasks[t].kind).from_prediction(outputs[t][0], options.normals));
+            frame.push_back(label_kind(tasks[t].kind).from_prediction(outputs[t][0], options.normals));
     }
     return predictions;
 }

@@ -34,8 +34,8 @@ std::vector<MetricInfo> all_metrics() {
 /// Parts of networks: a model is BACKBONE/HEAD.
 template <typename Kinds>
 void print_parts(const std::string& title, const Kinds& kinds) {
-    std::cout << fmt::format("\n{} (a model is BACKBONE/HEAD, each with options: vgg16:width=0.25/smallaspp)\n",
-                             title);
+    std::cout << fmt::format(
+        "\n{} (a model is BACKBONE/HEAD, each with options: vgg16:width=0.25/smallaspp)\n", title);
     for (const auto& entry : kinds.entries())
         std::cout << fmt::format("  {:16} {}\n{}{}", entry.key, entry.summary,
                                  entry.paper.empty() ? "" : fmt::format("{:19}{}\n", "", entry.paper),
@@ -74,7 +74,7 @@ int list_command(const Arguments& arguments) {
     print_parts("heads", heads());
     std::cout << "\nstrategies\n";
     for (const auto& name : strategy_names()) {
-        const auto strategy = read_strategy(strategy_json(name, nlohmann::json::object()), name);
+        const auto strategy = named_strategy(name, {}, name);
         std::cout << fmt::format("  {:16} {}\n{:19}criterion {}{}{}\n", name, strategy.summary, "",
                                  strategy.criterion, strategy.paper.empty() ? "" : "; ", strategy.paper);
     }

@@ -22,7 +22,8 @@ std::string ModelSpec::text() const {
 ModelSpec parse_model_spec(const std::string& text, const std::string& place) {
     const size_t slash = text.find('/');
     if (slash == std::string::npos)
-        throw Error("model", place, "BACKBONE/HEAD, e.g. vgg16:width=0.25/smallaspp:hidden=256 (see mtlprune list)",
+        throw Error("model", place,
+                    "BACKBONE/HEAD, e.g. vgg16:width=0.25/smallaspp:hidden=256 (see mtlprune list)",
                     "'" + text + "'");
     try {
         return {completed(backbones(), "backbone", text.substr(0, slash)),

@@ -13,7 +13,8 @@ class MultiTaskModel : public Model {
   public:
     using MakeHead = std::function<std::shared_ptr<Head>(const TaskSpec&)>;
     /// Modules "backbone" and "heads.<task's name>".
-    MultiTaskModel(std::shared_ptr<Backbone> backbone, std::vector<TaskSpec> tasks, const MakeHead& make_head);
+    MultiTaskModel(std::shared_ptr<Backbone> backbone, std::vector<TaskSpec> tasks,
+                   const MakeHead& make_head);
 
     FeatureMaps features(const torch::Tensor& image) override;
     torch::Tensor predict(size_t task, const FeatureMaps& features) override;

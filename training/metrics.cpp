@@ -78,7 +78,8 @@ nlohmann::json metrics_json(const std::vector<MetricInfo>& metrics) {
 }
 
 std::vector<MetricInfo> metrics_from_json(const nlohmann::json& json, const std::string& place) {
-    if (!json.is_array() || json.empty()) throw Error("metrics", place, "a list of metrics", json.type_name());
+    if (!json.is_array() || json.empty())
+        throw Error("metrics", place, "a list of metrics", json.type_name());
     std::vector<MetricInfo> metrics;
     for (const auto& item : json) {
         JsonReader reader(item, fmt::format("{}[{}]", place, metrics.size()));

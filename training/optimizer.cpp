@@ -20,8 +20,9 @@ constexpr int64_t kManySteps = std::numeric_limits<int64_t>::max();
 
 const EnumNames<OptimizerKind> kOptimizers = {
     {OptimizerKind::adam, "adam"}, {OptimizerKind::adamw, "adamw"}, {OptimizerKind::sgd, "sgd"}};
-const EnumNames<LearningRateKind> kSchedules = {
-    {LearningRateKind::constant, "constant"}, {LearningRateKind::cosine, "cosine"}, {LearningRateKind::step, "step"}};
+const EnumNames<LearningRateKind> kSchedules = {{LearningRateKind::constant, "constant"},
+                                                {LearningRateKind::cosine, "cosine"},
+                                                {LearningRateKind::step, "step"}};
 
 }  // namespace
 

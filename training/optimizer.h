@@ -55,8 +55,8 @@ LearningRateSchedule read_learning_rate_schedule(JsonReader reader);
 std::unique_ptr<torch::optim::Optimizer> make_optimizer(const std::vector<torch::Tensor>& parameters,
                                                         const OptimizerConfig& config);
 
-/// The rate of iteration 0, 1, ...: closed forms of torch's CosineAnnealingLR (which rises again after t_max) and
-/// StepLR.
+/// The rate of iteration 0, 1, ...: closed forms of torch's CosineAnnealingLR (which rises again after t_max)
+/// and StepLR.
 double learning_rate(const LearningRateSchedule& schedule, double base_lr, int64_t iteration);
 
 /// For all parameter groups.

@@ -190,14 +190,16 @@ void load_optimizer_state(torch::optim::Optimizer& optimizer, const std::vector<
 void slice_optimizer_state(torch::optim::Optimizer& optimizer, const torch::Tensor& parameter, int64_t dim,
                            const torch::Tensor& kept_indices) {
     const auto kept = kept_indices.to(parameter.device());
-    change_moments(optimizer, parameter, [&](const torch::Tensor& moment) { return slice(moment, dim, kept); });
+    change_moments(optimizer, parameter,
+                   [&](const torch::Tensor& moment) { return slice(moment, dim, kept); });
 }
 
 void zero_optimizer_state(torch::optim::Optimizer& optimizer, const torch::Tensor& parameter, int64_t dim,
                           const torch::Tensor& indices) {
     const auto zeroed = indices.to(parameter.device());
-    change_moments(optimizer, parameter,
-                   [&](const torch::Tensor& moment) { return torch::Tensor(moment).index_fill_(dim, zeroed, 0); });
+    change_moments(optimizer, parameter, [&](const torch::Tensor& moment) {
+        return torch::Tensor(moment).index_fill_(dim, zeroed, 0);
+    });
 }
 
 }  // namespace mtlprune

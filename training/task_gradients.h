@@ -46,9 +46,10 @@ class TaskGradients {
     size_t shared_count_;
     FeatureMaps features_;
     torch::Tensor losses_;
-    std::vector<std::vector<torch::Tensor>> feature_gradients_;  ///< per task, per map; undefined where unused
-    std::vector<std::vector<torch::Tensor>> own_parameters_;     ///< per task
-    std::vector<std::vector<torch::Tensor>> own_gradients_;      ///< per task, like own_parameters_
+    std::vector<std::vector<torch::Tensor>>
+        feature_gradients_;                                   ///< per task, per map; undefined where unused
+    std::vector<std::vector<torch::Tensor>> own_parameters_;  ///< per task
+    std::vector<std::vector<torch::Tensor>> own_gradients_;   ///< per task, like own_parameters_
 };
 
 /// Adds to .grad, not in place: whoever holds the gradient that is there keeps it as it is. An undefined

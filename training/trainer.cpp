@@ -59,8 +59,8 @@ void Trainer::run(const NextBatch& next) {
 }
 
 torch::Tensor Trainer::step(const Batch& batch) {
-    set_learning_rate(*optimizer_, learning_rate(options_.learning_rate_schedule, options_.optimizer.lr,
-                                                 iteration_));
+    set_learning_rate(*optimizer_,
+                      learning_rate(options_.learning_rate_schedule, options_.optimizer.lr, iteration_));
     const auto losses = take_gradients(batch);
     optimizer_->step();
     ++iteration_;

@@ -16,7 +16,7 @@ namespace mtlprune {
 struct TrainerOptions {
     OptimizerConfig optimizer;
     LearningRateSchedule learning_rate_schedule;
-    int64_t iterations = 0;      ///< 0: until a callback stops
+    int64_t iterations = 0;  ///< 0: until a callback stops
     Fidelity losses = Fidelity::corrected;
     uint64_t seed = 0;   ///< of the dropout masks
     uint64_t phase = 0;  ///< several trainings of one network with one seed: the masks of each differ

@@ -24,7 +24,7 @@ struct DatasetLayout {
     std::string description;          ///< one line
     std::vector<std::string> splits;  ///< the usual ones
     bool needs_folder;
-    int64_t classes;   ///< the usual number; 0 = not a choice
+    int64_t classes;  ///< the usual number; 0 = not a choice
     std::shared_ptr<const Dataset> (*open)(const DatasetRequest& request);
 };
 

@@ -60,25 +60,25 @@ void Vgg::set_gates(const std::vector<torch::Tensor>& gates) {
 }
 
 Registry<Backbone>::Entry vgg16_backbone() {
-    return {{.key = "vgg16",
-             .summary = "VGG-16's 13 convolutions, no batch norm, no classifier",
-             .paper = "Simonyan, Zisserman, ICLR 2015; in the main paper: Garg, Zhang, Guan, 2023",
-             .options = {{"width", 1.0, "factor on the channels of all layers"},
-                         {"pools", 5, "how many of the five poolings (each halves the maps) there are"},
-                         {"channels", nlohmann::json::array(), "of every layer, instead of VGG-16's"}}},
-            [](const nlohmann::json& options) {
-                const double width = options.at("width").get<double>();
-                auto channels = options.at("channels").get<std::vector<int64_t>>();
-                const auto pools = options.at("pools").get<int64_t>();
-                const auto& all = vgg16_poolings();
-                if (pools < 0 || pools > static_cast<int64_t>(all.size()))
-                    throw Error("backbone vgg16", "pools", "0..5", std::to_string(pools));
-                if (channels.empty())
-                    for (const int64_t full : vgg16_channels())
-                        channels.push_back(std::max<int64_t>(1, std::llround(width * static_cast<double>(full))));
-                return std::make_unique<Vgg>(channels,
-                                             std::vector<int64_t>(all.begin(), all.begin() + pools));
-            }};
+    return {
+        {.key = "vgg16",
+         .summary = "VGG-16's 13 convolutions, no batch norm, no classifier",
+         .paper = "Simonyan, Zisserman, ICLR 2015; in the main paper: Garg, Zhang, Guan, 2023",
+         .options = {{"width", 1.0, "factor on the channels of all layers"},
+                     {"pools", 5, "how many of the five poolings (each halves the maps) there are"},
+                     {"channels", nlohmann::json::array(), "of every layer, instead of VGG-16's"}}},
+        [](const nlohmann::json& options) {
+            const double width = options.at("width").get<double>();
+            auto channels = options.at("channels").get<std::vector<int64_t>>();
+            const auto pools = options.at("pools").get<int64_t>();
+            const auto& all = vgg16_poolings();
+            if (pools < 0 || pools > static_cast<int64_t>(all.size()))
+                throw Error("backbone vgg16", "pools", "0..5", std::to_string(pools));
+            if (channels.empty())
+                for (const int64_t full : vgg16_channels())
+                    channels.push_back(std::max<int64_t>(1, std::llround(width * static_cast<double>(full))));
+            return std::make_unique<Vgg>(channels, std::vector<int64_t>(all.begin(), all.begin() + pools));
+        }};
 }
 
 }  // namespace mtlprune

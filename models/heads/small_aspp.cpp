@@ -31,8 +31,8 @@ SmallAspp::SmallAspp(int64_t in_channels, int64_t hidden, int64_t out_channels, 
     if (dropout < 0 || dropout >= 1)
         throw Error("head smallaspp", "dropout", "a number in [0, 1)", fmt::format("{}", dropout));
     for (const int64_t rate : kRates)
-        branches.push_back(register_module(fmt::format("rate{}", rate),
-                                           SmallAsppBranch(in_channels, hidden, out_channels, rate, dropout)));
+        branches.push_back(register_module(
+            fmt::format("rate{}", rate), SmallAsppBranch(in_channels, hidden, out_channels, rate, dropout)));
 }
 
 torch::Tensor SmallAspp::forward(const FeatureMaps& features) {

@@ -16,8 +16,9 @@ enum class Pass { forward, input_gradient, weight_gradient };
 /// oneDNN in one of two memory layouts, models/layers/conv_taps.h or models/layers/conv_winograd.h.
 enum class Kernel { contiguous, channels_last, taps, winograd };
 
-/// Fewer channels than about 24 are mostly padding to models/layers/winograd_kernels.h, smaller maps mostly border.
-/// Forward passes and input gradients transform the weights first, which must not be most of the work.
+/// Fewer channels than about 24 are mostly padding to models/layers/winograd_kernels.h, smaller maps mostly
+/// border. Forward passes and input gradients transform the weights first, which must not be most of the
+/// work.
 bool winograd_pays(Pass pass, const torch::Tensor& x, const torch::Tensor& weight, int64_t maps) {
     if (std::min(weight.size(0), weight.size(1)) < 24 || std::min(x.size(2), x.size(3)) < 8) return false;
     return pass == Pass::weight_gradient || weight.numel() <= 4 * maps;
@@ -123,7 +124,8 @@ class Convolution : public torch::autograd::Function<Convolution> {
 
 }  // namespace
 
-torch::Tensor convolve(const torch::Tensor& x, const torch::nn::Conv2dImpl& layer, ConvolutionKernels kernels) {
+torch::Tensor convolve(const torch::Tensor& x, const torch::nn::Conv2dImpl& layer,
+                       ConvolutionKernels kernels) {
     const int64_t dilation = layer.options.dilation()->at(0);
     const bool chosen = x.is_cpu() && x.scalar_type() == torch::kFloat && !torch::jit::tracer::isTracing();
     if (!chosen || kernels == ConvolutionKernels::library)

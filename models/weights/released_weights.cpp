@@ -175,8 +175,10 @@ ReleasedNetwork released_network(const StateDict& state_dict) {
     auto gates = plan_backbone(reader, copies, *backbone);
     const auto make_head = [&](const TaskSpec& task) {
         const std::string released = released_name(task.kind);
-        const auto& first = convolution_weight(state_dict, fmt::format("heads.{}.fc1.conv1.weight", released));
-        auto head = std::make_shared<SmallAspp>(backbone->channels().back(), first.size(0), task.channels, 0.5);
+        const auto& first =
+            convolution_weight(state_dict, fmt::format("heads.{}.fc1.conv1.weight", released));
+        auto head =
+            std::make_shared<SmallAspp>(backbone->channels().back(), first.size(0), task.channels, 0.5);
         plan_head(reader, copies, released, *head);
         return head;
     };

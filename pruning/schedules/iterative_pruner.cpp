@@ -14,7 +14,8 @@ namespace {
 
 ModuleNetwork network_of(const ModelPtr& model, const torch::Tensor& example) {
     const auto type = model->parameters().front().scalar_type();
-    return {*model, [model](const std::vector<torch::Tensor>& inputs) { return model->forward(inputs.at(0)); },
+    return {*model,
+            [model](const std::vector<torch::Tensor>& inputs) { return model->forward(inputs.at(0)); },
             {example.to(type)}};
 }
 
@@ -127,8 +128,8 @@ void IterativePruner::set_gates() {
 
 std::vector<torch::Tensor> IterativePruner::gate_gradients(
     const std::vector<torch::Tensor>& gradients) const {
-    std::vector<torch::Tensor> of_gates(
-        gradients.begin() + static_cast<std::ptrdiff_t>(shared_names_.size()), gradients.end());
+    std::vector<torch::Tensor> of_gates(gradients.begin() + static_cast<std::ptrdiff_t>(shared_names_.size()),
+                                        gradients.end());
     if (is_mask())
         for (size_t g = 0; g < of_gates.size(); ++g)
             of_gates[g] = of_gates[g].index_select(0, pruner_.originals()[g].to(of_gates[g].device()));

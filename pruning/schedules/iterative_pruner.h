@@ -14,7 +14,7 @@
 namespace mtlprune {
 
 struct IterativePrunerOptions {
-    int64_t frequency = 500;  ///< mini-batches of a window, whose last one prunes
+    int64_t frequency = 500;       ///< mini-batches of a window, whose last one prunes
     AllocationOptions allocation;  ///< of every event
     /// Stop at the end of the first window that reaches this many mini-batches; 0: when nothing can leave any
     /// more.
@@ -99,7 +99,7 @@ class IterativePruner : public Callback {
     StoredTensors tensors_;
     std::vector<std::string> shared_names_;  ///< in the order of TaskGradients' lists
     bool asks_heads_ = false;                ///< groups of the tasks' own parts may shrink too
-    std::vector<torch::Tensor> gates_;  ///< one per group; empty unless criterion or update need them
+    std::vector<torch::Tensor> gates_;       ///< one per group; empty unless criterion or update need them
     std::map<std::pair<std::string, int64_t>, torch::Tensor> masked_;  ///< tensor and dimension -> indices
     std::vector<PruneEvent> events_;
     std::vector<std::vector<int64_t>> forced_;

@@ -53,7 +53,8 @@ std::vector<Claim> judge_claims(const ResultTables& tables) {
     if (const auto experiment = tables.run.find("experiment"); experiment != tables.run.end())
         if (const auto found = experiment->find("margins"); found != experiment->end() && !found->is_null())
             margins = *found;
-    return judge_claims(tables, read_claim_margins(margins, tables.primary_metrics(), "run.json: experiment: margins"));
+    return judge_claims(
+        tables, read_claim_margins(margins, tables.primary_metrics(), "run.json: experiment: margins"));
 }
 
 }  // namespace mtlprune

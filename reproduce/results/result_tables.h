@@ -50,10 +50,10 @@ struct ResultTables {
     double dense_mean(const std::string& metric) const;
 };
 
-/// Reads results.csv, metrics.json and run.json, whose "figures" say which stages are meant. Of a training stage the
-/// evaluation at its "selected_step" counts. Throws Error naming file, line and column on a malformed table,
-/// and naming the stage on a missing row, on two networks of one seed and event, and on a parameter count
-/// that is not positive.
+/// Reads results.csv, metrics.json and run.json, whose "figures" say which stages are meant. Of a training
+/// stage the evaluation at its "selected_step" counts. Throws Error naming file, line and column on a
+/// malformed table, and naming the stage on a missing row, on two networks of one seed and event, and on a
+/// parameter count that is not positive.
 ResultTables read_result_tables(const std::filesystem::path& results_folder);
 
 /// The criteria of some measurements in order of first appearance.

@@ -142,7 +142,8 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
     experiment.name = reader.require<std::string>("name");
     experiment.description = reader.get<std::string>("description", "");
     experiment.data = read_data(reader.child("data"));
-    experiment.model = parse_model_spec(reader.get<std::string>("model", "vgg16/smallaspp"), place + ": model");
+    experiment.model =
+        parse_model_spec(reader.get<std::string>("model", "vgg16/smallaspp"), place + ": model");
     experiment.fidelity = read_fidelity(reader);
     experiment.device = reader.choice("device", "cpu", {"cpu", "cuda"});
     experiment.threads_per_job = reader.integer("threads_per_job", 1, 1, 1024);
@@ -154,7 +155,8 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
     experiment.canonical = reader.resolved();
     experiment.canonical["model"] = experiment.model.text();
     auto& fidelity = experiment.canonical["fidelity"] = nlohmann::json::object();
-    for (const auto& [quirk, value] : quirks_of(experiment.fidelity)) fidelity[quirk] = kFidelities.name(value);
+    for (const auto& [quirk, value] : quirks_of(experiment.fidelity))
+        fidelity[quirk] = kFidelities.name(value);
     return experiment;
 }
 

@@ -59,7 +59,7 @@ struct StageRecipe {
     std::string strategy;               ///< for the table of results; a strategy's or the stage's name
     std::string from;                   ///< the stage it starts from; empty: none
     std::optional<uint64_t> from_seed;  ///< that stage's seed; empty: its own
-    TrainRecipe training;  ///< train, retrain; prune: `iterations` is a cap (0 = none)
+    TrainRecipe training;               ///< train, retrain; prune: `iterations` is a cap (0 = none)
     Strategy prune;
     ArchitectureChoice architecture;  ///< retrain
     nlohmann::json recipe;            ///< all keys but those that name stages, defaults included

@@ -29,7 +29,8 @@ struct RetrainTarget {
 template <typename T>
 std::map<std::string, T> per_strategy(JsonReader& reader, const std::string& key) {
     const auto values = reader.get(key, std::map<std::string, T>{});
-    for (const auto& [strategy, value] : values) strategy_json(strategy, {});  // throws when there is none
+    for (const auto& [strategy, value] : values)
+        named_strategy(strategy, {}, reader.place());  // throws when there is none
     return values;
 }
 
@@ -70,7 +71,7 @@ Sections read_sections(JsonReader& experiment) {
     require_distinct(sections.strategies, prune.place() + ": strategies");
     const auto changes = strategy_changes(prune);
     for (const auto& strategy : sections.strategies)
-        read_strategy(strategy_json(strategy, changes), prune.place());  // throws on what is wrong
+        named_strategy(strategy, changes, prune.place());  // throws on what is wrong
     read_recipe(prune, 0);
     prune.finish();
     sections.prune = prune.resolved();

@@ -69,9 +69,9 @@ Start start_of(StageContext& context, const std::optional<TensorMap>& saved) {
 
 /// Size of a network, and channels of the groups that all tasks share.
 void add_size(Table& rows, const TableRow& key, const StageContext& context, const ModelPtr& model) {
-    const auto coupling = couple(
-        *model, [&](const std::vector<torch::Tensor>& in) { return model->forward(in.at(0)); },
-        {example_image(context)});
+    const auto coupling =
+        couple(*model, [&](const std::vector<torch::Tensor>& in) { return model->forward(in.at(0)); },
+               {example_image(context)});
     std::vector<int64_t> widths;
     for (const size_t group : open_groups(coupling, coupling.groups, {.only = {kSharedGroups}}))
         widths.push_back(coupling.groups[group].channels);

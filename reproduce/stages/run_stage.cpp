@@ -88,7 +88,7 @@ void run_stage(const Experiment& experiment, const std::vector<Stage>& plan, siz
     std::vector<std::filesystem::path> needs;
     needs.reserve(stage.needs.size());
     for (const size_t need : stage.needs) needs.push_back(plan.at(need).folder(runs));
-    StageContext context{experiment, stage,  experiment_tasks(experiment.data), needs, folder,
+    StageContext context{experiment, stage,   experiment_tasks(experiment.data), needs, folder,
                          device,     progress};
     folder.write("env.json", machine_description().dump(2) + "\n");
     if (!only_done_is_missing(folder)) run_kind(context);

@@ -32,7 +32,8 @@ double prune_cost(int64_t channels, const StageRecipe& stage) {
     // Networks shrink linearly in channels, so their cost averages to about 0.4 of the dense one's.
     const double passes = criteria().make(stage.prune.criterion)->needs().task_gradients ? 7.0 : 3.0;
     const int64_t windows = event_count(channels, stage.prune) + 1;
-    return passes * 0.4 * static_cast<double>(windows * stage.prune.schedule.frequency * stage.training.batch_size);
+    return passes * 0.4 *
+           static_cast<double>(windows * stage.prune.schedule.frequency * stage.training.batch_size);
 }
 
 double cost_of_stage(int64_t channels, const StageRecipe& stage) {

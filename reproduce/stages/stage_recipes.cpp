@@ -16,7 +16,8 @@ constexpr int64_t kMost = 1'000'000'000;
 std::vector<std::string> selections() {
     std::vector<std::string> words = {"last", "best_loss"};
     for (const auto* type : task_types())
-        for (const auto& metric : type->metrics({"", type->kind(), 1})) words.push_back("best_" + metric.name);
+        for (const auto& metric : type->metrics({"", type->kind(), 1}))
+            words.push_back("best_" + metric.name);
     return words;
 }
 
@@ -39,8 +40,7 @@ StageRecipe read_stage(const std::string& name, JsonReader reader) {
     stage.strategy = stage.kind == StageKind::prune ? reader.require<std::string>("strategy")
                                                     : reader.get<std::string>("strategy", name);
     if (stage.kind == StageKind::prune)
-        stage.prune =
-            read_strategy(strategy_json(stage.strategy, strategy_changes(reader)), reader.place());
+        stage.prune = named_strategy(stage.strategy, strategy_changes(reader), reader.place());
     if (stage.kind == StageKind::retrain) {
         stage.architecture = read_architecture(reader);
         const int64_t seed = reader.integer("from_seed", -1, -1, kMost);

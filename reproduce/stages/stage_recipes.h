@@ -12,9 +12,9 @@ namespace mtlprune {
 ///         "criterion", "schedule", "allocation", "edit", "reset_optimizer" change the strategy (strategy.h)
 /// {NAME: {"kind": "retrain", "from": PRUNE STAGE, "event": N or "parameters_fraction": X, "from_seed": K,
 /// RECIPE}} RECIPE: optimizer, learning_rate_schedule, iterations, batch_size, evaluate_every, selection.
-/// The other kinds may have a "strategy" too, a word for the table of results. The result is ordered: a stage comes after the one that it starts from,
-/// else by name. Throws Error on another form, an unknown or unfitting "from", and on stages that start from
-/// each other.
+/// The other kinds may have a "strategy" too, a word for the table of results. The result is ordered: a stage
+/// comes after the one that it starts from, else by name. Throws Error on another form, an unknown or
+/// unfitting "from", and on stages that start from each other.
 std::vector<StageRecipe> read_stages(const nlohmann::json& json, const std::string& place);
 
 /// The paper's experiment: reads the sections "dense", "prune" and "retrain" of an experiment and writes them

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/atomic_file.h"
 #include "base/enum_names.h"
@@ -28,7 +29,8 @@ const EnumNames<EditKind> kEdits = {{EditKind::remove, "remove"}, {EditKind::mas
 
 Budget read_budget(const nlohmann::json& json, const std::string& place) {
     if (!json.is_object() || json.size() != 1)
-        throw Error("configuration", place, "an object with one of the keys count, channels, parameters, macs",
+        throw Error("configuration", place,
+                    "an object with one of the keys count, channels, parameters, macs",
                     json.dump().substr(0, 40));
     JsonReader reader(json, place);
     const auto key = json.begin().key();
@@ -41,7 +43,8 @@ Budget read_budget(const nlohmann::json& json, const std::string& place) {
 AllocationOptions read_allocation(JsonReader reader) {
     AllocationOptions options;
     options.scope = reader.choice("scope", RankingScope::global, kScopes);
-    options.budget = read_budget(reader.get<nlohmann::json>("budget", {{"count", 100}}), reader.place() + ": budget");
+    options.budget =
+        read_budget(reader.get<nlohmann::json>("budget", {{"count", 100}}), reader.place() + ": budget");
     options.only = reader.get("only", options.only);
     options.ignore = reader.get("ignore", options.ignore);
     if (reader.choice("part", "shared", {"shared", "all"}) == "shared" && options.only.empty())
@@ -67,17 +70,15 @@ std::filesystem::path strategies_folder() {
     return resource_folder() / "strategies";
 }
 
-/// A name that is neither a strategy nor a criterion.
-void require_criterion(const std::string& name) {
-    auto known = strategy_names();
+/// A name that is no strategy's.
+void require_criterion(const std::string& name, const std::string& place) {
     const auto keys = criteria().keys();
-    known.insert(known.end(), keys.begin(), keys.end());
     const auto key = parse_choice("strategy", name).key;
-    if (std::find(keys.begin(), keys.end(), key) == keys.end()) {
-        std::sort(known.begin(), known.end());
-        known.erase(std::unique(known.begin(), known.end()), known.end());
-        throw unknown_key("strategy", name, known);
-    }
+    if (std::find(keys.begin(), keys.end(), key) != keys.end()) return;
+    std::set<std::string> known(keys.begin(), keys.end());
+    for (const auto& strategy : strategy_names()) known.insert(strategy);
+    throw Error("configuration", place + ": strategy",
+                unknown_key("strategy", name, {known.begin(), known.end()}).problem());
 }
 
 }  // namespace
@@ -111,14 +112,14 @@ Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
     return strategy;
 }
 
-nlohmann::json strategy_json(const std::string& name, const nlohmann::json& changes) {
+Strategy named_strategy(const std::string& name, const nlohmann::json& changes, const std::string& place) {
     nlohmann::json json = {{"criterion", name}};
     const auto names = strategy_names();
     if (std::find(names.begin(), names.end(), name) != names.end()) {
         const auto file = strategies_folder() / (name + ".json");
         json = parse_json(read_file(file, "strategy"), file.string());
     } else {
-        require_criterion(name);
+        require_criterion(name, place);
     }
     for (const auto& [key, value] : changes.items()) {
         if (json.contains(key) && json[key].is_object() && value.is_object())
@@ -126,7 +127,7 @@ nlohmann::json strategy_json(const std::string& name, const nlohmann::json& chan
         else
             json[key] = value;
     }
-    return json;
+    return read_strategy(json, place);
 }
 
 std::vector<std::string> strategy_names() {

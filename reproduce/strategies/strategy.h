@@ -36,10 +36,10 @@ struct Strategy {
 /// else.
 Strategy read_strategy(const nlohmann::json& json, const std::string& place);
 
-/// The JSON of the strategy of that name or, when there is none, of a criterion (perhaps with options) in the
-/// main paper's way, with the keys of `changes` ("schedule", "allocation", ...) replacing its own, one by one.
-/// Throws Error naming the nearest strategy.
-nlohmann::json strategy_json(const std::string& name, const nlohmann::json& changes);
+/// The strategy of that name or, when there is none, of a criterion (perhaps with options) in the main
+/// paper's way, with the keys of `changes` ("schedule", "allocation", ...) replacing its own, one by one.
+/// Throws Error naming `place` and the nearest strategy.
+Strategy named_strategy(const std::string& name, const nlohmann::json& changes, const std::string& place);
 
 /// Those that come with the program, sorted.
 std::vector<std::string> strategy_names();

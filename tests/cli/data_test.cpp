@@ -78,7 +78,7 @@ TEST(Data, TheRoomsSheetShowsKeypointsAndEdgesToo) {
 
 TEST(Prune, StopsAtItsCapAndReusesTheDenseNetwork) {
     const TemporaryFolder folder;
-    const Words options = tiny_experiment() + Words{"--criterion", "taylor", "--set", "prune.iterations=8"};
+    const Words options = tiny_experiment() + Words{"--strategy", "taylor", "--set", "prune.iterations=8"};
     const auto outcome = run_program(Words{"prune"} + options, folder.path(), kNoPython);
     ASSERT_EQ(outcome.code, 0) << outcome.err;
     EXPECT_TRUE(contains(outcome.out, "event,parameters,macs,loss_segmentation")) << outcome.out;

@@ -207,22 +207,30 @@ TEST(Stages, AnExperimentOfOtherStagesRunsWithoutAReport) {
     auto again = recipe, prune = recipe, retrain = recipe;
     prune.update({{"kind", "prune"},
                   {"from", "first"},
-                  {"criterion", "taylor"},
-                  {"frequency", 2},
-                  {"filters_per_event", 4}});
+                  {"strategy", "taylor"},
+                  {"schedule", {{"frequency", 2}}},
+                  {"allocation", {{"budget", {{"count", 4}}}, {"min_channels", 2}}}});
     retrain.update({{"kind", "retrain"}, {"from", "smaller"}, {"event", 1}});
-    const nlohmann::json experiment = {
-        {"name", "mine"},
-        {"seeds", {5}},
-        {"data",
-         {{"kind", "synthetic_rooms"},
-          {"train", 8},
-          {"test", 2},
-          {"classes", 13},
-          {"height", 24},
-          {"width", 24}}},
-        {"model", {{"widths", {6, 8}}, {"pool_after", {1}}, {"head_width", 4}}},
-        {"stages", {{"first", recipe}, {"first-again", again}, {"smaller", prune}, {"scratch", retrain}}}};
+    auto prune_again = prune, retrain_again = retrain;
+    prune_again["from"] = "scratch";
+    retrain_again["from"] = "smaller-still";
+    const nlohmann::json experiment = {{"name", "mine"},
+                                       {"seeds", {5}},
+                                       {"data",
+                                        {{"kind", "synthetic_rooms"},
+                                         {"train", 8},
+                                         {"test", 2},
+                                         {"classes", 13},
+                                         {"height", 24},
+                                         {"width", 24}}},
+                                       {"model", "vgg16:channels=[6,8],pools=0/smallaspp:hidden=4"},
+                                       {"stages",
+                                        {{"first", recipe},
+                                         {"first-again", again},
+                                         {"smaller", prune},
+                                         {"scratch", retrain},
+                                         {"smaller-still", prune_again},
+                                         {"scratch-again", retrain_again}}}};
     write_file_atomically(folder / "mine.json", experiment.dump());
     const auto outcome =
         run_program({"reproduce", "--scale", "mine.json", "--results", "results"}, folder.path());
@@ -236,7 +244,7 @@ TEST(Stages, AnExperimentOfOtherStagesRunsWithoutAReport) {
         if (row.metric == "status") statuses[row.stage] = row.value;
         if (row.metric == "loss" && row.task == "depth") losses[row.stage] = table.number(i);
     }
-    EXPECT_EQ(statuses.size(), 4u);
+    EXPECT_EQ(statuses.size(), 6u);
     for (const auto& [stage, status] : statuses) EXPECT_EQ(status, "PASSED") << stage;
     EXPECT_EQ(losses.at("first"), losses.at("first-again"));
     EXPECT_NE(losses.at("first"), losses.at("scratch"));

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "tests/paper_network.h"
+#include "tests/tiny_models.h"
 
 namespace mtlprune::model_spec_test {
 namespace {
@@ -76,15 +77,8 @@ class EveryModel : public testing::TestWithParam<std::string> {
     }
 };
 
-std::vector<std::string> every_pair() {
-    std::vector<std::string> specs;
-    for (const auto& backbone : backbones().keys())
-        for (const auto& head : heads().keys()) specs.push_back(backbone + ":width=0.0625/" + head + ":hidden=6");
-    return specs;
-}
-
-INSTANTIATE_TEST_SUITE_P(Pairs, EveryModel, testing::ValuesIn(every_pair()),
-                         [](const auto& info) { return "Number" + std::to_string(info.index); });
+INSTANTIATE_TEST_SUITE_P(Pairs, EveryModel, testing::ValuesIn(tiny_model_specs()),
+                         [](const auto& info) { return short_name(info.param); });
 
 TEST_P(EveryModel, IsDrawnFromItsSeedAlone) {
     const auto a = make(5), b = make(5), c = make(6);

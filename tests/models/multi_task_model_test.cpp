@@ -159,7 +159,8 @@ TEST(MultiTaskModel, GateGradientFollowsFromWeightsAndTheirGradients) {
     model->set_gates(gates);
     const auto features = model->features(noise({2, 3, 16, 16}, 5).to(torch::kFloat64));
     auto loss = torch::zeros({}, torch::kFloat64);
-    for (size_t t = 0; t < model->tasks().size(); ++t) loss = loss + model->predict(t, features).pow(2).mean();
+    for (size_t t = 0; t < model->tasks().size(); ++t)
+        loss = loss + model->predict(t, features).pow(2).mean();
     loss.backward();
     for (size_t l = 0; l < gates.size(); ++l) {
         const auto& layer = vgg(*model).convolutions[l];

@@ -1,11 +1,13 @@
-// The newcomer among the criteria of test_pruning: its property tests iterate the registry.
+// The newcomers among the subjects of the property tests, which iterate the registries.
+#include "tests/newcomer/toy_backbone.h"
 #include "tests/newcomer/variance_criterion.h"
 
 namespace mtlprune {
 namespace {
 
-const bool is_registered = [] {
+const bool are_registered = [] {
     criteria().add(variance_criterion());
+    backbones().add(toy_backbone());
     return true;
 }();
 

@@ -35,7 +35,7 @@ TEST(Cost, OfTheMultiTaskModelIsExactBeforeAndAfterSurgery) {
     const auto coupling = toy::couple(model, 72);
     const auto before = cost_of(coupling.graph);
     EXPECT_EQ(before.parameters, count_parameters(*model));
-    EXPECT_EQ(before.macs, multi_task_macs(toy::small_config().widths, 8, {40, 3, 1}, 72));
+    EXPECT_EQ(before.macs, multi_task_macs(toy::small_config().channels, 8, {40, 3, 1}, 72));
     EXPECT_EQ(cost_of(coupling, channel_counts(coupling.groups)), before);
 
     std::vector<std::vector<int64_t>> removed(coupling.groups.size());

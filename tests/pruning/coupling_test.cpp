@@ -39,7 +39,7 @@ TEST(Coupling, MultiTaskBackboneHasThirteenGroupsInOrder) {
         const auto name = "backbone.conv" + std::to_string(l + 1);
         EXPECT_EQ(selected[l], l);
         EXPECT_EQ(group.name, name);
-        EXPECT_EQ(group.channels, toy::small_config().widths[l]);
+        EXPECT_EQ(group.channels, toy::small_config().channels[l]);
         EXPECT_FALSE(group.frozen) << group.reason;
         EXPECT_THAT(group.outputs, ElementsAre(0, 1, 2));
         for (const auto& member : group.members) {
@@ -91,10 +91,10 @@ TEST(Coupling, HeadsFormTheirOwnGroupsAndPredictionsAreFrozen) {
 TEST(Coupling, TracingRestoresModesAndLeavesGradientsAlone) {
     auto model = toy::multi_task_model();
     model->train();
-    model->backbone->eval();
+    model->backbone().eval();
     toy::couple(model);
     EXPECT_TRUE(model->is_training());
-    EXPECT_FALSE(model->backbone->is_training());
+    EXPECT_FALSE(model->backbone().is_training());
     EXPECT_TRUE(aspp(*model, 0).branches[0]->is_training());
     EXPECT_TRUE(torch::GradMode::is_enabled());
     for (const auto& parameter : model->parameters()) EXPECT_FALSE(parameter.grad().defined());

@@ -13,7 +13,7 @@ namespace {
 /// The backbone's layers as the criteria see them.
 struct Backbone {
     explicit Backbone(PaperModel& model)
-        : network(*model, [model](const auto& in) mutable { return model->forward(in[0]); },
+        : network(*model, [model](const auto& in) { return model->forward(in[0]); },
                   {torch::zeros({1, 3, 97, 97}, model->parameters().front().options())}),
           pruner(network.couple({}), criteria().make("taylor"), lowest_of_shared(1, 1)),
           tensors(network.tensors()) {}
@@ -23,8 +23,7 @@ struct Backbone {
         auto evidence = pruner.evidence(tensors);
         const auto total = sum_gradients(tasks);
         size_t i = 0;
-        for (const auto& item : model->backbone->named_parameters()) {
-            const auto name = "backbone." + item.key();
+        for (const auto& [name, parameter] : model->shared_parameters()) {
             for (const auto& task : tasks) evidence.task_gradients[name].push_back(task[i]);
             evidence.gradients[name] = total[i++];
         }
@@ -60,8 +59,7 @@ TensorMap scores_of(PaperModel& model, const Batch& batch) {
 }
 
 DrawnResults drawn_scores() {
-    return drawn_results_of_model(
-        [](PaperModel& model) { return scores_of(model, golden_double_batch(0)); });
+    return drawn_results_of_model([](PaperModel& model) { return scores_of(model, golden_double_batch(0)); });
 }
 
 /// "taylor.3" -> "taylor.<kind>.3". The golden cosine of a zero gradient is 0/0; it is defined as 0.
@@ -123,8 +121,10 @@ std::vector<torch::Tensor> open_gates(const PaperModel& model) {
 /// "taylor.<layer>" of the first iteration as the released engine accumulates it.
 TensorMap released_taylor(PaperModel& model) {
     const auto gates = open_gates(model);
-    TaskGradients gradients(*model, golden_double_batch(0), Fidelity::as_released, &gates);
+    model->set_gates(gates);
+    TaskGradients gradients(*model, golden_double_batch(0), Fidelity::as_released);
     const auto total = gradients.shared_total();
+    model->set_gates({});
     const Backbone backbone(model);
     auto evidence = backbone.pruner.evidence(backbone.tensors);
     evidence.gate_gradients = {total.end() - static_cast<std::ptrdiff_t>(gates.size()), total.end()};
@@ -153,7 +153,8 @@ TEST(GoldenCriteria, FirstIterationAsReleased) {
 /// "<task>.<layer>": gradients by the gates.
 TensorMap gate_gradients(PaperModel& model) {
     const auto gates = open_gates(model);
-    TaskGradients gradients(*model, golden_double_batch(0), Fidelity::corrected, &gates);
+    model->set_gates(gates);
+    TaskGradients gradients(*model, golden_double_batch(0));
     TensorMap found;
     for (size_t t = 0; t < gradients.task_count(); ++t) {
         const auto of_task = gradients.shared(t);

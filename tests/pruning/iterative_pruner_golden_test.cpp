@@ -32,13 +32,16 @@ const Variant& variant(const std::string& name) {
                          [&](const Variant& v) { return v.name == name; });
 }
 
-IterativePruner make_pruner(PaperModel model, const Variant& variant, bool mask) {
+PruningRun make_run(PaperModel model, const Variant& variant, bool mask) {
     // The released loop prunes 10 filters every 2 batches and never moves the weights.
     const int64_t floor = mask ? variant.floor : std::max<int64_t>(1, variant.floor);
     return {model,
             torch::zeros({1, 3, 97, 97}),
             criteria().make(variant.criterion),
-            {2, lowest_of_shared(10, floor), variant.fidelity, mask ? EditKind::mask : EditKind::remove}};
+            {.frequency = 2,
+             .allocation = lowest_of_shared(10, floor),
+             .edit = mask ? EditKind::mask : EditKind::remove,
+             .update = variant.fidelity}};
 }
 
 std::vector<int64_t> to_vector(const torch::Tensor& tensor) {
@@ -47,12 +50,12 @@ std::vector<int64_t> to_vector(const torch::Tensor& tensor) {
 }
 
 ReleasedWalk released_walk(const Variant& variant) {
-    return {[&](PaperModel model) { return make_pruner(std::move(model), variant, /*mask=*/true); },
+    return {[&](PaperModel model) { return make_run(std::move(model), variant, /*mask=*/true); },
             variant.floor};
 }
 
-void run_window(IterativePruner& pruner) {
-    for (int i = 0; i < 2; ++i) pruner.step(next_batch(pruner), nullptr);
+void run_window(PruningRun& run) {
+    for (int i = 0; i < 2; ++i) run.trainer->take_gradients(next_batch(*run.pruner));
 }
 
 class GoldenPruning : public testing::TestWithParam<std::string> {};
@@ -67,11 +70,12 @@ TEST_P(GoldenPruning, ThreeEventsInDoublePrecision) {
     const auto name = GetParam() == "cos_ascoded" ? std::string("cos_intended_f64") : GetParam() + "_f64";
     auto model = golden_double_model();
     const auto offsets = offsets_of(widths(*model));
-    auto pruner = make_pruner(model, variant(GetParam()), /*mask=*/true);
+    auto run = make_run(model, variant(GetParam()), /*mask=*/true);
+    const auto& pruner = *run.pruner;
     for (int event = 0; golden.count(name + ".step" + std::to_string(event) + ".score") > 0; ++event) {
         const auto prefix = name + ".step" + std::to_string(event);
-        const auto alive = torch::cat(*pruner.gates()) != 0;
-        run_window(pruner);
+        const auto alive = torch::cat(run.alive());
+        run_window(run);
         const auto found = torch::cat(pruner.last_scores());
         const auto expected = golden.at(prefix + ".score").to(torch::kDouble).masked_select(alive);
         EXPECT_LT(((found - expected).abs().max() / expected.abs().max()).item<double>(), 1e-10) << prefix;
@@ -127,12 +131,13 @@ TEST(GoldenPhysicalRemoval, WalksTheReleasedCosPruneTrajectory) {
     const auto& tested = variant("cos_ascoded");
     auto model = golden_double_model();
     const auto offsets = offsets_of(widths(*model));
-    auto pruner = make_pruner(model, tested, /*mask=*/false);
+    auto run = make_run(model, tested, /*mask=*/false);
+    const auto& pruner = *run.pruner;
     const auto order = [&](size_t event) {
         return trajectory[event].at("order").get<std::vector<int64_t>>();
     };
     for (size_t event = 0; event < trajectory.size(); ++event) {
-        run_window(pruner);
+        run_window(run);
         const auto removed = flat(pruner.events().back().removed, offsets);
         const auto released = order(event);
         if (removed != std::set<int64_t>(released.begin(), released.end())) {
@@ -141,8 +146,7 @@ TEST(GoldenPhysicalRemoval, WalksTheReleasedCosPruneTrajectory) {
             walk.expect_interchangeable(removed, "event " + std::to_string(event));
             return;
         }
-        EXPECT_EQ(widths(*model), trajectory[event].at("s_config").get<std::vector<int64_t>>())
-            << event;
+        EXPECT_EQ(widths(*model), trajectory[event].at("s_config").get<std::vector<int64_t>>()) << event;
     }
     EXPECT_TRUE(pruner.finished());
 }
@@ -151,8 +155,8 @@ TEST(GoldenCriteria, GradientThatTheReleasedOptimiserSees) {
     MTLPRUNE_REQUIRE_GOLDEN();
     const auto golden = golden_pt("golden_b0.pt");
     const auto drawn = drawn_results_of_model([](PaperModel& model) {
-        auto pruner = make_pruner(model, variant("taylor_ascoded"), /*mask=*/true);
-        pruner.step(golden_double_batch(0), nullptr);
+        auto run = make_run(model, variant("taylor_ascoded"), /*mask=*/true);
+        run.trainer->take_gradients(golden_double_batch(0));
         TensorMap gradients;
         for (size_t l = 0; l < vgg(*model).convolutions.size(); ++l)
             gradients[std::to_string(l)] = vgg(*model).convolutions[l]->weight.grad();

@@ -6,21 +6,26 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "training/optimizer.h"
+#include "tests/paper_network.h"
+#include "tests/pruning/pruning_run.h"
 
 namespace mtlprune::iterative_pruner_test {
 namespace {
 
 const std::vector<int64_t> kWidths = {6, 7, 8, 7};
 
-PaperModel small_model(torch::Dtype type) {
+PaperNetwork small_config() {
     PaperNetwork config;
     config.channels = kWidths;
     config.poolings = {2};
     config.hidden = 6;
     config.dropout = 0.0;
     config.tasks = nyuv2_tasks(5);
-    auto model = build(config);
+    return config;
+}
+
+PaperModel small_model(torch::Dtype type) {
+    auto model = build(small_config());
     model->initialise(3);
     model->to(type);
     return model;
@@ -40,33 +45,34 @@ Batch batch(uint64_t key, torch::Dtype type) {
             {0, 1}};
 }
 
-struct Training {
+IterativePrunerOptions options(Fidelity fidelity, bool mask, int64_t floor = 2) {
+    return {.frequency = 2,
+            .allocation = lowest_of_shared(3, floor),
+            .edit = mask ? EditKind::mask : EditKind::remove,
+            .update = fidelity};
+}
+
+struct Training : PruningRun {
     Training(const std::string& criterion, Fidelity fidelity, bool mask, torch::Dtype type = torch::kDouble,
              int64_t floor = 2)
-        : type(type),
-          model(small_model(type)),
-          optimizer(make_optimizer(model->parameters(), default_optimizer(OptimizerKind::adamw))),
-          pruner(model, torch::zeros({1, 3, 16, 16}),
-                 criteria().make(criterion, fidelity == Fidelity::as_released),
-                 {2, lowest_of_shared(3, floor), fidelity, mask ? EditKind::mask : EditKind::remove}) {}
+        : Training(small_model(type), criterion, fidelity, mask, floor) {}
+    Training(const PaperModel& model, const std::string& criterion, Fidelity fidelity, bool mask,
+             int64_t floor)
+        : PruningRun(model, torch::zeros({1, 3, 16, 16}),
+                     criteria().make(criterion, fidelity == Fidelity::as_released),
+                     options(fidelity, mask, floor)),
+          type(model->parameters().front().scalar_type()),
+          model(model) {}
 
-    void step() {
-        pruner.step(batch(static_cast<uint64_t>(pruner.iteration()), type), optimizer.get());
-        optimizer->step();
-    }
+    void step() { trainer->step(batch(static_cast<uint64_t>(pruner->iteration()), type)); }
 
-    std::vector<torch::Tensor> predictions() {
+    std::vector<torch::Tensor> predictions() const {
         const torch::NoGradGuard no_grad;
-        const auto features = model->features(batch(99, type).image, pruner.gates());
-        std::vector<torch::Tensor> all;
-        for (size_t t = 0; t < model->tasks().size(); ++t) all.push_back(model->predict(t, features));
-        return all;
+        return model->forward(batch(99, type).image);
     }
 
     torch::Dtype type;
     PaperModel model;
-    std::unique_ptr<torch::optim::Optimizer> optimizer;
-    IterativePruner pruner;
 };
 
 class MaskedAndPhysical : public testing::TestWithParam<std::tuple<std::string, Fidelity>> {};
@@ -75,21 +81,21 @@ TEST_P(MaskedAndPhysical, AgreeAfterEveryEventWhileTraining) {
     const auto [criterion, fidelity] = GetParam();
     Training masked(criterion, fidelity, true), physical(criterion, fidelity, false);
     size_t events = 0;
-    while (!physical.pruner.finished()) {
+    while (!physical.pruner->finished()) {
         masked.step();
         physical.step();
-        if (physical.pruner.events().size() == events) continue;
+        if (physical.pruner->events().size() == events) continue;
         ++events;
-        ASSERT_EQ(masked.pruner.events().back().removed, physical.pruner.events().back().removed)
+        ASSERT_EQ(masked.pruner->events().back().removed, physical.pruner->events().back().removed)
             << "event " << events;
-        EXPECT_EQ(physical.widths(*model), masked.pruner.widths());
-        EXPECT_EQ(masked.widths(*model), kWidths);
+        EXPECT_EQ(widths(*physical.model), masked.pruner->widths());
+        EXPECT_EQ(widths(*masked.model), kWidths);
         const auto a = masked.predictions(), b = physical.predictions();
         for (size_t t = 0; t < a.size(); ++t)
             EXPECT_LT(((a[t] - b[t]).abs().max() / a[t].abs().max()).item<double>(), 1e-10)
                 << "event " << events << ", task " << t;
     }
-    EXPECT_EQ(physical.pruner.widths(), (std::vector<int64_t>{2, 2, 2, 2}));
+    EXPECT_EQ(physical.pruner->widths(), (std::vector<int64_t>{2, 2, 2, 2}));
     EXPECT_GE(events, 6U);
 }
 
@@ -105,25 +111,25 @@ INSTANTIATE_TEST_SUITE_P(Criteria, MaskedAndPhysical,
 TEST(IterativePruner, RemovesExactlyTheRequestedNumberAtEveryEvent) {
     Training run("taylor", Fidelity::corrected, false, torch::kFloat);
     int64_t filters = 28;
-    while (!run.pruner.finished()) {
-        const bool due = run.pruner.due();
+    while (!run.pruner->finished()) {
+        const bool due = run.pruner->due();
         run.step();
         if (due) filters = std::max<int64_t>(filters - 3, 8);
         int64_t now = 0;
-        for (const int64_t width : run.pruner.widths()) now += width;
+        for (const int64_t width : run.pruner->widths()) now += width;
         ASSERT_EQ(now, filters);
     }
-    const auto before = run.pruner.events().size();
+    const auto before = run.pruner->events().size();
     for (int i = 0; i < 4; ++i) run.step();
-    EXPECT_EQ(run.pruner.events().size(), before) << "a finished pruner goes on training";
+    EXPECT_EQ(run.pruner->events().size(), before) << "a finished pruner goes on training";
 }
 
 TEST(IterativePruner, TheRecordedEventsNameFiltersOfTheDenseNetwork) {
     Training run("cosprune", Fidelity::corrected, false, torch::kFloat);
-    while (!run.pruner.finished()) run.step();
+    while (!run.pruner->finished()) run.step();
     for (size_t g = 0; g < kWidths.size(); ++g) {
         std::vector<bool> gone(kWidths[g], false);
-        for (const auto& event : run.pruner.events())
+        for (const auto& event : run.pruner->events())
             for (const int64_t channel : event.removed[g]) {
                 ASSERT_FALSE(gone.at(channel)) << "group " << g << " channel " << channel << " left twice";
                 gone[channel] = true;
@@ -137,24 +143,74 @@ TEST(IterativePruner, ResumesExactly) {
         for (const auto& criterion : criteria().keys()) {
             Training whole(criterion, Fidelity::corrected, mask, torch::kFloat);
             for (int i = 0; i < 5; ++i) whole.step();
-            PaperNetwork config = whole.model->config();
-            auto model = build(config);
-            {
-                const torch::NoGradGuard no_grad;
-                const auto saved = whole.model->named_parameters();
-                for (auto& item : model->named_parameters()) item.value().copy_(saved[item.key()]);
+            PaperNetwork config = small_config();
+            config.channels = widths(*whole.model);
+            Training resumed(build(config), criterion, Fidelity::corrected, mask, 2);
+            resumed.trainer->load_state(whole.trainer->state());
+            EXPECT_EQ(resumed.pruner->iteration(), 5);
+            EXPECT_EQ(resumed.pruner->events().size(), whole.pruner->events().size());
+            for (int i = 0; i < 3; ++i) {
+                whole.step();
+                resumed.step();
             }
-            IterativePruner resumed(
-                model, torch::zeros({1, 3, 16, 16}), criteria().make(criterion),
-                {2, lowest_of_shared(3, 2), Fidelity::corrected, mask ? EditKind::mask : EditKind::remove});
-            resumed.load_state(whole.pruner.state());
-            EXPECT_EQ(resumed.iteration(), 5);
-            EXPECT_EQ(resumed.events().size(), whole.pruner.events().size());
-            const auto next = batch(5, torch::kFloat);
-            EXPECT_TRUE(torch::equal(resumed.step(next, nullptr), whole.pruner.step(next, nullptr)));
-            ASSERT_EQ(resumed.events().size(), whole.pruner.events().size());
-            EXPECT_EQ(resumed.events().back().removed, whole.pruner.events().back().removed);
+            ASSERT_EQ(resumed.pruner->events().size(), whole.pruner->events().size());
+            EXPECT_EQ(resumed.pruner->events().back().removed, whole.pruner->events().back().removed);
+            EXPECT_EQ(resumed.pruner->events().back().after, whole.pruner->events().back().after);
+            for (size_t i = 0; i < whole.model->parameters().size(); ++i)
+                EXPECT_TRUE(resumed.model->parameters()[i].equal(whole.model->parameters()[i])) << criterion;
         }
+}
+
+TEST(IterativePruner, MaskedWeightsStayZeroWhileTraining) {
+    Training run("taylor", Fidelity::corrected, true, torch::kFloat);
+    for (int i = 0; i < 6; ++i) run.step();
+    ASSERT_EQ(run.pruner->events().size(), 3U);
+    const auto alive = run.alive();
+    for (size_t layer = 0; layer < alive.size(); ++layer) {
+        const auto& weight = vgg(*run.model).convolutions[layer]->weight;
+        const auto used = weight.detach().flatten(1).abs().sum(1) > 0;
+        EXPECT_TRUE(used.equal(alive[layer])) << "layer " << layer;
+    }
+}
+
+TEST(IterativePruner, StopsAtTheFloorAtACapOrAfterSomeEvents) {
+    const auto run_to_the_end = [](int64_t iterations, int64_t events) {
+        auto chosen = options(Fidelity::corrected, false);
+        chosen.iterations = iterations;
+        chosen.events = events;
+        PruningRun run(small_model(torch::kFloat), torch::zeros({1, 3, 16, 16}), criteria().make("l1"),
+                       chosen);
+        EXPECT_EQ(run.pruner->expected_events(), events > 0 ? events : 7);
+        run.trainer->run([next = uint64_t{0}]() mutable { return batch(next++, torch::kFloat); });
+        return std::pair(run.pruner->events().size(), run.trainer->iteration());
+    };
+    EXPECT_EQ(run_to_the_end(0, 0), std::pair(size_t{7}, int64_t{15}));
+    EXPECT_EQ(run_to_the_end(5, 0), std::pair(size_t{2}, int64_t{5}));
+    EXPECT_EQ(run_to_the_end(0, 1), std::pair(size_t{1}, int64_t{3}));
+}
+
+TEST(IterativePruner, CanForgetMomentsAfterAnEvent) {
+    for (const bool reset : {false, true}) {
+        auto chosen = options(Fidelity::corrected, false);
+        chosen.reset_optimizer = reset;
+        PruningRun run(small_model(torch::kFloat), torch::zeros({1, 3, 16, 16}), criteria().make("l1"),
+                       chosen);
+        for (uint64_t i = 0; i < 2; ++i) run.trainer->step(batch(i, torch::kFloat));
+        EXPECT_EQ(run.trainer->optimizer().state().empty(), reset);
+    }
+}
+
+/// The tasks' own layers may shrink too.
+TEST(IterativePruner, PrunesHeadsWhenTheAllocationLetsIt) {
+    for (const std::string criterion : {"taylor", "l1"}) {
+        auto chosen = options(Fidelity::corrected, false);
+        chosen.allocation.only = {"heads\\..*"};
+        PruningRun run(small_model(torch::kDouble), torch::zeros({1, 3, 16, 16}), criteria().make(criterion),
+                       chosen);
+        const auto before = run.pruner->pruner().cost();
+        for (uint64_t i = 0; i < 4; ++i) run.trainer->step(batch(i, torch::kDouble));
+        EXPECT_LT(run.pruner->pruner().cost().parameters, before.parameters) << criterion;
+    }
 }
 
 TEST(IterativePruner, AFloorOfZeroNeedsMasks) {

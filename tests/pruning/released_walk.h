@@ -10,8 +10,8 @@
 #include <stdexcept>
 #include <tuple>
 
-#include "pruning/schedules/iterative_pruner.h"
 #include "tests/float32_allowance.h"
+#include "tests/pruning/pruning_run.h"
 
 namespace mtlprune::iterative_pruner_golden_test {
 
@@ -83,23 +83,22 @@ inline Batch next_batch(const IterativePruner& pruner) {
 class ReleasedWalk {
   public:
     /// `make` wraps a model in the pruner, with masks, to be tested; `floor` is its floor.
-    ReleasedWalk(const std::function<IterativePruner(PaperModel)>& make, int64_t floor) : floor_(floor) {
+    ReleasedWalk(const std::function<PruningRun(PaperModel)>& make, int64_t floor) : floor_(floor) {
         for (int draw = 0; draw <= kNoiseDraws; ++draw) {
             models_.push_back(golden_double_model());
-            pruners_.push_back(make(models_.back()));
+            runs_.push_back(make(models_.back()));
         }
-        offsets_ = offsets_of(models_.front()->config().widths);
+        offsets_ = offsets_of(widths(*models_.front()));
     }
 
     /// One window that ends with the released event; `order` holds flat indices.
     void run_event(const std::vector<int64_t>& order) {
-        alive_.clear();
-        for (const auto& gate : *exact().gates()) alive_.push_back((gate.detach() != 0).clone());
+        alive_ = runs_.front().alive();
         orders_.push_back(order);
         catch_up(0);
     }
 
-    const IterativePruner& exact() const { return pruners_.front(); }
+    const IterativePruner& exact() const { return *runs_.front().pruner; }
 
     /// The latest event's exact scores against the released ones [288].
     void expect_scores(const torch::Tensor& released, const std::string& place) {
@@ -107,7 +106,8 @@ class ReleasedWalk {
         const auto scores = drawn_results([&](int draw) {
             catch_up(draw);
             TensorMap of_draw;
-            for (size_t g = 0; g < alive_.size(); ++g) of_draw[name(g)] = pruners_[draw].last_scores()[g];
+            for (size_t g = 0; g < alive_.size(); ++g)
+                of_draw[name(g)] = runs_[draw].pruner->last_scores()[g];
             return of_draw;
         });
         for (size_t g = 0; g < alive_.size(); ++g)
@@ -154,12 +154,12 @@ class ReleasedWalk {
     }
 
     void catch_up(int draw) {
-        auto& pruner = pruners_[draw];
+        auto& pruner = *runs_[draw].pruner;
         while (pruner.events().size() < orders_.size()) {
             pruner.force_next_selection(per_group(orders_[pruner.events().size()], offsets_));
             for (int i = 0; i < 2; ++i) {
                 const NoisyWeights noise(models_[draw], draw, pruner.iteration());
-                pruner.step(next_batch(pruner), nullptr);
+                runs_[draw].trainer->take_gradients(next_batch(pruner));
             }
         }
     }
@@ -168,7 +168,7 @@ class ReleasedWalk {
     void expect_tie(int64_t a, int64_t b, const std::string& place) {
         const auto scores = drawn_results([&](int draw) -> TensorMap {
             catch_up(draw);
-            const auto all = torch::cat(scores_of(pruners_[draw]));
+            const auto all = torch::cat(scores_of(*runs_[draw].pruner));
             return {{"a", all[a]}, {"b", all[b]}};
         });
         EXPECT_NEAR(scores.exact.at("a").item<double>(), scores.exact.at("b").item<double>(),
@@ -177,8 +177,8 @@ class ReleasedWalk {
     }
 
     int64_t floor_;
-    std::vector<PaperModel> models_;    ///< per draw
-    std::vector<IterativePruner> pruners_;  ///< per draw
+    std::vector<PaperModel> models_;  ///< per draw
+    std::vector<PruningRun> runs_;    ///< per draw
     std::vector<int64_t> offsets_;
     std::vector<std::vector<int64_t>> orders_;  ///< per event, released
     std::vector<torch::Tensor> alive_;          ///< per group, before the latest event

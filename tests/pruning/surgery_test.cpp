@@ -23,7 +23,7 @@ struct Subject {
 
 Subject multi_task() {
     auto model = toy::multi_task_model();
-    return {model.ptr(), toy::forward_of(model), toy::image(2, 40)};
+    return {model, toy::forward_of(model), toy::image(2, 40)};
 }
 
 Subject subject(const toy::Network& network) {

@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "base/random.h"
-#include "tests/paper_network.h"
 #include "pruning/coupling/groups.h"
+#include "tests/paper_network.h"
 
 namespace mtlprune::toy {
 
@@ -144,7 +144,7 @@ inline PaperModel multi_task_model(uint64_t seed = 3) {
 }
 
 inline TracedFunction forward_of(PaperModel model) {
-    return [model](const std::vector<torch::Tensor>& in) mutable { return model->forward(in.at(0)); };
+    return [model](const std::vector<torch::Tensor>& in) { return model->forward(in.at(0)); };
 }
 
 inline Coupling couple(PaperModel model, int64_t side = 32) {

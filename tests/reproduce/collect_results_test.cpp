@@ -14,7 +14,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kExperiment = R"({
-  "name": "tiny", "seeds": [3, 8], "model": {"widths": [6, 7], "pool_after": [1], "head_width": 4},
+  "name": "tiny", "seeds": [3, 8], "model": "vgg16:channels=[6,7],pools=0/smallaspp:hidden=4",
   "data": {"height": 16, "width": 16}, "dense": {"iterations": 2},
   "retrain": {"iterations": 2, "targets": [{"parameters_fraction": 1.0}, {"parameters_fraction": 0.5}]}})";
 
@@ -103,7 +103,7 @@ TEST(FigureStages, OfTheTemplateNameTheStagesOfThePlan) {
     const auto& figures = experiment.figures.value();
     const auto plan = plan_stages(experiment);
     for (const auto& [strategy, stage] : figures.iterative)
-        EXPECT_EQ(plan[find_stage(plan, stage, 8)].criterion, strategy);
+        EXPECT_EQ(plan[find_stage(plan, stage, 8)].prune.criterion, strategy);
     EXPECT_EQ(figures.iterative.size(), 2u);
     ASSERT_EQ(figures.retrained.size(), 4u);  // 2 configurations x 2 criteria
     for (const auto& entry : figures.retrained) {

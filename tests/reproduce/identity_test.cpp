@@ -18,7 +18,7 @@ using Overrides = std::vector<std::pair<std::string, nlohmann::json>>;
 
 constexpr const char* kTiny = R"({
   "name": "tiny", "data": {"height": 16, "width": 16}, "dense": {"iterations": 2},
-  "model": {"widths": [6, 7], "pool_after": [1], "head_width": 4},
+  "model": "vgg16:channels=[6,7],pools=0/smallaspp:hidden=4",
   "retrain": {"iterations": 3, "targets": [{"parameters_fraction": 0.5}]}})";
 
 /// A folder that holds files, which nobody reads as frames here; fingerprints are kept in a folder of the

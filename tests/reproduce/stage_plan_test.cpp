@@ -13,9 +13,9 @@ using Overrides = std::vector<std::pair<std::string, nlohmann::json>>;
 
 Experiment experiment(const Overrides& overrides = {}) {
     constexpr const char* text = R"({
-      "name": "tiny", "seeds": [3, 8], "model": {"widths": [6, 7, 8], "pool_after": [1], "head_width": 4},
+      "name": "tiny", "seeds": [3, 8], "model": "vgg16:channels=[6,7,8],pools=1/smallaspp:hidden=4",
       "data": {"height": 16, "width": 16}, "dense": {"iterations": 2},
-      "prune": {"frequency": 2, "filters_per_event": 3},
+      "prune": {"schedule": {"frequency": 2}, "allocation": {"budget": {"count": 3}}},
       "retrain": {"iterations": 2, "targets": [{"parameters_fraction": 1.0}, {"parameters_fraction": 0.5}]}})";
     return read_experiment(text, "tiny.json", overrides);
 }
@@ -119,11 +119,13 @@ TEST(StagePlan, AChangedKeyMovesExactlyTheJobsThatDependOnIt) {
     from_dense.insert("dense");
     all.insert({"constant", "dense", "prune-taylor", "prune-cosprune"});
     EXPECT_EQ(moved({{"dense.optimizer.lr", 0.5}}), from_dense);
-    EXPECT_EQ(moved({{"dense.schedule", {{"kind", "cosine"}, {"t_max", 4}}}}), from_dense);
+    EXPECT_EQ(moved({{"dense.learning_rate_schedule", {{"kind", "cosine"}, {"t_max", 4}}}}), from_dense);
     EXPECT_EQ(moved({{"prune.optimizer.lr", 0.5}}), from_pruning);
-    EXPECT_EQ(moved({{"prune.floor", 4}}), from_pruning);
+    EXPECT_EQ(moved({{"prune.allocation", {{"min_channels", 4}}}}), from_pruning);
     EXPECT_EQ(moved({{"retrain.optimizer.lr", 0.5}}), retrained);
     EXPECT_EQ(moved({{"data.seed", 1}}), all);
+    EXPECT_EQ(moved({{"fidelity", {{"update", "as_released"}}}}), from_pruning);
+    EXPECT_EQ(moved({{"fidelity", {{"losses", "as_released"}}}}), all);
     EXPECT_EQ(moved({{"margins", {{"miou", 0.1}}}}), Names{});
     EXPECT_EQ(moved({{"description", "x"}}), Names{});
 }
@@ -136,7 +138,7 @@ Experiment with_stages(const nlohmann::json& stages, const nlohmann::json& figur
 }
 
 const nlohmann::json kTrain = {{"kind", "train"}, {"iterations", 2}};
-const nlohmann::json kPrune = {{"kind", "prune"}, {"from", "base"}, {"criterion", "taylor"}};
+const nlohmann::json kPrune = {{"kind", "prune"}, {"from", "base"}, {"strategy", "taylor"}};
 const nlohmann::json kRetrain = {{"kind", "retrain"}, {"from", "a-prune"}, {"event", 1}, {"iterations", 2}};
 
 nlohmann::json changed(nlohmann::json stage, const std::string& key, const nlohmann::json& value) {
@@ -185,7 +187,7 @@ TEST(StageGraph, ImpossibleGraphsAreRefusedWithTheStagesName) {
     const std::pair<nlohmann::json, std::string> cases[] = {
         {{{"base", kTrain}, {"p", changed(kPrune, "from", "bse")}},
          "p: from: expected the name of a stage, found 'bse'"},
-        {{{"base", kTrain}, {"p", changed(kPrune, "criterion", "tailor")}}, "'taylor'"},
+        {{{"base", kTrain}, {"p", changed(kPrune, "strategy", "tailor")}}, "'taylor'"},
         {{{"base", kTrain}, {"r", changed(kRetrain, "from", "base")}},
          "a prune stage, found 'base', a train stage"},
         {{{"c", {{"kind", "constant"}}}, {"p", changed(kPrune, "from", "c")}}, "a train or retrain stage"},

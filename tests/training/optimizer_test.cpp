@@ -271,14 +271,18 @@ TEST(OptimizerConfig, RejectsWrongValuesAndUnknownKeys) {
 
 TEST(LearningRateSchedule, ReadsKeysAndRejectsWrongOnes) {
     EXPECT_EQ(read_learning_rate_schedule(reader("{}")), LearningRateSchedule());
-    const auto cosine = read_learning_rate_schedule(reader(R"({"kind": "cosine", "t_max": 400, "min_lr": 1e-6})"));
+    const auto cosine =
+        read_learning_rate_schedule(reader(R"({"kind": "cosine", "t_max": 400, "min_lr": 1e-6})"));
     EXPECT_EQ(cosine.kind, LearningRateKind::cosine);
     EXPECT_EQ(cosine.t_max, 400);
     EXPECT_EQ(cosine.min_lr, 1e-6);
-    const auto step = read_learning_rate_schedule(reader(R"({"kind": "step", "step_size": 7, "gamma": 0.3})"));
+    const auto step =
+        read_learning_rate_schedule(reader(R"({"kind": "step", "step_size": 7, "gamma": 0.3})"));
     EXPECT_EQ(step.step_size, 7);
     EXPECT_EQ(step.gamma, 0.3);
-    const auto attempt = [](const char* text) { return message([&] { read_learning_rate_schedule(reader(text)); }); };
+    const auto attempt = [](const char* text) {
+        return message([&] { read_learning_rate_schedule(reader(text)); });
+    };
     EXPECT_TRUE(contains(attempt(R"({"kind": "cosine"})"), "t_max"));
     EXPECT_TRUE(contains(attempt(R"({"kind": "cosine", "t_max": 0})"), "t_max"));
     EXPECT_TRUE(contains(attempt(R"({"kind": "constant", "gamma": 0.5})"), "gamma"));

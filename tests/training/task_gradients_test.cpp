@@ -44,8 +44,7 @@ class TaskGradientsTest : public ::testing::Test {
         const auto features = model_->features(batch_.image);
         std::vector<torch::Tensor> losses;
         for (size_t t = 0; t < 3; ++t)
-            losses.push_back(
-                task_loss(model_->tasks()[t], model_->predict(t, features), batch_.targets[t]));
+            losses.push_back(task_loss(model_->tasks()[t], model_->predict(t, features), batch_.targets[t]));
         return losses;
     }
 

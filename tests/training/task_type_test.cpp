@@ -110,8 +110,7 @@ TEST(TaskTypes, LossesOfTwoSegmentationsAndAnInverseDepth) {
 
 TEST(TaskTypes, ConstantPredictorOfEachTask) {
     // Train: objects 5 6 4 of the classes, materials 6 9, the sixth of twelve nearnesses is 0.5.
-    const auto result =
-        evaluate_constant(kToyTasks, batches_of("train"), batches_of("test"), {});
+    const auto result = evaluate_constant(kToyTasks, batches_of("train"), batches_of("test"), {});
     EXPECT_NEAR(result.metric("objects.pixel_accuracy").value, 3.0 / 6, 1e-9);
     EXPECT_NEAR(result.metric("objects.miou").value, (0 + 3.0 / 6 + 0) / 3, 1e-9);
     EXPECT_NEAR(result.metric("materials.pixel_accuracy").value, 3.0 / 5, 1e-9);
@@ -121,8 +120,7 @@ TEST(TaskTypes, ConstantPredictorOfEachTask) {
 }
 
 TEST(TaskTypes, PositionOnlyPredictorOfEachTask) {
-    const auto result =
-        evaluate_by_position(kToyTasks, batches_of("train"), batches_of("test"), {});
+    const auto result = evaluate_by_position(kToyTasks, batches_of("train"), batches_of("test"), {});
     // Modes at the positions: objects 0 1 2 / 0 - 1, materials 0 1 1 / 1 0 -; the constants 1 and 1
     // elsewhere.
     EXPECT_NEAR(result.metric("objects.pixel_accuracy").value, 4.0 / 6, 1e-9);

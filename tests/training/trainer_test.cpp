@@ -157,7 +157,8 @@ class WeightPenalty : public Callback {
     bool needs_task_gradients() const override { return true; }
     torch::Tensor extra_loss(Trainer& trainer) override {
         torch::Tensor sum = torch::zeros({});
-        for (const auto& parameter : trainer.model().parameters()) sum = sum + 0.25 * parameter.square().sum();
+        for (const auto& parameter : trainer.model().parameters())
+            sum = sum + 0.25 * parameter.square().sum();
         return sum;
     }
     void after_gradients(TrainingStep& step) override {
@@ -174,13 +175,15 @@ TEST(Trainer, AnExtraLossAddsItsGradientAndLeavesTheTasksAsTheyAre) {
     Trainer(model, options(1), {penalty}).take_gradients(batch(0));
     Trainer(plain, options(1)).take_gradients(batch(0));
     for (size_t i = 0; i < model->parameters().size(); ++i) {
-        const auto& weight = model->parameters()[i];
-        EXPECT_TRUE(torch::allclose(weight.grad(), plain->parameters()[i].grad() + 0.5 * weight, 1e-4, 1e-6)) << i;
+        const torch::Tensor weight = model->parameters()[i];
+        EXPECT_TRUE(torch::allclose(weight.grad(), plain->parameters()[i].grad() + 0.5 * weight, 1e-4, 1e-6))
+            << i;
     }
     const auto shared = plain->shared_parameters();
     ASSERT_EQ(penalty->per_task.size(), 3U);
     for (size_t i = 0; i < shared.size(); ++i)
-        EXPECT_TRUE(torch::allclose(penalty->total[i], shared[i].second.grad(), 1e-4, 1e-6)) << shared[i].first;
+        EXPECT_TRUE(torch::allclose(penalty->total[i], shared[i].second.grad(), 1e-4, 1e-6))
+            << shared[i].first;
 }
 
 }  // namespace

@@ -1,0 +1,83 @@
+// Every network of the registries can be pruned while it is trained, and rebuilt from its plan.
+#include <gtest/gtest.h>
+#include <torch/utils.h>
+
+#include "pruning/surgery/surgery.h"
+#include "tests/pruning/pruning_run.h"
+#include "tests/tiny_models.h"
+
+namespace mtlprune::every_model_test {
+namespace {
+
+torch::Tensor noise(at::IntArrayRef shape, uint64_t key) {
+    return torch::empty(shape, torch::kDouble).normal_(0, 1, at::detail::createCPUGenerator(key));
+}
+
+Batch batch(uint64_t key) {
+    const auto mask = torch::ones({2, 1, 16, 16}, torch::kBool);
+    return {noise({2, 3, 16, 16}, 10 * key),
+            {{noise({2, 16, 16}, 10 * key + 1).abs().clamp(0, 4).to(torch::kLong), mask},
+             {noise({2, 3, 16, 16}, 10 * key + 2), mask},
+             {noise({2, 1, 16, 16}, 10 * key + 3).abs() + 0.5, mask}},
+            {0, 1}};
+}
+
+ModelPtr fresh(const std::string& spec) {
+    const ModelPtr model = make_model(spec, nyuv2_tasks(5));
+    model->initialise(3);
+    model->to(torch::kDouble);
+    return model;
+}
+
+PruningRun run(const ModelPtr& model, EditKind edit) {
+    IterativePrunerOptions options;
+    options.frequency = 2;
+    options.allocation = lowest_of_shared(3, 2);
+    options.edit = edit;
+    return {model, torch::zeros({1, 3, 16, 16}), criteria().make("taylor"), options};
+}
+
+class EveryModelPruned : public testing::TestWithParam<std::string> {};
+
+INSTANTIATE_TEST_SUITE_P(Pairs, EveryModelPruned, testing::ValuesIn(tiny_model_specs()),
+                         [](const auto& info) { return short_name(info.param); });
+
+TEST_P(EveryModelPruned, MaskedAndRemovedAgreeWhileTraining) {
+    const auto removed = fresh(GetParam()), masked = fresh(GetParam());
+    auto physical = run(removed, EditKind::remove), gone = run(masked, EditKind::mask);
+    const auto whole = physical.pruner->pruner().cost();
+    for (uint64_t i = 0; i < 8; ++i) {
+        physical.trainer->step(batch(i));
+        gone.trainer->step(batch(i));
+        ASSERT_EQ(physical.pruner->events().size(), gone.pruner->events().size());
+    }
+    ASSERT_EQ(physical.pruner->events().size(), 4U);
+    EXPECT_LT(physical.pruner->pruner().cost().macs, whole.macs);
+    const torch::NoGradGuard no_grad;
+    removed->eval();
+    masked->eval();
+    const auto image = noise({2, 3, 16, 16}, 999);
+    const auto a = removed->forward(image), b = masked->forward(image);
+    for (size_t t = 0; t < a.size(); ++t)
+        EXPECT_LT(((a[t] - b[t]).abs().max() / a[t].abs().max()).item<double>(), 1e-10) << "task " << t;
+}
+
+TEST_P(EveryModelPruned, IsRebuiltFromItsSpecAndItsPlan) {
+    const auto model = fresh(GetParam());
+    auto pruned = run(model, EditKind::remove);
+    for (uint64_t i = 0; i < 6; ++i) pruned.trainer->step(batch(i));
+    std::vector<Plan> steps;
+    for (const auto& event : pruned.pruner->events()) steps.push_back(event.plan);
+    const auto rebuilt = fresh(GetParam());
+    replay(*rebuilt, steps);
+    load_module_state(*rebuilt, module_state(*model));
+    model->eval();
+    rebuilt->eval();
+    const torch::NoGradGuard no_grad;
+    const auto image = noise({1, 3, 16, 16}, 999);
+    const auto a = model->forward(image), b = rebuilt->forward(image);
+    for (size_t t = 0; t < a.size(); ++t) EXPECT_TRUE(a[t].equal(b[t])) << "task " << t;
+}
+
+}  // namespace
+}  // namespace mtlprune::every_model_test
