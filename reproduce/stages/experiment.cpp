@@ -152,7 +152,7 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
     experiment.model = read_model(reader.child("model"), experiment.data.classes);
     experiment.fidelity = reader.choice("fidelity", Fidelity::corrected, kFidelities);
     experiment.device = reader.choice("device", "cpu", {"cpu", "cuda"});
-    experiment.threads_per_job = reader.integer("threads_per_job", 1, 1, 1024);
+    experiment.threads_per_stage = reader.integer("threads_per_stage", 1, 1, 1024);
     experiment.seeds = read_seeds(reader);
     read_graph(reader, experiment);
     experiment.margins = reader.get("margins", nlohmann::json::object());

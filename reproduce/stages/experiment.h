@@ -78,7 +78,7 @@ struct Experiment {
     ModelConfig model;
     Fidelity fidelity;
     std::string device;  ///< "cpu" or "cuda"
-    int64_t threads_per_job;
+    int64_t threads_per_stage;
     std::vector<uint64_t> seeds;
     std::vector<StageRecipe> stages;  ///< a stage comes after the one that it starts from
     std::optional<FigureStages>
