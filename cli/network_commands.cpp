@@ -50,7 +50,7 @@ int train_command(const Arguments& arguments) {
         return experiment.figures ? stage.name == experiment.figures->dense : stage.kind == StageKind::train;
     };
     run_wanted(experiment, values, experiment_words(values), wanted);
-    at::set_num_threads(static_cast<int>(experiment.threads_per_job));
+    at::set_num_threads(static_cast<int>(experiment.threads_per_stage));
     const auto baselines = evaluate_baselines(experiment);
     for (const auto& stage : plan_stages(experiment)) {
         if (!wanted(stage)) continue;
@@ -107,7 +107,7 @@ int eval_command(const Arguments& arguments) {
                options, arguments, values, {"checkpoint"}))
         return 0;
     const auto experiment = read_experiment_options(values);
-    at::set_num_threads(static_cast<int>(experiment.threads_per_job));
+    at::set_num_threads(static_cast<int>(experiment.threads_per_stage));
     const auto baselines = evaluate_baselines(experiment);
     std::cout << evaluation_table(
         evaluate_checkpoint(experiment, values["checkpoint"].as<std::string>(), baselines.test), baselines);

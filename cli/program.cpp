@@ -8,7 +8,7 @@
 #include "base/json_reader.h"
 #include "cli/commands.h"
 #include "models/process_setup.h"
-#include "mtlprune/version.h"
+#include "reproduce/runner/revision.h"
 
 namespace {
 
@@ -73,7 +73,7 @@ int run_program(int argc, char** argv) {
         return arguments.empty() ? 2 : 0;
     }
     if (arguments[0] == "--version") {
-        std::cout << "mtlprune " << mtlprune::kVersion << "\n";
+        std::cout << "mtlprune " << mtlprune::this_program().text() << "\n";
         return 0;
     }
     std::string command_line = "mtlprune";

@@ -62,6 +62,15 @@ std::string criterion_names() {
     return names;
 }
 
+/// Harmless where nothing is drawn: a loop over criteria gives a seed to each.
+void give_seed(Choice& choice, uint64_t seed) {
+    const auto& options = criteria().at(choice.key).options;
+    if (std::any_of(options.begin(), options.end(), [](const Option& o) { return o.name == "seed"; }))
+        choice.options["seed"] = seed;
+    else
+        std::cerr << fmt::format("mtlprune: --seed has no effect: {} draws nothing\n", choice.key);
+}
+
 AllocationOptions allocation_of(const po::variables_map& values) {
     AllocationOptions options;
     options.scope = kScopes.value(values["scope"].as<std::string>(), "option --scope");
@@ -145,7 +154,7 @@ int prune_torchscript_command(const Arguments& arguments) {
         "round-to", po::value<int64_t>()->default_value(1), "groups keep a multiple of this many channels")(
         "min-channels", po::value<int64_t>()->default_value(1), "least channels per group")(
         "max-ratio", po::value<double>()->default_value(1.0), "most that a group may lose")(
-        "seed", po::value<uint64_t>()->default_value(0), "of the criterion random")(
+        "seed", po::value<uint64_t>()->default_value(0), "of criteria that draw, such as random")(
         "no-verify", po::bool_switch(), "do not compare the result with the original");
     po::variables_map values;
     if (!parse(kPruneTorchscriptUsage, options, arguments, values, {"in"})) return 0;
@@ -157,7 +166,7 @@ int prune_torchscript_command(const Arguments& arguments) {
     job.edit = kEdits.value(values["edit"].as<std::string>(), "option --edit");
     job.verify = !values["no-verify"].as<bool>();
     auto choice = parse_choice("criterion", values["criterion"].as<std::string>());
-    if (!values["seed"].defaulted()) choice.options["seed"] = values["seed"].as<uint64_t>();
+    if (!values["seed"].defaulted()) give_seed(choice, values["seed"].as<uint64_t>());
     auto module = load_script(values["in"].as<std::string>());
     const auto inputs = example_inputs(module, input_texts(values));
     ScriptNetwork network(module, inputs);

@@ -11,7 +11,6 @@
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/report_command.h"
-#include "mtlprune/version.h"
 #include "reproduce/results/collect_results.h"
 #include "reproduce/runner/runner.h"
 #include "reproduce/stages/experiment_data.h"
@@ -43,7 +42,8 @@ nlohmann::json run_facts(const Experiment& experiment, const std::filesystem::pa
                          const Invocation& invocation) {
     // As its stages saw it.
     const auto file = plan_stages(experiment).front().folder(runs) / "env.json";
-    const auto machine = parse_json(read_file(file), file.string());
+    auto machine = parse_json(read_file(file), file.string());
+    machine.erase("program");  // each stage says its own
     return {{"name", experiment.name},
             {"scale", experiment.name},
             {"fidelity", fidelity_text(experiment.fidelity)},
@@ -54,7 +54,6 @@ nlohmann::json run_facts(const Experiment& experiment, const std::filesystem::pa
             {"machine", machine},
             {"device", experiment.device},
             {"torch", machine.at("torch")},
-            {"version", kVersion},
             {"seeds", experiment.seeds},
             {"started", invocation.started},
             {"seconds", invocation.seconds},

@@ -11,10 +11,14 @@ namespace mtlprune {
 namespace {
 
 int64_t activation_bytes(const TracedGraph& graph, const TracedNode& node, const Shapes& shapes) {
-    if (node.op->memory != Memory::own) return 0;
+    const auto read = graph.tensor_inputs(node);
+    const auto has_own = [&](size_t output) {
+        return node.op->memory == Memory::own ||
+               (!read.empty() && graph.values[read.front()].type != graph.values[output].type);
+    };
     int64_t bytes = 0;
     for (const size_t output : node.outputs)
-        if (graph.values[output].is_tensor)
+        if (graph.values[output].is_tensor && has_own(output))
             bytes += c10::multiply_integers(shapes[output]) *
                      static_cast<int64_t>(c10::elementSize(graph.values[output].type));
     return bytes;

@@ -30,8 +30,7 @@ void check(Expectation& expectation, PruneReport& report) {
     report.error = std::max(report.error, result.error);
     if (!result.passed())
         throw Error("pruned network", result.first_difference,
-                    "what the original computes without the removed channels",
-                    fmt::format("a relative difference of {:.2g}", result.error));
+                    "what the original computes without the removed channels", result.found());
 }
 
 void describe(const Pruner& pruner, PruneReport& report) {

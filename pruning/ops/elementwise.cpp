@@ -130,10 +130,9 @@ void add_arithmetic(std::vector<Operator>& all) {
 
 /// The same numbers elsewhere, or others in a tensor of the same form.
 void add_copies(std::vector<Operator>& all) {
-    add(all, {.labels = kZeroStays, .memory = Memory::view}, {"contiguous", "detach", "alias"});
-    add(all, {.labels = kZeroStays},
-        {"clone", "detach_", "to", "type_as", "_to_copy", "lift_fresh", "resolve_conj", "cpu", "cuda",
-         "requires_grad_"});
+    add(all, {.labels = kZeroStays, .memory = Memory::view},
+        {"contiguous", "detach", "alias", "to", "type_as", "lift_fresh", "resolve_conj", "cpu", "cuda"});
+    add(all, {.labels = kZeroStays}, {"clone", "detach_", "_to_copy", "requires_grad_"});
     add(all, {.labels = elementwise<AtZero::always>}, {"zeros_like", "zero_"});
     add(all, {.labels = kZeroLost}, {"ones_like", "full_like", "rand_like", "randn_like", "empty_like"});
 }

@@ -60,7 +60,7 @@ enum class Scored {
     not_asked          ///< its parameters leave with their channels but are not asked
 };
 
-/// Whose memory the result is.
+/// Whose memory the result is; `view`: it may be that of the first argument (with the same type of numbers).
 enum class Memory { own, view, in_place };
 
 /// What the tracer of TorchScript does with a node whose first argument is a list.

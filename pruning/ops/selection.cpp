@@ -228,12 +228,11 @@ void add_selections(std::vector<Operator>& all) {
         {"slice"});
     add(all, {.labels = narrow, .edits = edit_narrow, .memory = Memory::view}, {"narrow"});
     add(all, {.labels = select, .edits = edit_select, .memory = Memory::view}, {"select"});
-    add(all, {.labels = split, .edits = edit_split, .memory = Memory::view}, {"split", "split_with_sizes"});
-    add(all, {.labels = split, .edits = edit_split}, {"unsafe_split"});
-    add(all, {.labels = split, .memory = Memory::view}, {"chunk"});
-    add(all, {.labels = split}, {"tensor_split", "unsafe_chunk"});
+    add(all, {.labels = split, .edits = edit_split, .memory = Memory::view},
+        {"split", "split_with_sizes", "unsafe_split"});
+    add(all, {.labels = split, .memory = Memory::view}, {"chunk", "tensor_split", "unsafe_chunk"});
     add(all, {.labels = unbind, .memory = Memory::view}, {"unbind"});
-    add(all, {.labels = windows}, {"unfold"});
+    add(all, {.labels = windows, .memory = Memory::view}, {"unfold"});
     add(all, {.labels = flip, .shape = shape_of_first}, {"flip"});
     add(all, {.labels = roll, .shape = shape_of_first, .edits = edit_roll}, {"roll"});
     add(all, {.labels = glu}, {"glu"});

@@ -11,6 +11,20 @@ void reshape(Labelling& l, const TracedNode& node) {
     l.set(node.outputs[0], l.reshape(l.labels(node.inputs[0]), l.shape(node.outputs[0])));
 }
 
+std::vector<int64_t> contiguous_strides(const std::vector<int64_t>& sizes) {
+    std::vector<int64_t> strides(sizes.size(), 1);
+    for (size_t axis = sizes.size(); axis-- > 1;) strides[axis - 1] = strides[axis] * sizes[axis];
+    return strides;
+}
+
+/// _reshape_alias(x, sizes, strides)
+void reshape_alias(Labelling& l, const TracedNode& node) {
+    const auto& shape = l.shape(node.outputs[0]);
+    if (l.graph().editable && l.graph().integers(node.inputs[2]) != contiguous_strides(shape))
+        return freeze_inputs(l, node, "its strides are not those of contiguous memory");
+    reshape(l, node);
+}
+
 /// Axes that grow from size 1 hold copies: how many there are follows the values they are combined with.
 void expand(Labelling& l, const TracedNode& node) {
     const auto& x = l.labels(node.inputs[0]);
@@ -170,17 +184,28 @@ void edit_unflatten(EditFinder& finder, const TracedNode& node) {
         finder.change_sizes(node, 2, node.outputs[0], *axis);
 }
 
+void edit_reshape_alias(EditFinder& finder, const TracedNode& node) {
+    const size_t value = node.outputs[0];
+    finder.change_sizes(node, 1, value, 0);
+    std::vector<int64_t> sizes;
+    for (size_t axis = 0; axis < finder.rank(value); ++axis) sizes.push_back(finder.kept().size(value, axis));
+    const auto now = contiguous_strides(sizes), old = contiguous_strides(finder.graph().values[value].shape);
+    for (size_t axis = 0; axis < now.size(); ++axis)
+        if (now[axis] != old[axis]) finder.change(2, static_cast<int64_t>(axis), now[axis]);
+}
+
 void add_views(std::vector<Operator>& all) {
     const Operator view{.labels = reshape, .memory = Memory::view};
     add(all, view,
-        {"flatten", "squeeze", "squeeze_", "unsqueeze", "unsqueeze_", "view_as", "_reshape_alias"});
+        {"flatten", "squeeze", "squeeze_", "unsqueeze", "unsqueeze_", "view_as", "reshape_as", "ravel",
+         "atleast_2d", "atleast_3d"});
     add(all, {.labels = reshape, .edits = edit_sizes<1>, .memory = Memory::view},
         {"view", "_unsafe_view", "reshape"});
     add(all, {.labels = reshape, .edits = edit_unflatten, .memory = Memory::view}, {"unflatten"});
-    add(all, {.labels = reshape}, {"reshape_as", "ravel", "atleast_2d", "atleast_3d"});
-    add(all, {.labels = expand, .edits = edit_sizes<1>, .memory = Memory::view}, {"expand"});
+    add(all, {.labels = reshape_alias, .edits = edit_reshape_alias, .memory = Memory::view},
+        {"_reshape_alias"});
+    add(all, {.labels = expand, .edits = edit_sizes<1>, .memory = Memory::view}, {"expand", "broadcast_to"});
     add(all, {.labels = expand, .memory = Memory::view}, {"expand_as"});
-    add(all, {.labels = expand, .edits = edit_sizes<1>}, {"broadcast_to"});
 }
 
 }  // namespace
@@ -188,11 +213,10 @@ void add_views(std::vector<Operator>& all) {
 void add_shape_changes(std::vector<Operator>& all) {
     add_views(all);
     add(all, {.labels = permute, .memory = Memory::view}, {"permute"});
-    add(all, {.labels = transpose, .memory = Memory::view}, {"transpose", "transpose_", "t", "t_"});
-    add(all, {.labels = transpose}, {"swapaxes", "swapdims", "mT", "adjoint"});
-    add(all, {.labels = reverse_axes}, {"numpy_T"});
-    add(all, {.labels = move_axes, .memory = Memory::view}, {"movedim"});
-    add(all, {.labels = move_axes}, {"moveaxis"});
+    add(all, {.labels = transpose, .memory = Memory::view},
+        {"transpose", "transpose_", "t", "t_", "swapaxes", "swapdims", "mT", "adjoint"});
+    add(all, {.labels = reverse_axes, .memory = Memory::view}, {"numpy_T"});
+    add(all, {.labels = move_axes, .memory = Memory::view}, {"movedim", "moveaxis"});
     add(all, {.labels = repeat}, {"repeat", "tile"});
     add(all, {.labels = repeat_interleave}, {"repeat_interleave"});
     add(all, {.labels = pixel_shuffle}, {"pixel_shuffle"});

@@ -96,22 +96,18 @@ std::string find_difference(const jit::Module& original, const jit::Module& prun
                                                                      : torch::Tensor());
     });
     std::string difference;
-    try {
-        trace_computed(pruned, inputs, [&](size_t node, const jit::Stack& results) {
-            if (!difference.empty() || node >= expected.size() || !expected[node].defined() ||
-                !results[0].isTensor())
-                return;
-            if (node >= coupling.graph.nodes.size() ||
-                reference.graph.nodes[node].kind != coupling.graph.nodes[node].kind)
-                return;
-            const size_t value = coupling.graph.nodes[node].outputs[0];
-            const auto part = kept_part(expected[node], kept, value);
-            if (relative_error(results[0].toTensor(), part) > verification_tolerance(part))
-                difference = fmt::format("{} (operator {})", coupling.graph.nodes[node].kind, node);
-        });
-    } catch (const Error& error) {
-        return error.what();
-    }
+    trace_computed(pruned, inputs, [&](size_t node, const jit::Stack& results) {
+        if (!difference.empty() || node >= expected.size() || !expected[node].defined() ||
+            !results[0].isTensor())
+            return;
+        if (node >= coupling.graph.nodes.size() ||
+            reference.graph.nodes[node].kind != coupling.graph.nodes[node].kind)
+            return;
+        const size_t value = coupling.graph.nodes[node].outputs[0];
+        const auto part = kept_part(expected[node], kept, value);
+        if (relative_error(results[0].toTensor(), part) > verification_tolerance(part))
+            difference = fmt::format("{} (operator {})", coupling.graph.nodes[node].kind, node);
+    });
     return difference.empty() ? "one of the outputs" : difference;
 }
 
@@ -162,6 +158,10 @@ double error_in_double(const jit::Module& original, const jit::Module& pruned, c
 
 }  // namespace
 
+std::string Verification::found() const {
+    return failure.empty() ? fmt::format("a relative difference of {:.2g}", error) : failure;
+}
+
 double relative_error(const torch::Tensor& found, const torch::Tensor& expected) {
     constexpr double kInfinite = std::numeric_limits<double>::infinity();
     if (found.sizes() != expected.sizes()) return kInfinite;
@@ -193,10 +193,16 @@ Verification verify(jit::Module& original, const jit::Module& pruned, const Plan
     result.error = largest_error(pruned, inputs, expected, coupling, kept);
     if (result.error <= verification_tolerance(expected.at(0))) return result;
     const double exact = error_in_double(original, pruned, coupling, kept, inputs);
-    if (exact <= verification_tolerance(in_double(expected).at(0)))
+    if (exact <= verification_tolerance(in_double(expected).at(0))) {
         result.error = exact;
-    else
+        return result;
+    }
+    try {
         result.first_difference = find_difference(original, pruned, coupling, kept, inputs);
+    } catch (const Error& error) {
+        result.first_difference = "forward";
+        result.failure = error.what();
+    }
     return result;
 }
 

@@ -14,9 +14,12 @@ namespace mtlprune {
 struct Verification {
     /// Largest difference of the outputs relative to the largest output; infinite when they do not compare.
     double error = 0;
-    std::string first_difference;  ///< the operator whose result differs first; empty when the error is
-                                   ///< within tolerance
+    std::string first_difference;  ///< the operator whose result differs first, or whatever else is known of
+                                   ///< the place; empty when the error is within tolerance
+    std::string failure;           ///< why the pruned network does not run; empty when it does
     bool passed() const { return first_difference.empty(); }
+    /// What was found instead of the expected outputs.
+    std::string found() const;
 };
 
 /// Runs `original` (which is changed: it is used up) with the plan's slices set to zero and `pruned` on the

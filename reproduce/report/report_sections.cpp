@@ -9,6 +9,7 @@
 
 #include "reproduce/analysis/statistics.h"
 #include "reproduce/report/html.h"
+#include "reproduce/runner/revision.h"
 #include "training/metrics.h"
 
 namespace mtlprune {
@@ -142,9 +143,12 @@ std::string run_section(const ResultTables& tables) {
                                                           {"Machine", "machine"},
                                                           {"Device", "device"},
                                                           {"LibTorch", "torch"},
-                                                          {"Program version", "version"},
                                                           {"Started", "started"}})
         html += definition(term, run_field(tables, key));
+    const auto programs = tables.run.find("programs");
+    html += definition("Program", programs == tables.run.end()
+                                      ? "not recorded"
+                                      : programs_sentence(*programs, "run.json: programs"));
     const auto resumed = tables.run.find("resumed");
     const bool partly = resumed != tables.run.end() && resumed->is_boolean() && resumed->get<bool>();
     html += definition("Took",

@@ -12,6 +12,8 @@
 #include <thread>
 #include <vector>
 
+#include "reproduce/runner/revision.h"
+
 namespace mtlprune {
 namespace {
 
@@ -42,6 +44,7 @@ nlohmann::json machine_description() {
     const double bytes =
         static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
     return {
+        {"program", this_program().to_json()},
         {"cpu", cpu_model()},
         {"cores", std::thread::hardware_concurrency()},
         {"memory_gib", std::llround(bytes / (1 << 30))},

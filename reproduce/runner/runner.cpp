@@ -31,10 +31,11 @@ class Scheduler {
           state_(plan_.size(), State::waiting),
           statuses_(plan_.size()),
           progress_(costs()) {
-        slots_ = options.jobs > 0 ? options.jobs
-                 : experiment.device == "cuda"
-                     ? 1
-                     : std::max<int64_t>(1, std::thread::hardware_concurrency() / experiment.threads_per_job);
+        slots_ =
+            options.jobs > 0 ? options.jobs
+            : experiment.device == "cuda"
+                ? 1
+                : std::max<int64_t>(1, std::thread::hardware_concurrency() / experiment.threads_per_stage);
     }
 
     std::vector<StageStatus> run() {

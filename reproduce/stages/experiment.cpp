@@ -146,7 +146,7 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
         parse_model_spec(reader.get<std::string>("model", "vgg16/smallaspp"), place + ": model");
     experiment.fidelity = read_fidelity(reader);
     experiment.device = reader.choice("device", "cpu", {"cpu", "cuda"});
-    experiment.threads_per_job = reader.integer("threads_per_job", 1, 1, 1024);
+    experiment.threads_per_stage = reader.integer("threads_per_stage", 1, 1, 1024);
     experiment.seeds = read_seeds(reader);
     read_graph(reader, experiment);
     experiment.margins = reader.get("margins", nlohmann::json::object());

@@ -71,7 +71,7 @@ struct Experiment {
     ModelSpec model;
     Fidelities fidelity;
     std::string device;  ///< "cpu" or "cuda"
-    int64_t threads_per_job;
+    int64_t threads_per_stage;
     std::vector<uint64_t> seeds;
     std::vector<StageRecipe> stages;  ///< a stage comes after the one that it starts from
     std::optional<FigureStages>

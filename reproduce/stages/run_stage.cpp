@@ -81,7 +81,7 @@ void run_stage(const Experiment& experiment, const std::vector<Stage>& plan, siz
     const auto path = stage.folder(runs);
     if (StageFolder::done(path)) return;
     require_needs(plan, stage, runs);
-    at::set_num_threads(static_cast<int>(experiment.threads_per_job));
+    at::set_num_threads(static_cast<int>(experiment.threads_per_stage));
     const auto device = open_device(experiment.device);
     StageFolder folder(path, stage.identity);
     if (StageFolder::done(path)) return;

@@ -81,6 +81,22 @@ TEST_F(PruneTorchscript, TheSameCommandGivesTheSameFiles) {
     EXPECT_EQ(read_file(folder_ / "plan.json"), plan);
 }
 
+TEST_F(PruneTorchscript, ASeedIsGoodForAllCriteriaAndUsedByThoseThatDraw) {
+    ASSERT_EQ(run(prune({"--criterion", "l1"})).code, 0);
+    const auto without = read_file(folder_ / "out.pt");
+    const auto seeded = run(prune({"--criterion", "l1", "--seed", "3"}));
+    EXPECT_EQ(seeded.code, 0);
+    EXPECT_EQ(seeded.err, "mtlprune: --seed has no effect: l1 draws nothing\n");
+    EXPECT_EQ(read_file(folder_ / "out.pt"), without);
+
+    const auto drawn = run(prune({"--criterion", "random", "--seed", "3"}));
+    EXPECT_EQ(drawn.code, 0);
+    EXPECT_EQ(drawn.err, "");
+    const auto file = read_file(folder_ / "out.pt");
+    ASSERT_EQ(run(prune({"--criterion", "random:seed=3"})).code, 0);
+    EXPECT_EQ(read_file(folder_ / "out.pt"), file);
+}
+
 TEST_F(PruneTorchscript, MeetsBudgetsAndLimits) {
     const auto report = [&](const Words& options) { return nlohmann::json::parse(run(prune(options)).out); };
     EXPECT_LE(report({"--budget", "macs=0.3", "--scope", "global"})["after"]["macs"],

@@ -5,6 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "reproduce/runner/revision.h"
 #include "tests/cli/program.h"
 
 namespace mtlprune::usage_test {
@@ -39,6 +40,13 @@ TEST(Help, ExistsForTheProgramAndEverySubCommand) {
         for (const auto& part : parts)
             EXPECT_TRUE(contains(outcome.out, part)) << part << " in\n" << outcome.out;
     }
+}
+
+TEST(Version, IsFollowedByTheRevision) {
+    const TemporaryFolder folder;
+    const auto outcome = run_program({"--version"}, folder.path());
+    EXPECT_EQ(outcome.code, 0) << outcome.err;
+    EXPECT_EQ(outcome.out, "mtlprune " + this_program().text() + "\n");
 }
 
 TEST(List, NamesCriteriaDataModelsMetricsAndScales) {

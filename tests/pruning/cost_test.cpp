@@ -48,6 +48,20 @@ TEST(Cost, OfTheMultiTaskModelIsExactBeforeAndAfterSurgery) {
     EXPECT_EQ(after.macs, multi_task_macs(widths(*model), 8, {40, 3, 1}, 72));
 }
 
+int64_t activation_bytes_of(const std::string& expression) {
+    torch::jit::Module module("net");
+    module.define("def forward(self, x):\n  return " + expression + "\n");
+    return cost_of(trace(module, {torch::ones({2, 3, 4, 4})}).graph).activation_bytes;
+}
+
+TEST(Cost, ViewsTakeNoMemoryUnlessTheyConvert) {
+    for (const char* view : {"torch.swapaxes(x, 1, 2)", "torch.moveaxis(x, [1], [3])", "x.unfold(2, 2, 2)",
+                             "torch.broadcast_to(x, [5, 2, 3, 4, 4])", "x.to(6)"})
+        EXPECT_EQ(activation_bytes_of(view), 0) << view;
+    EXPECT_EQ(activation_bytes_of("torch.relu(x)"), 4 * 96);
+    EXPECT_EQ(activation_bytes_of("x.to(7)"), 8 * 96);  // float64
+}
+
 /// The formula above is right: an independent tool counted 38,283,015,872 for the paper's network at 321 x
 /// 321.
 TEST(Cost, ReferenceFormulaGivesThePublishedNetworksCount) {

@@ -147,6 +147,16 @@ std::vector<SourceNetwork> gauntlet_literals() {
         literal(
             "view_with_sizes", 16, 8,
             "y = self.a(x).view([2, 2, 8, 8, 8]).transpose(1, 2)\nreturn self.o(y.reshape([2, 16, 8, 8]))"),
+        literal("reshape_alias_with_sizes", 16, 8,
+                "y = torch._reshape_alias(self.a(x), [2, 2, 8, 8, 8], [1024, 512, 64, 8, 1])\n"
+                "return self.o(y.transpose(1, 2).reshape([2, 16, 8, 8]))"),
+        {"reshape_alias_of_transposed",
+         kImage,
+         {conv("a", 3, 16), conv("o", 16, 4)},
+         "y = self.a(x).transpose(2, 3)\n"
+         "return self.o(torch._reshape_alias(y, [2, 4, 4, 8, 8], [1024, 256, 64, 1, 8]).flatten(1, 2))",
+         {{"a.weight", {16, 3, 1, 1}}},
+         true},
         literal("view_drops_batch", 16, 8,
                 "return self.o(torch.relu(self.a(x).reshape([16 * 2, 64])).view([-1, 16, 8, 8]))"),
         literal("expand_with_sizes", 16, 8,

@@ -10,10 +10,22 @@ SourceNetwork must_stay(const std::string& name, const std::string& body, int64_
     return {name, kImage, {conv("a", 3, 8), conv("o", in, 4)}, body, {{"a.weight", {8, 3, 1, 1}}}};
 }
 
+/// What writes into `view` of y writes into y.
+SourceNetwork written_through(const std::string& name, const std::string& view) {
+    return must_stay("in_place_through_" + name + "_then_sum",
+                     "y = self.a(x)\n" + view + ".add_(1.0)\nreturn self.o(y.sum([1], True))");
+}
+
 }  // namespace
 
 std::vector<SourceNetwork> gauntlet_traps() {
     return {
+        written_through("swapaxes", "torch.swapaxes(y, 2, 3)"),
+        written_through("moveaxis", "torch.moveaxis(y, [2], [3])"),
+        written_through("broadcast_to", "torch.broadcast_to(y, y.size())"),
+        written_through("unfold", "y.unfold(2, 2, 2)"),
+        written_through("tensor_split", "torch.tensor_split(y, 2, 2)[1]"),
+        written_through("conversion", "y.to(y.dtype)"),
         must_stay("sum_of_sigmoids",
                   "return self.o(torch.sigmoid(self.a(x)).sum([1], True) + x.sum([1], True))"),
         must_stay("product_of_exponentials",

@@ -61,6 +61,14 @@ bool writes_into_first(const c10::FunctionSchema& schema) {
            first.alias_info()->isWrite();
 }
 
+/// Of a tensor, a result that may lie in its memory.
+bool gives_view(const c10::FunctionSchema& schema) {
+    if (schema.arguments().empty() || schema.returns().empty()) return false;
+    const auto& result = schema.returns()[0];
+    return schema.arguments()[0].type()->kind() == c10::TypeKind::TensorType &&
+           result.alias_info() != nullptr && !result.alias_info()->isWrite();
+}
+
 std::vector<std::string> names_where(const std::function<bool(const Operator&)>& holds) {
     std::vector<std::string> names;
     for (const auto& op : operators())
@@ -149,11 +157,10 @@ TEST(Operators, ConvolutionsHaveTheirArgumentsWhereLibTorchHasThem) {
 }
 
 TEST(Operators, ThoseThatListSizesSayHowTheseFollow) {
-    // It lists strides too; only traces of C++ modules, which nothing edits, contain it.
     EXPECT_THAT(names_where([](const Operator& op) {
                     return op.labels != nullptr && op.edits == nullptr && any_schema(op, lists_sizes);
                 }),
-                ElementsAre("aten::_reshape_alias"));
+                ElementsAre());
 }
 
 TEST(Operators, InPlaceAreThoseThatWriteIntoTheirFirstArgument) {
@@ -162,6 +169,22 @@ TEST(Operators, InPlaceAreThoseThatWriteIntoTheirFirstArgument) {
                     return !schemas_of(op).empty() && written != (op.memory == Memory::in_place);
                 }),
                 ElementsAre());
+}
+
+TEST(Operators, ViewsAreThoseWhoseResultMayLieInTheMemoryOfTheirFirstArgument) {
+    EXPECT_THAT(names_where([&](const Operator& op) {
+                    return any_schema(op, gives_view) && op.memory == Memory::own;
+                }),
+                ElementsAre());
+#if TORCH_VERSION_MAJOR == 1
+    // Their schemas do not say it, what they call does.
+    EXPECT_THAT(names_where([](const Operator& op) {
+                    return op.memory == Memory::view && op.name.starts_with("aten::") &&
+                           !any_schema(op, gives_view);
+                }),
+                ElementsAre("aten::type_as", "aten::atleast_2d", "aten::atleast_3d", "aten::_unsafe_view",
+                            "aten::unsafe_split", "aten::unsafe_chunk"));
+#endif
 }
 
 /// A node whose first input is an image and whose other inputs are lists of one number.

@@ -303,6 +303,18 @@ TEST(Verification, FindsTheOperatorThatDiffersFirst) {
     EXPECT_FALSE(check.passed());
     EXPECT_GT(check.error, 1e-3);
     EXPECT_THAT(check.first_difference, HasSubstr("aten::linear"));
+    EXPECT_THAT(check.found(), HasSubstr("a relative difference of "));
+}
+
+TEST(Verification, ANetworkThatDoesNotRunSaysWhy) {
+    const auto make = [] { return between("  h = torch.tanh(h)\n"); };
+    auto original = make();
+    auto [module, plan] = prune_half(make);
+    module.setattr("b1", torch::zeros({77}, torch::kFloat64));
+    const auto check = verify(original, module, plan, {rows(2)});
+    EXPECT_FALSE(check.passed());
+    EXPECT_EQ(check.first_difference, "forward");
+    EXPECT_THAT(check.found(), HasSubstr("77"));
 }
 
 /// The map y -> 3.9 y (1 - y) doubles what two networks differ by every time.

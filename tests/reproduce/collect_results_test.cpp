@@ -40,6 +40,7 @@ class CollectResults : public ::testing::Test {
         rows.add(row, "rel_err", 0.25 + static_cast<double>(stage.seed));
         add_status(rows, key(stage), "PASSED");
         rows.write(stage.folder(runs()) / "results.csv");
+        write_file_atomically(stage.folder(runs()) / "env.json", R"({"cores": 2})");
     }
 
     fs::path runs() const { return folder_ / "runs"; }
@@ -79,6 +80,23 @@ TEST_F(CollectResults, AStageThatDidNotRunHasAStatusWithItsReason) {
     EXPECT_EQ(table.rows().back().stage, plan_[last].name);
     EXPECT_EQ(table.rows().back().value, "SKIPPED(dense seed 3; 'needed'; is missing)");
     EXPECT_EQ(table.rows()[table.rows().size() - 2].value, "FAILED(exit code 2)");
+}
+
+TEST_F(CollectResults, CountTheProgramsThatComputedTheStages) {
+    const auto record = [&](size_t stage, const char* text) {
+        write_file_atomically(plan_[stage].folder(runs()) / "env.json", text);
+    };
+    record(1, R"({"program": {"version": "0.2.0", "revision": "abc"}})");
+    record(3, R"({"program": {"version": "0.2.0", "revision": "abc"}})");
+    record(4, R"({"program": {"version": "0.2.0", "revision": "abc + changes"}})");
+    statuses_[4] = {StageStatus::Kind::failed, "exit code 2"};
+    collect();
+    const nlohmann::json expected = {
+        {{"version", "not recorded"}, {"revision", "not recorded"}, {"stages", plan_.size() - 3}},
+        {{"version", "0.2.0"}, {"revision", "abc"}, {"stages", 2}}};
+    EXPECT_EQ(nlohmann::json::parse(read_file(results() / "run.json")).at("programs"), expected);
+    record(3, R"({"program": {"version": "0.2.0"}})");
+    EXPECT_THROW(collect(), Error);
 }
 
 TEST_F(CollectResults, AMissingOrDamagedStageResultNamesTheFileAndWritesNothing) {

@@ -154,6 +154,7 @@ TEST(Experiment, OverridesReplaceKeysAtAnyDepth) {
 TEST(Experiment, UnknownKeysNameTheNearest) {
     const std::pair<std::string, std::string> cases[] = {
         {"sedes", "'seeds'"},
+        {"threads_per_job", "'threads_per_stage'"},
         {"data.knd", "'kind'"},
         {"dense.iteratons", "'iterations'"},
         {"prune.schedule.frequncy", "'frequency'"},

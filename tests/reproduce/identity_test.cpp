@@ -61,7 +61,7 @@ TEST_F(Identity, KeepsWhenTheDataMovesOrIsReadOtherwise) {
     EXPECT_EQ(before.size(), 6u);
     for (const Overrides& other :
          {Overrides{{"data.workers", 3}}, Overrides{{"data.cache", true}}, Overrides{{"device", "cuda"}},
-          Overrides{{"threads_per_job", 2}}, Overrides{{"name", "other"}}, Overrides{{"seeds", {0, 4}}},
+          Overrides{{"threads_per_stage", 2}}, Overrides{{"name", "other"}}, Overrides{{"seeds", {0, 4}}},
           Overrides{{"data.kind", "adashare"}}})
         EXPECT_EQ(hashes(data(), other), before) << other[0].first;
     fs::rename(data(), folder_ / "elsewhere");

@@ -104,6 +104,29 @@ TEST(Report, NamesTheStagesWithoutAResult) {
                          "Stages without a result: retrain-taylor-2 seed 1: FAILED(ended by signal 9)"));
 }
 
+TEST(Report, NamesTheProgramOrAllThatComputedStages) {
+    const TemporaryFolder folder;
+    FabricatedResults results;
+    const auto page = [&](const nlohmann::json::array_t& programs) {
+        results.run["programs"] = programs;
+        results.write(folder.path());
+        write_report(folder.path());
+        return read_file(folder / "report.html");
+    };
+    const nlohmann::json first = {{"version", "0.2.0"}, {"revision", "abc"}, {"stages", 5}},
+                         second = {{"version", "0.2.0"}, {"revision", "def + changes"}, {"stages", 1}};
+    EXPECT_TRUE(contains(page({first}), "<dt>Program</dt><dd>mtlprune 0.2.0 (revision abc)</dd>"));
+    EXPECT_TRUE(
+        contains(page({first, second}),
+                 "<dd>Not all stages were computed by the same program: mtlprune 0.2.0 (revision abc) "
+                 "computed 5 stages, 0.2.0 (revision def + changes) computed 1 stage.</dd>"));
+    EXPECT_TRUE(contains(message_of([&] {
+                             page({first, nlohmann::json{{"version", "1"}}});
+                         }),
+                         "programs[1]"));
+    EXPECT_TRUE(contains(message_of([&] { page({}); }), "run.json: programs"));
+}
+
 TEST(Report, MalformedTableLeavesNoReport) {
     const TemporaryFolder folder;
     FabricatedResults().write(folder.path());
