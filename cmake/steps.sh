@@ -43,8 +43,8 @@ follow() {
     done <<<"$3"
     m=${#cost[@]} name=''
     if [ -t 2 ]; then
-        columns=$(stty size <&2 | cut -d' ' -f2)
-        [ "$columns" -gt 20 ] || columns=80
+        columns=$(stty size <&2 2>/dev/null | cut -d' ' -f2) || true
+        [ "${columns:-0}" -gt 20 ] || columns=80
     fi
     [ "$m" -eq 0 ] || show_progress
     while true; do
@@ -123,6 +123,7 @@ ctest_costs() {  # [ARGUMENTS OF CTEST]
 
 # Why the tests of the last run of ctest were skipped.
 skipped_reasons() {
+    [ -e "$build/Testing/Temporary/LastTest.log" ] || return 0
     awk '/: Skipped$/ { reading = 1; reason = ""; next }
          reading && /^\[  SKIPPED \]/ { ++count[reason]; reading = 0 }
          reading && NF { reason = reason (reason == "" ? "" : " ") $0 }

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # cmake/steps.sh, and setup.sh with it: how often lines come, what they say, and that errors and exit codes arrive.
-#   check.sh SOURCE
+#   check_lines.sh SOURCE
 set -euo pipefail
 cd "$1"
 . cmake/steps.sh
