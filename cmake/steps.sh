@@ -75,8 +75,9 @@ follow() {
 show_progress() {
     local whole=$total done=$ended typical left waited percent text
     if [ "$whole" -eq 0 ]; then whole=$((m * 1000)) done=$((n * 1000)); fi
+    [ "$n" -lt "$m" ] || return 0
     [ "$whole" -ge "$done" ] || done=$whole
-    percent=$((whole ? 100 * done / whole : 100))
+    percent=$((100 * done / whole))
     if [ "$columns" -eq 0 ]; then
         [ $((SECONDS - printed)) -ge "$steps_every" ] || return 0
         [ "$percent" -ge $((printed_percent + 10)) ] || [ $((SECONDS - printed)) -ge $((4 * steps_every)) ] || return 0
