@@ -84,7 +84,7 @@ show_progress() {
     fi
     typical=$((whole / m + 1)) waited=$((SECONDS - at))
     left=$((((whole - done) * (1000 * (at - start) + typical / jobs) / (done + typical) + 500) / 1000 - waited))
-    [ "$left" -ge $((waited / 4)) ] || left=$((waited / 4))
+    [ "$left" -gt $((waited / 4)) ] || left=$((waited / 4 + 1))
     text="$title: $n/$m, $percent %, about $(duration "$left") left${name:+  $name}"
     if [ "$columns" -gt 0 ]; then printf '\r\033[K%s' "${text:0:columns-1}" >&2
     else printf '%s\n' "$text" >&2; fi
