@@ -4,6 +4,7 @@
 #   ./setup.sh --torch wheel   additionally the LibTorch 2.11 CUDA wheel in .deps/torch-wheel
 set -euo pipefail
 cd "$(dirname "$0")"
+. cmake/steps.sh
 
 torch=system
 while [ $# -gt 0 ]; do
@@ -21,6 +22,20 @@ packages=(g++ cmake ninja-build ccache git clang-format clang-tidy clang libclan
     python3 python3-numpy python3-matplotlib python3-opencv python3-h5py)
 [ "$torch" = wheel ] && packages+=(python3-venv)
 
+# Every package is loaded, unpacked and set up.
+apt_line() {
+    local words
+    read -ra words <<<"$1"
+    m=$((3 * count))
+    case "$1" in
+        Get:*) n=$((n + 1)) name=${words[4]-} ;;
+        "Unpacking "*) n=$((n + 1)) name=${words[1]} ;;
+        "Setting up "*) n=$((n + 1)) name=${words[2]} ;;
+        "Selecting previously "* | "Preparing to unpack "* | "(Reading database "*) ;;
+        *) return 1 ;;
+    esac
+}
+
 missing=()
 for package in "${packages[@]}"; do
     dpkg-query -W -f='${Status}' "$package" 2>/dev/null | grep -q 'install ok installed' || missing+=("$package")
@@ -32,13 +47,20 @@ if [ ${#missing[@]} -gt 0 ]; then
         command -v sudo >/dev/null || { echo "setup.sh: run as root, or install sudo; missing packages: ${missing[*]}" >&2; exit 2; }
         sudo=(sudo)
     fi
-    echo "setup.sh: installing ${missing[*]}"
-    "${sudo[@]}" apt-get update -q
-    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}"
+    say "packages: ${#missing[@]} of ${#packages[@]} are missing: ${missing[*]}"
+    "${sudo[@]}" apt-get update -qq
+    # With what they need. Each line ends in file, size and hash.
+    read -r count megabytes < <(apt-get install --print-uris -qq --no-install-recommends "${missing[@]}" |
+        awk '{ bytes += $(NF - 1) } END { printf "%d %d\n", NR, bytes / 1e6 }')
+    say "packages: $count to install, $megabytes MB, about $((1 + megabytes / 300)) min (10 MB/s to load and to unpack)"
+    "${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" 2>&1 |
+        follow packages apt_line ''
+else
+    say "packages: all ${#packages[@]} are installed"
 fi
 
 if [ "$torch" = wheel ] && [ ! -e .deps/torch-wheel/.complete ]; then
-    echo "setup.sh: installing the LibTorch 2.11 wheel (about 5 GB) into .deps/torch-wheel"
+    say "packages: the LibTorch 2.11 wheel into .deps/torch-wheel, about 5 GB, about 10 min"
     python3 -m venv .deps/torch-wheel
     .deps/torch-wheel/bin/pip install --quiet torch==2.11.0
     touch .deps/torch-wheel/.complete

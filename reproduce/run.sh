@@ -2,7 +2,8 @@
 # Sets up, builds and reproduces the main paper's figures; ends by printing the path of report.html.
 #   reproduce/run.sh                                       scale quick on the embedded synthetic rooms
 #   reproduce/run.sh --data nyuv2=DIR --scale small        real NYUv2 in the AdaShare layout
-# Interrupt it at any moment; the same command resumes. All arguments go to `mtlprune reproduce` (see --help).
+# Interrupt it at any moment; the same command resumes. All arguments go to `mtlprune reproduce` (see --help). Standard error
+# says what it does and how long that will take.
 #   MTLPRUNE_PRESET=wheel   build against the CUDA wheel, e.g. for --device cuda
 set -euo pipefail
 root="$(cd "$(dirname "$0")/.." && pwd)"
@@ -13,10 +14,6 @@ for argument in "$@"; do  # a relative folder is meant from where the command wa
     arguments+=("$argument")
 done
 cd "$root"
-preset="${MTLPRUNE_PRESET:-default}"
-if [ "$preset" = wheel ]; then ./setup.sh --torch wheel; else ./setup.sh; fi
-. cmake/build_environment.sh
-cmake --preset "$preset" >/dev/null
-build=$([ "$preset" = default ] && echo build || echo "build-$preset")
-cmake --build "$build" --target mtlprune
+. cmake/steps.sh
+prepare mtlprune
 exec "$build/bin/mtlprune" reproduce "${arguments[@]}"

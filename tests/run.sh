@@ -3,10 +3,10 @@
 #   MTLPRUNE_PRESET=wheel|sanitize   another build (default: default)
 set -euo pipefail
 cd "$(dirname "$0")/.."
-preset="${MTLPRUNE_PRESET:-default}"
-if [ "$preset" = wheel ]; then ./setup.sh --torch wheel; else ./setup.sh; fi
-. cmake/build_environment.sh
-cmake --preset "$preset" >/dev/null
-build=$([ "$preset" = default ] && echo build || echo "build-$preset")
-cmake --build "$build"
-ctest --test-dir "$build" --output-on-failure -j "$(nproc)" "$@"
+. cmake/steps.sh
+prepare
+code=0
+ctest --test-dir "$build" --output-on-failure -j "$(nproc)" "$@" 2>&1 |
+    follow tests ctest_line "$(ctest_costs "$@" 2>/dev/null)" || code=$?
+skipped_reasons
+exit $code

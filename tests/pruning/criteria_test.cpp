@@ -134,7 +134,9 @@ TEST_P(EveryCriterion, MasksAreScoredAsIfTheyWereRemoved) {
     const auto event = removed.pruner.event_of(removed.pruner.evidence(removed.tensors), leaving);
     removed.network.apply(removed.pruner.coupling(), event.plan);
     removed.pruner.carried_out(event);
-    with_masks.carried_out(with_masks.event_of(with_masks.evidence(masked.tensors), leaving));
+    const auto mask = with_masks.event_of(with_masks.evidence(masked.tensors), leaving);
+    masked.network.apply(with_masks.coupling(), mask.plan);
+    with_masks.carried_out(mask);
     EXPECT_EQ(with_masks.widths(), removed.pruner.widths());
     if (make()->needs().data()) {
         // The mean since the event, or over what was observed before it for the channels that stay.
