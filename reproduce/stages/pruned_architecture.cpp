@@ -15,7 +15,7 @@ std::vector<PrunedArchitecture> pruned_architectures(const std::filesystem::path
     const auto json = parse_json(read_file(file, "pruning plan"), file);
     const auto steps = steps_from_json(json, file);
     JsonReader reader(json, file);
-    const auto before = steps_from_json(reader.require<nlohmann::json>("before"), file + ": before");
+    const auto before = steps_from_json(reader.get("before", steps_to_json({})), file + ": before");
     const auto parameters = reader.require<std::vector<int64_t>>("parameters");
     if (parameters.size() != steps.size() + 1)
         throw Error("pruning plan", file + ": parameters",

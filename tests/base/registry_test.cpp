@@ -55,7 +55,8 @@ TEST(Registry, NamesWhatIsWrong) {
     EXPECT_THAT(message("box:side=long"), HasSubstr("a number"));
     EXPECT_THAT(message("box:filled=1"), HasSubstr("true or false"));
     EXPECT_THAT(message("box:colour=green"), HasSubstr("red, blue"));
-    EXPECT_THAT(message("box:side"), HasSubstr("KEY:OPTION=VALUE"));
+    EXPECT_THAT(message("box:side"), HasSubstr("a number, found true"));
+    EXPECT_THAT(message("box:=1"), HasSubstr("KEY:OPTION=VALUE"));
 }
 
 TEST(Registry, AKeyIsTakenOnce) {
@@ -71,6 +72,27 @@ TEST(EnumNames, GoBothWays) {
     EXPECT_EQ(names.name(Size::small), "small");
     EXPECT_THAT(error_of([&] { names.value("smal", "option --size"); }),
                 AllOf(HasSubstr("option --size"), HasSubstr("did you mean 'small'")));
+}
+
+TEST(Choice, ListsMayHoldCommasAndABareOptionMeansTrue) {
+    const auto choice = parse_choice("thing", "wide:sizes=[3,[4,5]],loud,name=x");
+    EXPECT_EQ(choice.options.at("sizes"), nlohmann::json::parse("[3,[4,5]]"));
+    EXPECT_EQ(choice.options.at("loud"), true);
+    EXPECT_EQ(choice.options.at("name"), "x");
+    EXPECT_EQ(parse_choice("thing", choice_text(choice)).options, choice.options);
+    EXPECT_EQ(choice_text({"plain"}), "plain");
+}
+
+TEST(Registry, EntriesMayBeMadeForSomething) {
+    Registry<std::string, int, const std::string&> things("thing");
+    things.add({{.key = "repeated", .summary = "", .paper = "", .options = {{"mark", "!", ""}}},
+                [](const nlohmann::json& options, int times, const std::string& word) {
+                    std::string text;
+                    for (int i = 0; i < times; ++i) text += word + options.at("mark").get<std::string>();
+                    return std::make_unique<std::string>(text);
+                }});
+    EXPECT_EQ(*things.make("repeated:mark=?", 2, "so"), "so?so?");
+    EXPECT_EQ(*things.make("repeated", 1, "no"), "no!");
 }
 
 }  // namespace

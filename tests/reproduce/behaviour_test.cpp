@@ -20,7 +20,7 @@ constexpr const char* kExperiment = R"({
   "name": "behaviour", "seeds": [4],
   "data": {"kind": "synthetic_rooms", "classes": 13, "train": 8, "test": 4, "render_height": 32, "render_width": 40,
            "height": 24, "width": 24},
-  "model": "vgg16:channels=[6,6,8],pools=0/smallaspp:hidden=4,dropout=0.2",
+  "model": "vgg16:channels=[6,6,8],pools=1/smallaspp:hidden=4,dropout=0.2",
   "dense": {"iterations": 4, "batch_size": 4, "optimizer": {"kind": "adam", "lr": 0.003}},
   "prune": {"batch_size": 4, "schedule": {"frequency": 2}, "allocation": {"budget": {"count": 2}}, "iterations": 6,
             "optimizer": {"kind": "adamw", "lr": 0.0005}},

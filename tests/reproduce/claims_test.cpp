@@ -230,7 +230,7 @@ TEST(Claims, MarginsComeFromTheExperiment) {
     EXPECT_DOUBLE_EQ(claim.findings[0].margin, 0.001);
     EXPECT_EQ(claim.verdict, Verdict::refuted);
     const auto primary = metric_definitions({inverse_depth_task()});
-    EXPECT_EQ(read_claim_margins({}, primary, "test").at("rel_err"), 0.05);
+    EXPECT_EQ(read_claim_margins(nlohmann::json::object(), primary, "test").at("rel_err"), 0.05);
     EXPECT_THROW(read_claim_margins({{"pixel_acuracy", 0.1}}, primary, "test"), Error);
     EXPECT_THROW(read_claim_margins({{"rel_err", 0}}, primary, "test"), Error);
 }

@@ -43,6 +43,18 @@ TEST_F(PrunedArchitectureTest, NearestInParametersToTheFractionOfTheDenseNetwork
     EXPECT_EQ(chosen.parameters, 420);
 }
 
+/// A pruned architecture may be trained and pruned again: its own steps come first.
+TEST_F(PrunedArchitectureTest, StartsWithWhatWasDoneBefore) {
+    auto plan = nlohmann::json::parse(kPlan);
+    plan["before"] = nlohmann::json::parse(
+        R"({"steps": [{"edit": "remove", "slices": [{"tensor": "z", "dim": 0, "indices": [1]}], "groups": []}]})");
+    write(plan.dump());
+    const auto dense = pruned_architecture(folder_.path(), {1.0, {}});
+    ASSERT_EQ(dense.steps.size(), 1U);
+    EXPECT_EQ(dense.steps[0].slices[0].tensor, "z");
+    EXPECT_EQ(pruned_architecture(folder_.path(), {0.4, {}}).steps.size(), 3U);
+}
+
 TEST_F(PrunedArchitectureTest, AnExplicitEventWins) {
     write(kPlan);
     EXPECT_EQ(pruned_architecture(folder_.path(), {0.4, 3}).event, 3);

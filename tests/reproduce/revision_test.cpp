@@ -88,7 +88,7 @@ TEST(Revision, StandsInEveryStagesEnvironmentAndInNoIdentity) {
     EXPECT_NE(program.revision, "");
     EXPECT_EQ(recorded_program(machine_description(), "env.json"), program);
     const auto experiment = read_experiment(R"({"name": "tiny", "data": {"height": 16, "width": 16},
-        "model": {"widths": [6, 7], "pool_after": [1], "head_width": 4}, "dense": {"iterations": 2}})",
+        "model": "vgg16:channels=[6,7],pools=1/smallaspp:hidden=4", "dense": {"iterations": 2}})",
                                             "tiny.json");
     for (const auto& stage : plan_stages(experiment))
         for (const auto& word : {program.version, program.revision})

@@ -1,0 +1,103 @@
+// Ways of pruning as data.
+#include "reproduce/strategies/strategy.h"
+
+#include <gtest/gtest.h>
+#include <torch/utils.h>
+
+#include "base/error.h"
+#include "models/model_spec.h"
+#include "pruning/schedules/iterative_pruner.h"
+
+namespace mtlprune::strategy_test {
+namespace {
+
+std::string message(const std::string& name, const nlohmann::json& changes = nlohmann::json::object()) {
+    try {
+        named_strategy(name, changes, "here");
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "no error";
+}
+
+bool contains(const std::string& text, const std::string& part) {
+    return text.find(part) != std::string::npos;
+}
+
+torch::Tensor noise(at::IntArrayRef shape, uint64_t key) {
+    return torch::empty(shape).normal_(0, 1, at::detail::createCPUGenerator(key));
+}
+
+Batch batch(uint64_t key) {
+    const auto mask = torch::ones({2, 1, 16, 16}, torch::kBool);
+    return {noise({2, 3, 16, 16}, 10 * key),
+            {{noise({2, 16, 16}, 10 * key + 1).abs().clamp(0, 4).to(torch::kLong), mask},
+             {noise({2, 3, 16, 16}, 10 * key + 2), mask},
+             {noise({2, 1, 16, 16}, 10 * key + 3).abs() + 0.5, mask}},
+            {0, 1}};
+}
+
+class EveryStrategy : public testing::TestWithParam<std::string> {};
+
+INSTANTIATE_TEST_SUITE_P(Files, EveryStrategy, testing::ValuesIn(strategy_names()),
+                         [](const auto& info) { return info.param; });
+
+/// At a small network's pace: every second mini-batch, a tenth of the channels where it says how many.
+TEST_P(EveryStrategy, PrunesATinyNetwork) {
+    auto strategy = named_strategy(GetParam(), {{"schedule", {{"frequency", 2}}}}, "here");
+    EXPECT_FALSE(strategy.summary.empty());
+    if (strategy.allocation.budget.unit == BudgetUnit::count) strategy.allocation.budget.value = 20;
+    const ModelPtr model = make_model("vgg16:width=0.125,pools=2/smallaspp:hidden=4,dropout=0", nyuv2_tasks(5));
+    model->initialise(1);
+    const auto pruner = std::make_shared<IterativePruner>(
+        model, torch::zeros({1, 3, 16, 16}), criteria().make(strategy.criterion),
+        IterativePrunerOptions{.frequency = strategy.schedule.frequency,
+                               .allocation = strategy.allocation,
+                               .iterations = 5,
+                               .events = strategy.schedule.events,
+                               .edit = strategy.edit});
+    const auto whole = pruner->pruner().cost();
+    Trainer trainer(model, {}, {pruner});
+    trainer.run([next = uint64_t{0}]() mutable { return batch(next++); });
+    EXPECT_EQ(pruner->events().size(), strategy.schedule.events > 0 ? 1U : 2U);
+    EXPECT_LT(pruner->pruner().cost().macs, whole.macs);
+    EXPECT_EQ(model->forward(batch(9).image).size(), 3U);
+}
+
+TEST(Strategy, ANameOfACriterionIsThatCriterionInThePapersWay) {
+    const auto bare = named_strategy("taylor:window=false", {}, "here");
+    const auto file = named_strategy("taylor", nlohmann::json::object(), "here");
+    EXPECT_EQ(bare.criterion, "taylor:window=false");
+    EXPECT_EQ(bare.schedule.frequency, file.schedule.frequency);
+    EXPECT_EQ(bare.json.at("allocation"), file.json.at("allocation"));
+    EXPECT_EQ(file.allocation.min_channels, 5);
+    EXPECT_EQ(file.allocation.only, std::vector<std::string>{kSharedGroups});
+}
+
+TEST(Strategy, ChangesReplaceSingleKeysAndWholeBudgets) {
+    const nlohmann::json changes = {{"allocation", {{"budget", {{"macs", 0.5}}}}}, {"edit", "mask"}};
+    const auto strategy = named_strategy("filter_norm", changes, "here");
+    EXPECT_EQ(strategy.allocation.budget.unit, BudgetUnit::macs);
+    EXPECT_EQ(strategy.allocation.budget.value, 0.5);
+    EXPECT_EQ(strategy.allocation.scope, RankingScope::local);
+    EXPECT_EQ(strategy.schedule.events, 1);
+    EXPECT_EQ(strategy.edit, EditKind::mask);
+    const auto all = named_strategy("l1", {{"allocation", {{"part", "all"}}}}, "here");
+    EXPECT_TRUE(all.allocation.only.empty());
+}
+
+TEST(Strategy, NamesWhatIsWrong) {
+    EXPECT_TRUE(contains(message("tailor"), "here: strategy")) << message("tailor");
+    EXPECT_TRUE(contains(message("tailor"), "'taylor'"));
+    EXPECT_TRUE(contains(message("slimmin"), "'slimming'"));
+    EXPECT_TRUE(contains(message("taylor:windw=false"), "'window'")) << message("taylor:windw=false");
+    EXPECT_TRUE(contains(message("taylor", {{"schedule", {{"frequncy", 3}}}}), "'frequency'"));
+    EXPECT_TRUE(contains(message("taylor", {{"allocation", {{"scope", "globl"}}}}), "'global'"));
+    EXPECT_TRUE(contains(message("taylor", {{"allocation", {{"budget", {{"chanels", 3}}}}}}), "channels"));
+    EXPECT_TRUE(contains(message("taylor", {{"allocation", {{"budget", 3}}}}), "an object"));
+    EXPECT_TRUE(contains(message("taylor", {{"allocation", {{"min_channels", 0}}}}), "cannot be removed"));
+    EXPECT_TRUE(contains(message("taylor", {{"edit", "prune"}}), "'prune'"));
+}
+
+}  // namespace
+}  // namespace mtlprune::strategy_test
