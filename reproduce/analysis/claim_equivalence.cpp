@@ -77,7 +77,7 @@ Claim judge_equivalence(const ClaimSetting& setting) {
     };
     const std::set<int64_t> seeds = seeds_of(setting.tables.retrained);
     judge(claim, setting, seeds, Assertion::equivalent, mean_over_sizes,
-          {"On all three tasks the difference between the two criteria's re-trained architectures is smaller "
+          {"On all tasks the difference between the two criteria's re-trained architectures is smaller "
            "than the "
            "margin set beforehand.",
            "The two criteria's re-trained architectures differ by more than the margin set beforehand on"});

@@ -50,7 +50,7 @@ struct Claim {
 /// criteria). C3: during iterative pruning CosPrune is not worse than Taylor (per seed the mean over sizes
 /// evenly spaced in the
 ///     logarithm, within the range that all curves share).
-/// All at level `alpha` after Holm's adjustment over the three tasks. Seeds that lack a needed row are left
+/// All at level `alpha` after Holm's adjustment over the tasks. Seeds that lack a needed row are left
 /// out and named in the notes. Throws Error when a needed metric is not a finite number.
 std::vector<Claim> judge_claims(const ResultTables& tables, const ClaimMargins& margins, double alpha = 0.05);
 

@@ -1,12 +1,11 @@
 """Figure 1 and its appendix: metrics against size during iterative pruning."""
 import math
 
-import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from style import (CONSTANT_COLOUR, DENSE_COLOUR, criterion_label, finish, fit_height, look_of, primary_metrics, save,
-                   title_panel)
+from style import (CONSTANT_COLOUR, DENSE_COLOUR, criterion_label, finish, fit_height, look_of, panel_grid,
+                   primary_metrics, save, title_panel)
 from tables import LineLog, mean_sd, over_seeds
 
 AVERAGING = "Lines join the pruning events: x = mean parameters and y = mean metric over seeds at that event"
@@ -65,13 +64,13 @@ def legend_handles(results):
 
 
 def sizes_of(results):
-    return [point[1] for criterion in results.criteria for point in curve(results, criterion, "pixel_accuracy")]
+    return [point[1] for criterion in results.criteria for point in curve(results, criterion, next(iter(results.metrics)))]
 
 
-def draw(results, size_axis, paper, folder, name, metrics, grid, inches):
+def draw(results, size_axis, paper, folder, name, metrics):
     log = LineLog(name)
     sizes = sizes_of(results)
-    figure, panels = plt.subplots(*grid, figsize=inches, squeeze=False)
+    figure, panels = panel_grid(len(metrics))
     off_scale = []
     for axes, metric in zip(panels.flat, metrics):
         if name == "figure1":
@@ -81,8 +80,9 @@ def draw(results, size_axis, paper, folder, name, metrics, grid, inches):
         size_axis.dress(axes, sizes)
         fit_height(axes)
         title_panel(axes, results.metrics[metric])
-    for axes in panels[:-1].flat:
-        axes.set_xlabel("")
+    for axes, below in zip(panels[:-1].flat, panels[1:].flat):
+        if below.axison:
+            axes.set_xlabel("")
     paper_shown = paper if name == "figure1" else None
     finish(figure, legend_handles(results), footnote(results, size_axis, paper_shown, off_scale))
     save(figure, log, folder, name + size_axis.suffix)
@@ -101,6 +101,6 @@ def footnote(results, size_axis, paper, off_scale):
 
 def draw_figure1(results, size_axis, paper, folder):
     primary = primary_metrics(results)
-    draw(results, size_axis, paper, folder, "figure1", primary, (1, 3), (10.2, 3.7))
+    draw(results, size_axis, paper, folder, "figure1", primary)
     others = [metric for metric in results.metrics if metric not in primary]
-    draw(results, size_axis, paper, folder, "figure1_appendix", others, (3, 3), (10.2, 8.4))
+    draw(results, size_axis, paper, folder, "figure1_appendix", others)

@@ -1,10 +1,10 @@
 """Figure 3: architectures trained from scratch against iterative pruning."""
 import math
 
-import matplotlib.pyplot as plt
 from matplotlib.lines import Line2D
 
-from style import DENSE_COLOUR, criterion_label, finish, fit_height, look_of, primary_metrics, save, title_panel
+from style import (DENSE_COLOUR, criterion_label, finish, fit_height, look_of, panel_grid, primary_metrics, save,
+                   title_panel)
 from tables import LineLog, mean_sd, over_seeds
 
 
@@ -57,14 +57,15 @@ def legend_handles(results):
 
 def sizes_of(results):
     return [point[0] for criterion in dict.fromkeys(row["criterion"] for row in results.retrained)
-            for point in retrained_curve(results, criterion, "pixel_accuracy")]
+            for point in retrained_curve(results, criterion, next(iter(results.metrics)))]
 
 
 def draw_figure3(results, size_axis, paper, folder):
     log = LineLog("figure3")
     sizes = sizes_of(results)
-    figure, panels = plt.subplots(1, 3, figsize=(10.2, 3.7))
-    for axes, metric in zip(panels, primary_metrics(results)):
+    metrics = primary_metrics(results)
+    figure, panels = panel_grid(len(metrics))
+    for axes, metric in zip(panels.flat, metrics):
         paper.draw(axes, "paper_fig3", metric, size_axis, results.criteria)
         paper.draw(axes, "paper_fig3", metric, size_axis, results.criteria, " iter. pruning", (0, (3, 2)))
         draw_panel(axes, results, size_axis, metric, log)

@@ -15,9 +15,10 @@ PLOT_SETTINGS = {
     "pdf.fonttype": 42, "svg.hashsalt": "fixed", "legend.frameon": False,
 }
 
-# Okabe and Ito's palette: told apart under the common forms of colour blindness and in grey.
-COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00"]
-MARKERS = ["o", "s", "^", "D", "v"]
+# Okabe and Ito's palette: told apart under the common forms of colour blindness and in grey. With the markers it makes
+# 56 looks.
+COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8AC1B"]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
 DENSE_COLOUR, CONSTANT_COLOUR = "#222222", "#777777"
 
 # The published figures' panels from left to right.
@@ -53,8 +54,18 @@ def criterion_label(criterion):
 def look_of(criteria, criterion):
     """Colour and marker; Taylor and CosPrune keep theirs whatever else is drawn."""
     order = ["taylor", "cosprune"] + [name for name in criteria if name not in ("taylor", "cosprune")]
-    index = order.index(criterion) % len(COLOURS)
-    return COLOURS[index], MARKERS[index]
+    index = order.index(criterion)
+    return COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+
+
+def panel_grid(count):
+    """A figure and its panels, three in a row; those that are not needed are blank."""
+    columns = min(3, max(1, count))
+    rows = -(-count // columns) or 1
+    figure, panels = plt.subplots(rows, columns, figsize=(3.4 * columns, 3.7 + 2.35 * (rows - 1)), squeeze=False)
+    for axes in panels.flat[count:]:
+        axes.axis("off")
+    return figure, panels
 
 
 def finish(figure, handles, footnote):

@@ -87,7 +87,9 @@ TEST(Newcomer, BackboneAndDataSetGoThroughAWholeExperiment) {
     for (size_t i = 0; i < table.rows().size(); ++i) {
         const auto& row = table.rows()[i];
         if (row.split == "test") tasks.insert(row.task);
-        if (row.metric == "status") EXPECT_EQ(row.value, "PASSED") << row.stage;
+        if (row.metric == "status") {
+            EXPECT_EQ(row.value, "PASSED") << row.stage;
+        }
         if (row.metric == "parameters") parameters[row.stage] = table.number(i);
         stages.insert(row.stage);
     }

@@ -54,7 +54,7 @@ TEST(List, NamesCriteriaDataModelsMetricsAndScales) {
     const auto outcome = run_program({"list"}, folder.path());
     EXPECT_EQ(outcome.code, 0) << outcome.err;
     for (const char* part :
-         {"taylor", "cosprune", "synthetic_rooms", "nyuv2=DIR", "vgg16-aspp", "pixel_accuracy", "miou",
+         {"taylor", "cosprune", "synthetic_rooms", "nyuv2=DIR", "smallaspp", "pixel_accuracy", "miou",
           "angle_mean", "rel_err", "delta3", "smoke", "quick", "small"})
         EXPECT_TRUE(contains(outcome.out, part)) << part;
 }
