@@ -79,13 +79,11 @@ Claim judge_iterative_pruning(const ClaimSetting& setting) {
         for (const double size : sizes) sum += first.at(size) - second.at(size);
         return sum / static_cast<double>(sizes.size());
     };
-    judge(
-        claim, setting, seeds_of(setting.tables.iterative), Assertion::not_worse, mean_over_sizes,
-        {fmt::format(
-             "While pruning, {} is not worse than {} by the margin set beforehand on any task.",
-             criterion_label(setting.first), criterion_label(setting.second)),
-         fmt::format("While pruning, {} is worse than {} by more than the margin set beforehand on",
-                     criterion_label(setting.first), criterion_label(setting.second))});
+    judge(claim, setting, seeds_of(setting.tables.iterative), Assertion::not_worse, mean_over_sizes,
+          {fmt::format("While pruning, {} is not worse than {} by the margin set beforehand on any task.",
+                       criterion_label(setting.first), criterion_label(setting.second)),
+           fmt::format("While pruning, {} is worse than {} by more than the margin set beforehand on",
+                       criterion_label(setting.first), criterion_label(setting.second))});
     claim.notes.emplace_back(usable ? fmt::format("Sizes from {} down to {} parameters.",
                                                   show_count(range.high), show_count(range.low))
                                     : fmt::format("The two criteria's curves share no range of sizes."));

@@ -44,10 +44,9 @@ Claim judge_retraining(const ClaimSetting& setting) {
         return 0.5 * (*first + *second);
     };
     const std::set<int64_t> seeds = seeds_of(setting.tables.retrained);
-    judge(
-        claim, setting, seeds, Assertion::better, mean_of_criteria,
-        {"At the smallest size, training from scratch does better than iterative pruning on all tasks.",
-         "At the smallest size, training from scratch does worse than iterative pruning on"});
+    judge(claim, setting, seeds, Assertion::better, mean_of_criteria,
+          {"At the smallest size, training from scratch does better than iterative pruning on all tasks.",
+           "At the smallest size, training from scratch does worse than iterative pruning on"});
     for (const std::string& criterion : {setting.second, setting.first})
         claim.details.push_back(
             {criterion_label(criterion),

@@ -4,7 +4,7 @@ import json
 import math
 import os
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 
 class TableError(Exception):
@@ -88,9 +88,7 @@ def read_metrics(path):
         raise TableError(f"{path}: {getattr(reason, 'strerror', None) or reason}") from reason
     except (TypeError, KeyError) as reason:
         raise TableError(f"{path}: expected a list of metrics with their fields, found none at {reason}") from reason
-    labels = [metric.label for metric in metrics]
-    return {metric.name: replace(metric, label=f"{metric.label}, {metric.task}") if labels.count(metric.label) > 1
-            else metric for metric in metrics}
+    return {metric.name: metric for metric in metrics}
 
 
 def contains_setting(tree, key, value):

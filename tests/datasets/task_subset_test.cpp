@@ -29,7 +29,8 @@ TEST(TaskSubset, NamesTheNearestTask) {
         TaskSubset(std::make_shared<ToyDataset>("train"), {"object"});
         FAIL();
     } catch (const Error& error) {
-        EXPECT_NE(std::string(error.what()).find("did you mean 'objects'"), std::string::npos) << error.what();
+        EXPECT_NE(std::string(error.what()).find("did you mean 'objects'"), std::string::npos)
+            << error.what();
     }
 }
 

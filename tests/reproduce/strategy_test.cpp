@@ -47,7 +47,8 @@ TEST_P(EveryStrategy, PrunesATinyNetwork) {
     auto strategy = named_strategy(GetParam(), {{"schedule", {{"frequency", 2}}}}, "here");
     EXPECT_FALSE(strategy.summary.empty());
     if (strategy.allocation.budget.unit == BudgetUnit::count) strategy.allocation.budget.value = 20;
-    const ModelPtr model = make_model("vgg16:width=0.125,pools=2/smallaspp:hidden=4,dropout=0", nyuv2_tasks(5));
+    const ModelPtr model =
+        make_model("vgg16:width=0.125,pools=2/smallaspp:hidden=4,dropout=0", nyuv2_tasks(5));
     model->initialise(1);
     const auto pruner = std::make_shared<IterativePruner>(
         model, torch::zeros({1, 3, 16, 16}), criteria().make(strategy.criterion),
