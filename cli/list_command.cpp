@@ -34,8 +34,7 @@ std::vector<MetricInfo> all_metrics() {
 /// Parts of networks: a model is BACKBONE/HEAD.
 template <typename Kinds>
 void print_parts(const std::string& title, const Kinds& kinds) {
-    std::cout << fmt::format(
-        "\n{} (a model is BACKBONE/HEAD, each with options: vgg16:width=0.25/smallaspp)\n", title);
+    std::cout << "\n" << title << "\n";
     for (const auto& entry : kinds.entries())
         std::cout << fmt::format("  {:16} {}\n{}{}", entry.key, entry.summary,
                                  entry.paper.empty() ? "" : fmt::format("{:19}{}\n", "", entry.paper),
@@ -70,7 +69,9 @@ int list_command(const Arguments& arguments) {
         for (const auto& alias : layout.aliases) form += fmt::format(", {}=DIR", alias);
         std::cout << fmt::format("  {}\n  {:16} {}\n", form, "", layout.description);
     }
-    print_parts("backbones", backbones());
+    print_parts(
+        "backbones; a model is BACKBONE/HEAD, each with options: vgg16:width=0.25/smallaspp:hidden=64",
+        backbones());
     print_parts("heads", heads());
     std::cout << "\nstrategies\n";
     for (const auto& name : strategy_names()) {

@@ -159,18 +159,18 @@ int prune_torchscript_command(const Arguments& arguments) {
     po::variables_map values;
     if (!parse(kPruneTorchscriptUsage, options, arguments, values, {"in"})) return 0;
 
-    PruneOptions job;
-    job.coupling = read_coupling_options(values);
-    job.allocation = allocation_of(values);
-    job.steps = values["steps"].as<int64_t>();
-    job.edit = kEdits.value(values["edit"].as<std::string>(), "option --edit");
-    job.verify = !values["no-verify"].as<bool>();
+    PruneOptions wanted;
+    wanted.coupling = read_coupling_options(values);
+    wanted.allocation = allocation_of(values);
+    wanted.steps = values["steps"].as<int64_t>();
+    wanted.edit = kEdits.value(values["edit"].as<std::string>(), "option --edit");
+    wanted.verify = !values["no-verify"].as<bool>();
     auto choice = parse_choice("criterion", values["criterion"].as<std::string>());
     if (!values["seed"].defaulted()) give_seed(choice, values["seed"].as<uint64_t>());
     auto module = load_script(values["in"].as<std::string>());
     const auto inputs = example_inputs(module, input_texts(values));
     ScriptNetwork network(module, inputs);
-    const auto report = prune(network, criteria().make(choice), job);
+    const auto report = prune(network, criteria().make(choice), wanted);
     write_module(module, values["out"].as<std::string>());
     if (values.count("plan") > 0) {
         auto plan = steps_to_json(report.steps);

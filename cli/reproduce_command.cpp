@@ -74,7 +74,7 @@ int reproduce_command(const Arguments& arguments, const std::string& command_lin
     add_axis_option(options);
     po::variables_map values;
     if (!parse("usage: mtlprune reproduce [OPTIONS]\n\nTrains dense networks, prunes them iteratively with "
-               "every criterion, "
+               "every strategy, "
                "re-trains the pruned\narchitectures from scratch, draws Figures 1-3 of the main paper and "
                "tests its claims.\n"
                "Interrupt it at any moment: the same command resumes. Finished stages are reused.\n"

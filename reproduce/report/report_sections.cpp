@@ -68,6 +68,7 @@ std::string plain(const nlohmann::json& value) {
             text += fmt::format("{}{}: {}", text.empty() ? "" : "; ", key, plain(part));
         return text;
     }
+    if (value.is_array() && value.empty()) return "none";
     if (value.is_array()) {
         std::string text;
         for (const auto& part : value) text += (text.empty() ? "" : ", ") + plain(part);

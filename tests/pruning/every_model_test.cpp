@@ -4,22 +4,14 @@
 
 #include "pruning/surgery/surgery.h"
 #include "tests/pruning/pruning_run.h"
+#include "tests/random_batch.h"
 #include "tests/tiny_models.h"
 
 namespace mtlprune::every_model_test {
 namespace {
 
-torch::Tensor noise(at::IntArrayRef shape, uint64_t key) {
-    return torch::empty(shape, torch::kDouble).normal_(0, 1, at::detail::createCPUGenerator(key));
-}
-
 Batch batch(uint64_t key) {
-    const auto mask = torch::ones({2, 1, 16, 16}, torch::kBool);
-    return {noise({2, 3, 16, 16}, 10 * key),
-            {{noise({2, 16, 16}, 10 * key + 1).abs().clamp(0, 4).to(torch::kLong), mask},
-             {noise({2, 3, 16, 16}, 10 * key + 2), mask},
-             {noise({2, 1, 16, 16}, 10 * key + 3).abs() + 0.5, mask}},
-            {0, 1}};
+    return random_batch(key, 16, torch::kDouble);
 }
 
 ModelPtr fresh(const std::string& spec) {
@@ -56,7 +48,7 @@ TEST_P(EveryModelPruned, MaskedAndRemovedAgreeWhileTraining) {
     const torch::NoGradGuard no_grad;
     removed->eval();
     masked->eval();
-    const auto image = noise({2, 3, 16, 16}, 999);
+    const auto image = batch(99).image;
     const auto a = removed->forward(image), b = masked->forward(image);
     for (size_t t = 0; t < a.size(); ++t)
         EXPECT_LT(((a[t] - b[t]).abs().max() / a[t].abs().max()).item<double>(), 1e-10) << "task " << t;
@@ -74,7 +66,7 @@ TEST_P(EveryModelPruned, IsRebuiltFromItsSpecAndItsPlan) {
     model->eval();
     rebuilt->eval();
     const torch::NoGradGuard no_grad;
-    const auto image = noise({1, 3, 16, 16}, 999);
+    const auto image = batch(99).image;
     const auto a = model->forward(image), b = rebuilt->forward(image);
     for (size_t t = 0; t < a.size(); ++t) EXPECT_TRUE(a[t].equal(b[t])) << "task " << t;
 }

@@ -218,5 +218,31 @@ TEST(IterativePruner, AFloorOfZeroNeedsMasks) {
     EXPECT_NO_THROW(Training("taylor", Fidelity::corrected, true, torch::kFloat, 0));
 }
 
+/// The weights after an event with each quirk alone: none is the same as another's or as without any.
+TEST(IterativePruner, EveryQuirkOfTheReleasedLoopCanBeSwitchedAlone) {
+    const auto weights_with = [](Fidelity update, const std::string& criterion) {
+        PruningRun run(small_model(torch::kDouble), torch::zeros({1, 3, 16, 16}), criteria().make(criterion),
+                       options(update, false));
+        for (uint64_t i = 0; i < 6; ++i) run.trainer->step(batch(i, torch::kDouble));
+        std::vector<std::vector<int64_t>> removed;
+        for (const auto& event : run.pruner->events())
+            removed.insert(removed.end(), event.removed.begin(), event.removed.end());
+        double sum = 0;
+        for (const auto& parameter : run.trainer->model().parameters())
+            sum += parameter.abs().sum().item<double>();
+        return std::pair(removed, sum);
+    };
+    const auto plain = weights_with(Fidelity::corrected, "taylor");
+    EXPECT_EQ(weights_with(Fidelity::corrected, "taylor"), plain);
+    const std::vector<std::pair<std::vector<std::vector<int64_t>>, double>> quirks = {
+        weights_with(Fidelity::as_released, "taylor"),
+        weights_with(Fidelity::corrected, "taylor:window=false"),
+        weights_with(Fidelity::corrected, "taylor:accumulate_gates=true")};
+    for (size_t i = 0; i < quirks.size(); ++i) {
+        EXPECT_NE(quirks[i], plain) << i;
+        for (size_t j = 0; j < i; ++j) EXPECT_NE(quirks[i], quirks[j]) << i << ", " << j;
+    }
+}
+
 }  // namespace
 }  // namespace mtlprune::iterative_pruner_test

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "models/model_spec.h"
 #include "pruning/schedules/iterative_pruner.h"
+#include "tests/random_batch.h"
 
 namespace mtlprune::strategy_test {
 namespace {
@@ -22,19 +23,6 @@ std::string message(const std::string& name, const nlohmann::json& changes = nlo
 
 bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
-}
-
-torch::Tensor noise(at::IntArrayRef shape, uint64_t key) {
-    return torch::empty(shape).normal_(0, 1, at::detail::createCPUGenerator(key));
-}
-
-Batch batch(uint64_t key) {
-    const auto mask = torch::ones({2, 1, 16, 16}, torch::kBool);
-    return {noise({2, 3, 16, 16}, 10 * key),
-            {{noise({2, 16, 16}, 10 * key + 1).abs().clamp(0, 4).to(torch::kLong), mask},
-             {noise({2, 3, 16, 16}, 10 * key + 2), mask},
-             {noise({2, 1, 16, 16}, 10 * key + 3).abs() + 0.5, mask}},
-            {0, 1}};
 }
 
 class EveryStrategy : public testing::TestWithParam<std::string> {};
@@ -59,10 +47,10 @@ TEST_P(EveryStrategy, PrunesATinyNetwork) {
                                .edit = strategy.edit});
     const auto whole = pruner->pruner().cost();
     Trainer trainer(model, {}, {pruner});
-    trainer.run([next = uint64_t{0}]() mutable { return batch(next++); });
+    trainer.run([next = uint64_t{0}]() mutable { return random_batch(next++); });
     EXPECT_EQ(pruner->events().size(), strategy.schedule.events > 0 ? 1U : 2U);
     EXPECT_LT(pruner->pruner().cost().macs, whole.macs);
-    EXPECT_EQ(model->forward(batch(9).image).size(), 3U);
+    EXPECT_EQ(model->forward(random_batch(9).image).size(), 3U);
 }
 
 TEST(Strategy, ANameOfACriterionIsThatCriterionInThePapersWay) {

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "tests/paper_network.h"
+#include "tests/random_batch.h"
 
 namespace mtlprune::trainer_test {
 namespace {
@@ -17,24 +18,14 @@ PaperModel small_model(double dropout = 0.3) {
     config.poolings = {1};
     config.hidden = 6;
     config.dropout = dropout;
-    config.tasks = nyuv2_tasks(3);
+    config.tasks = nyuv2_tasks(5);
     auto model = build(config);
     model->initialise(3);
     return model;
 }
 
-torch::Tensor noise(at::IntArrayRef shape, uint64_t key) {
-    return torch::empty(shape).normal_(0.0, 1.0, at::detail::createCPUGenerator(key));
-}
-
 Batch batch(int64_t number) {
-    const auto key = static_cast<uint64_t>(number) * 10;
-    const auto all = torch::ones({2, 1, 8, 8}, torch::kBool);
-    return {noise({2, 3, 8, 8}, key),
-            {{noise({2, 8, 8}, key + 1).abs().to(torch::kLong).clamp(0, 2), all},
-             {noise({2, 3, 8, 8}, key + 2), all},
-             {noise({2, 1, 8, 8}, key + 3).abs() + 0.5, all}},
-            {0, 1}};
+    return random_batch(static_cast<uint64_t>(number), 8);
 }
 
 TrainerOptions options(int64_t iterations) {
