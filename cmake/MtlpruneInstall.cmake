@@ -51,4 +51,5 @@ install(FILES ${CMAKE_CURRENT_BINARY_DIR}/mtlpruneConfig.cmake ${CMAKE_CURRENT_B
 
 install(DIRECTORY reproduce/scales reproduce/figures reproduce/paper_curves
         DESTINATION ${CMAKE_INSTALL_DATADIR}/mtlprune PATTERN "__pycache__" EXCLUDE)
+install(DIRECTORY reproduce/strategies DESTINATION ${CMAKE_INSTALL_DATADIR}/mtlprune FILES_MATCHING PATTERN "*.json")
 install(FILES LICENSE CITATION.cff CHANGELOG.md docs/licences.md DESTINATION ${CMAKE_INSTALL_DOCDIR})

@@ -14,19 +14,19 @@
 namespace mtlprune {
 namespace {
 
-constexpr const char* kSubject = "Cityscapes";
+constexpr const char* kCityscapes = "Cityscapes";
 constexpr const char* kImageEnding = "_leftImg8bit.png";
 constexpr float kInverseScale = 1.0f / 65535.0f;
 
 std::vector<std::string> list_frames(const std::filesystem::path& images) {
     const std::string ending = kImageEnding;
     std::vector<std::string> frames;
-    for (const std::string& city : folders_in(images, kSubject))
-        for (const std::string& name : names_in(images / city, kSubject))
+    for (const std::string& city : folders_in(images, kCityscapes))
+        for (const std::string& name : names_in(images / city, kCityscapes))
             if (name.size() > ending.size() && name.ends_with(ending))
                 frames.push_back(city + "/" + name.substr(0, name.size() - ending.size()));
     if (frames.empty())
-        throw Error(kSubject, images.string(), fmt::format("files <city>/*{}", kImageEnding), "none");
+        throw Error(kCityscapes, images.string(), fmt::format("files <city>/*{}", kImageEnding), "none");
     return frames;
 }
 
@@ -64,7 +64,7 @@ cv::Mat decode(const cv::Mat& codes, const Value& value_of) {
 Cityscapes::Cityscapes(CityscapesOptions options) : options_(std::move(options)) {
     const std::string& split = options_.split;
     if (split != "train" && split != "val" && split != "test")
-        throw Error(kSubject, options_.folder.string(), "split train, val or test", "'" + split + "'");
+        throw Error(kCityscapes, options_.folder.string(), "split train, val or test", "'" + split + "'");
     const auto classes = static_cast<int64_t>(cityscapes_class_names(options_.classes).size());
     std::error_code ignored;
     metres_ = options_.depth == CityscapesDepth::metres ||
@@ -75,7 +75,7 @@ Cityscapes::Cityscapes(CityscapesOptions options) : options_(std::move(options))
     const auto images = options_.folder / "leftImg8bit" / split;
     const auto all = list_frames(images);
     for (const int64_t i :
-         evenly_spaced(static_cast<int64_t>(all.size()), options_.limit, kSubject, images.string()))
+         evenly_spaced(static_cast<int64_t>(all.size()), options_.limit, kCityscapes, images.string()))
         frames_.push_back(all[i]);
 }
 
@@ -96,7 +96,7 @@ cv::Mat Cityscapes::read_depth(int64_t index) const {
 
 Sample Cityscapes::get(int64_t index) const {
     if (index < 0 || index >= size())
-        throw Error(kSubject, options_.split, fmt::format("a frame in 0..{}", size() - 1),
+        throw Error(kCityscapes, options_.split, fmt::format("a frame in 0..{}", size() - 1),
                     std::to_string(index));
     const auto image = file(index, "leftImg8bit", kImageEnding);
     const auto labels = file(index, "gtFine", "_gtFine_labelIds.png");

@@ -17,7 +17,7 @@ namespace {
 using Bytes = std::vector<uint8_t>;
 using Words = std::vector<uint32_t>;
 
-constexpr size_t kHeaderBytes = 12;
+constexpr size_t kStreamHeaderBytes = 12;
 constexpr size_t kLargestPalette = 65536;
 constexpr int kWordBytes = 4;
 
@@ -119,13 +119,13 @@ void look_up(const Words& palette, Words& words, const std::string& place) {
 }
 
 cv::Mat decode_floats(const Bytes& stream, int type, const std::string& place) {
-    if (stream.size() < kHeaderBytes) reject(place, "a header", fmt::format("{} bytes", stream.size()));
+    if (stream.size() < kStreamHeaderBytes) reject(place, "a header", fmt::format("{} bytes", stream.size()));
     const uint32_t planes = word_at(stream, 0), count = word_at(stream, 4), length = word_at(stream, 8);
     const bool known = planes == kWordBytes ? count == 0 : planes == 1 || planes == 2;
-    if (!known || length > stream.size() - kHeaderBytes)
+    if (!known || length > stream.size() - kStreamHeaderBytes)
         reject(place, "1, 2 or 4 planes and the palette inside the stream",
                fmt::format("{} planes, palette of {} in {} bytes", planes, count, length));
-    const auto png_start = stream.begin() + kHeaderBytes + length;
+    const auto png_start = stream.begin() + kStreamHeaderBytes + length;
     const cv::Mat pixels = decode_png(Bytes(png_start, stream.end()), CV_8UC1, place);
     const int channels = CV_MAT_CN(type);
     if (pixels.rows % static_cast<int>(planes) != 0 || pixels.cols % channels != 0)
@@ -133,7 +133,7 @@ cv::Mat decode_floats(const Bytes& stream, int type, const std::string& place) {
                fmt::format("{}x{} bytes", pixels.cols, pixels.rows));
     Words words = join_planes(pixels.data, pixels.total() / planes, static_cast<int>(planes));
     if (planes != kWordBytes)
-        look_up(decompress_palette({stream.data() + kHeaderBytes, length}, count, place), words, place);
+        look_up(decompress_palette({stream.data() + kStreamHeaderBytes, length}, count, place), words, place);
     cv::Mat floats(pixels.rows / static_cast<int>(planes), pixels.cols / channels, type);
     std::memcpy(floats.data, words.data(), words.size() * sizeof(uint32_t));
     return floats;

@@ -37,11 +37,6 @@ void check(const AllocationOptions& options) {
             static_cast<double>(options.round_to));
 }
 
-std::string module_of(const std::string& tensor) {
-    const auto dot = tensor.rfind('.');
-    return dot == std::string::npos ? tensor : tensor.substr(0, dot);
-}
-
 /// One expression and what it matched, so that each name is matched once.
 class Pattern {
   public:

@@ -6,15 +6,6 @@
 #include <numeric>
 
 namespace mtlprune {
-namespace {
-
-std::string module_of(const std::string& tensor) {
-    const auto dot = tensor.rfind('.');
-    return dot == std::string::npos ? tensor : tensor.substr(0, dot);
-}
-
-}  // namespace
-
 Labelling::Labelling(const TracedGraph& graph, const CouplingOptions& options)
     : graph_(graph),
       options_(options),

@@ -19,7 +19,7 @@ struct NamedTensor {
     bool is_buffer;
 };
 
-std::vector<NamedTensor> stored_tensors(const torch::nn::Module& module) {
+std::vector<NamedTensor> named_tensors_of(const torch::nn::Module& module) {
     std::vector<NamedTensor> stored;
     std::unordered_set<const c10::TensorImpl*> seen;
     const auto add = [&](const auto& items, bool is_buffer) {
@@ -227,7 +227,7 @@ StoredTensor stored_tensor(const std::string& name, size_t value, const torch::T
 
 TracedGraph trace(torch::nn::Module& module, const TracedFunction& forward,
                   std::vector<torch::Tensor> inputs) {
-    const auto stored = stored_tensors(module);
+    const auto stored = named_tensors_of(module);
     const torch::NoGradGuard no_grad;
     const EvalMode eval_mode(module);
     for (auto& input : inputs) {
@@ -246,6 +246,11 @@ TracedGraph trace(torch::nn::Module& module, const TracedFunction& forward,
         throw Error("trace", "forward pass of " + module.name(), "operators that the tracer can record",
                     error.what_without_backtrace());
     }
+}
+
+std::string module_of(const std::string& tensor) {
+    const auto dot = tensor.rfind('.');
+    return dot == std::string::npos ? tensor : tensor.substr(0, dot);
 }
 
 }  // namespace mtlprune

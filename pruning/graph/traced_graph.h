@@ -106,4 +106,7 @@ using TracedFunction = std::function<std::vector<torch::Tensor>(const std::vecto
 TracedGraph trace(torch::nn::Module& module, const TracedFunction& forward,
                   std::vector<torch::Tensor> inputs);
 
+/// "layer1.0.bn2" of "layer1.0.bn2.weight": the module that a tensor belongs to.
+std::string module_of(const std::string& tensor);
+
 }  // namespace mtlprune

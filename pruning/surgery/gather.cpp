@@ -119,7 +119,7 @@ class WordCopier {
 };
 
 /// Where rows begin and how much of each stays.
-struct Rows {
+struct GatheredRows {
     const char* source;
     char* target;
     std::vector<int64_t> offsets;  ///< of the source's rows
@@ -127,7 +127,7 @@ struct Rows {
     int64_t count() const { return static_cast<int64_t>(offsets.size()); }
 };
 
-void copy_words(const Rows& rows, const WordCopier& copy) {
+void copy_words(const GatheredRows& rows, const WordCopier& copy) {
     const int64_t grain = std::max<int64_t>(1, kTaskBytes / rows.bytes);
     at::parallel_for(0, rows.count(), grain, [&](int64_t first, int64_t last) {
         for (int64_t row = first; row < last; ++row)
@@ -137,7 +137,7 @@ void copy_words(const Rows& rows, const WordCopier& copy) {
 }
 
 /// A single row of short runs: not worth preparing for.
-void copy_one_row(const Rows& rows, const std::vector<int64_t>& indices, int64_t words_per_index) {
+void copy_one_row(const GatheredRows& rows, const std::vector<int64_t>& indices, int64_t words_per_index) {
     const auto* source = reinterpret_cast<const Word*>(rows.source) + rows.offsets[0] / kWordBytes;
     auto* target = reinterpret_cast<Word*>(rows.target);
     if (words_per_index == 1) {
@@ -148,7 +148,7 @@ void copy_one_row(const Rows& rows, const std::vector<int64_t>& indices, int64_t
         target = std::copy_n(source + index * words_per_index, words_per_index, target);
 }
 
-void copy_runs(const Rows& rows, const std::vector<Run>& runs) {
+void copy_runs(const GatheredRows& rows, const std::vector<Run>& runs) {
     const auto count = static_cast<int64_t>(runs.size());
     const int64_t grain = std::max<int64_t>(1, kTaskBytes * count / rows.bytes);
     at::parallel_for(0, rows.count() * count, grain, [&](int64_t first, int64_t last) {
@@ -168,8 +168,9 @@ torch::Tensor gather_dense(const torch::Tensor& tensor, const std::vector<KeptIn
     torch::Tensor result = at::detail::empty_cpu(shape, tensor.scalar_type());
     const auto& indices = kept.back().indices;
     const int64_t per_index = tensor.stride(kept.back().dim) * static_cast<int64_t>(tensor.itemsize());
-    const Rows rows = {static_cast<const char*>(tensor.data_ptr()), static_cast<char*>(result.data_ptr()),
-                       row_offsets(tensor, kept), static_cast<int64_t>(indices.size()) * per_index};
+    const GatheredRows rows = {static_cast<const char*>(tensor.data_ptr()),
+                               static_cast<char*>(result.data_ptr()), row_offsets(tensor, kept),
+                               static_cast<int64_t>(indices.size()) * per_index};
     const bool short_runs = rows.bytes < kLongRun * count_runs(indices);
     if (short_runs && rows.count() == 1 && per_index % kWordBytes == 0)
         copy_one_row(rows, indices, per_index / kWordBytes);

@@ -35,14 +35,14 @@ nlohmann::json findings_to_json(const std::vector<TaskFinding>& findings) {
 }
 
 /// Digits after the point that resolve a hundredth of a percentage point, of a degree, or a ten-thousandth.
-int digits_of(const MetricInfo& metric) {
+int finding_digits(const MetricInfo& metric) {
     return metric.display_unit.empty() ? 4 : 2;
 }
 
 HtmlCell interval_cell(const TaskFinding& finding) {
     if (std::isnan(finding.interval.low)) return number_cell(finding.interval.low, 0);
     const double scale = finding.metric.display_scale;
-    const int digits = digits_of(finding.metric);
+    const int digits = finding_digits(finding.metric);
     return number_cell(fmt::format("{:+.{}f} to {:+.{}f}", finding.interval.low * scale, digits,
                                    finding.interval.high * scale, digits));
 }
@@ -54,7 +54,7 @@ std::string interval_header(const Claim& claim) {
 std::vector<HtmlCell> difference_cells(const TaskFinding& finding) {
     const MetricInfo& metric = finding.metric;
     const std::string unit = metric.difference_unit().empty() ? "" : ", " + metric.difference_unit();
-    const int digits = digits_of(metric);
+    const int digits = finding_digits(metric);
     return {text_cell(fmt::format("{}: {}{} ({})", metric.task, metric.label, unit,
                                   metric.higher_is_better ? "↑" : "↓")),
             number_cell(std::to_string(finding.n)),

@@ -56,7 +56,7 @@ class BadInput : public ::testing::Test {
 
     Outcome reproduce_data() {
         return reproduce({"--data", "nyuv2=data", "--set", "data.classes=13", "--set", "data.train=0",
-                          "--set", "data.test=0", "--set", "prune.criteria=[\"taylor\"]"});
+                          "--set", "data.test=0", "--set", "prune.strategies=[\"taylor\"]"});
     }
 
     /// Exit code 2; `file` and `reason` in one line; no report.

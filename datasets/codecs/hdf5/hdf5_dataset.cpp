@@ -15,8 +15,8 @@ using hdf5::Handle;
 
 namespace {
 
-constexpr Hdf5Type kTypes[] = {Hdf5Type::uint8, Hdf5Type::uint16,  Hdf5Type::uint32,   Hdf5Type::uint64,
-                               Hdf5Type::int64, Hdf5Type::float32, Hdf5Type::reference};
+constexpr Hdf5Type kHdf5Types[] = {Hdf5Type::uint8, Hdf5Type::uint16,  Hdf5Type::uint32,   Hdf5Type::uint64,
+                                   Hdf5Type::int64, Hdf5Type::float32, Hdf5Type::reference};
 constexpr int64_t kLargestSize = int64_t{1} << 48;
 
 using Sizes = std::vector<hsize_t>;
@@ -93,7 +93,7 @@ void Hdf5Dataset::describe() {
     const Entry entry;
     const hid_t array = impl_->array.get();
     const Handle type(H5Dget_type(array), H5Tclose, place_, "a type");
-    for (const Hdf5Type known : kTypes)
+    for (const Hdf5Type known : kHdf5Types)
         if (H5Tequal(type.get(), hdf5::file_type(known)) > 0) type_ = known;
     const Handle space(H5Dget_space(array), H5Sclose, place_, "a shape");
     const int axes = H5Sget_simple_extent_ndims(space.get());

@@ -16,10 +16,10 @@ namespace fs = std::filesystem;
 
 constexpr const char* kTreeSubject = "Taskonomy";
 
-struct View {
+struct Viewpoint {
     int32_t point;
     int32_t view;
-    auto operator<=>(const View&) const = default;
+    auto operator<=>(const Viewpoint&) const = default;
 };
 
 /// Takes `literal` and the number after it off the front of `text`.
@@ -33,16 +33,16 @@ std::optional<int32_t> take_number(std::string_view& text, std::string_view lite
     return number;
 }
 
-std::string file_name(const View& view, const std::string& domain) {
+std::string file_name(const Viewpoint& view, const std::string& domain) {
     return fmt::format("point_{}_view_{}_domain_{}.png", view.point, view.view, domain);
 }
 
 /// The view that `name` belongs to when it is exactly a file name of `domain`.
-std::optional<View> parse_name(std::string_view name, const std::string& domain) {
+std::optional<Viewpoint> parse_name(std::string_view name, const std::string& domain) {
     std::string_view rest = name;
     const auto point = take_number(rest, "point_"), view = take_number(rest, "_view_");
     if (!point || !view || name != file_name({*point, *view}, domain)) return std::nullopt;
-    return View{*point, *view};
+    return Viewpoint{*point, *view};
 }
 
 bool is_there(const fs::path& path) {
@@ -51,10 +51,10 @@ bool is_there(const fs::path& path) {
 }
 
 /// A modality of one building: the folder and the domain in its files' names.
-struct Place {
+struct ModalityFolder {
     fs::path folder;
     std::string domain;
-    fs::path file(const View& view) const { return folder / file_name(view, domain); }
+    fs::path file(const Viewpoint& view) const { return folder / file_name(view, domain); }
 };
 
 std::vector<fs::path> candidates(const fs::path& root, const std::string& building,
@@ -69,8 +69,8 @@ std::vector<fs::path> candidates(const fs::path& root, const std::string& buildi
 
 struct Building {
     std::string name;
-    std::vector<Place> places;  // one per modality
-    std::vector<View> views;
+    std::vector<ModalityFolder> places;  // one per modality
+    std::vector<Viewpoint> views;
 };
 
 fs::path find_folder(const fs::path& root, const std::string& building, const TaskonomyModality& modality) {
@@ -84,14 +84,14 @@ fs::path find_folder(const fs::path& root, const std::string& building, const Ta
     return {};
 }
 
-Place find_place(fs::path folder, const TaskonomyModality& modality, const View& first) {
+ModalityFolder find_place(fs::path folder, const TaskonomyModality& modality, const Viewpoint& first) {
     for (const std::string& domain : modality.domains)
-        if (Place place{folder, domain}; is_there(place.file(first))) return place;
+        if (ModalityFolder place{folder, domain}; is_there(place.file(first))) return place;
     return {std::move(folder), modality.domains.front()};
 }
 
-std::vector<View> list_views(const fs::path& folder, const std::string& domain) {
-    std::vector<View> views;
+std::vector<Viewpoint> list_views(const fs::path& folder, const std::string& domain) {
+    std::vector<Viewpoint> views;
     for (const std::string& name : names_in(folder, kTreeSubject))
         if (const auto view = parse_name(name, domain)) views.push_back(*view);
     std::sort(views.begin(), views.end());
@@ -137,7 +137,7 @@ class TreeFrames : public TaskonomyFrames {
   private:
     struct Frame {
         uint32_t building;
-        View view;
+        Viewpoint view;
     };
 
     static std::optional<Building> open_building(const fs::path& root, const std::string& name,
@@ -160,9 +160,9 @@ class TreeFrames : public TaskonomyFrames {
     }
 
     void omit_incomplete(Building& building) {
-        omitted_frames_ += std::erase_if(building.views, [&](const View& view) {
+        omitted_frames_ += std::erase_if(building.views, [&](const Viewpoint& view) {
             return !std::all_of(building.places.begin(), building.places.end(),
-                                [&](const Place& place) { return is_there(place.file(view)); });
+                                [&](const ModalityFolder& place) { return is_there(place.file(view)); });
         });
     }
 

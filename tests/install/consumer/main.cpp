@@ -31,6 +31,11 @@ int main() {
     std::cout << "mtlprune " << mtlprune::kVersion << ": " << width << " of 16 channels, "
               << report.before.macs << " -> " << report.after.macs << " multiply-accumulates\n";
     // Everything but the head's 10 outputs scales with the width, so half of the MACs are 8 channels.
+    // A network by text, as experiments have it.
+    const auto model =
+        mtlprune::make_model("vgg16:width=0.0625,pools=1/smallaspp:hidden=4", mtlprune::nyuv2_tasks(5));
+    model->initialise(0);
+    if (model->forward(image)[0].sizes() != torch::IntArrayRef({2, 5, 4, 4})) return 1;
     return width == 8 && 2 * report.after.macs == report.before.macs && net.norm->weight.size(0) == 8 &&
                    net.forward(image).sizes() == torch::IntArrayRef({2, 10})
                ? 0
