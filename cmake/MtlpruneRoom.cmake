@@ -23,8 +23,8 @@ file(WRITE ${CMAKE_BINARY_DIR}/CMakeFiles/mtlprune_pch.dir/cmake_pch.hxx.gch.sum
 
 # Translation units of at most `most` files, in the order of their paths, so that folders stay together. Names in anonymous
 # namespaces must differ within a room. A unit of a few small files takes half as long as one of thirty: nearly all of it is
-# what LibTorch's headers make the compiler instantiate. The folders named after `most` are units of their own, because
-# their files are what people change.
+# what LibTorch's headers make the compiler instantiate. The folders named after `most` are in units of their own, of eight files,
+# because their files are what people change.
 function(mtlprune_unite target most)
   if(NOT MTLPRUNE_UNITY)
     return()
@@ -38,7 +38,12 @@ function(mtlprune_unite target most)
     list(FILTER _inside INCLUDE REGEX "^${_folder}/")
     list(FILTER _sources EXCLUDE REGEX "^${_folder}/")
     string(MAKE_C_IDENTIFIER "${_folder}" _name)
-    set_source_files_properties(${_inside} PROPERTIES UNITY_GROUP ${_name})
+    set(_position 0)
+    foreach(_source ${_inside})
+      math(EXPR _unit "${_position} / 8")
+      math(EXPR _position "${_position} + 1")
+      set_source_files_properties(${_source} PROPERTIES UNITY_GROUP ${_name}_${_unit})
+    endforeach()
   endforeach()
   list(LENGTH _sources _count)
   math(EXPR _units "(${_count} + ${most} - 1) / ${most}")

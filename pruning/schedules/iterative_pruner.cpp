@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <limits>
 #include <numeric>
-#include <regex>
+#include <set>
 
 #include "base/error.h"
 
@@ -82,9 +82,18 @@ IterativePruner::IterativePruner(ModelPtr model, const torch::Tensor& example,
       pruner_(network_.couple({}), std::move(criterion), options_.allocation, options_.edit),
       tensors_(network_.tensors()) {
     for (const auto& [name, parameter] : model_->shared_parameters()) shared_names_.push_back(name);
-    const std::regex shared(kSharedGroups);
-    for (const size_t g : pruner_.asked()) asks_heads_ |= !std::regex_match(pruner_.groups()[g].name, shared);
+    asks_heads_ = asks_own_parameters();
     set_gates();
+}
+
+bool IterativePruner::asks_own_parameters() const {
+    std::set<std::string> own;
+    for (size_t t = 0; t < model_->tasks().size(); ++t)
+        for (const auto& [name, parameter] : model_->parameters_of(t)) own.insert(name);
+    for (const size_t g : pruner_.asked())
+        for (const auto& member : pruner_.groups()[g].members)
+            if (member.role == Role::output && own.contains(member.tensor)) return true;
+    return false;
 }
 
 bool IterativePruner::needs_task_gradients() const {

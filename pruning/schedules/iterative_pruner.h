@@ -79,6 +79,7 @@ class IterativePruner : public Callback {
   private:
     bool is_mask() const { return options_.edit == EditKind::mask; }
     bool released_update() const { return options_.update == Fidelity::as_released; }
+    bool asks_own_parameters() const;
     void set_gates();
     void observe(const TrainingStep& step);
     void add_own_gradients(Evidence& evidence, const TaskGradients& gradients) const;
