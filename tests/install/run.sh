@@ -44,4 +44,4 @@ out=$("$program" --version)
   fail "mtlprune --version: expected mtlprune $version (revision ...), found $out"
 # The program reads what was installed with it, not the source tree it was built from.
 cp "$prefix/share/mtlprune/scales/smoke.json" "$prefix/share/mtlprune/scales/only_installed.json"
-(cd "$folder" && env -u MTLPRUNE_RESOURCES "$program" list) | grep -q only_installed || fail "the program reads scales elsewhere"
+(cd "$folder" && env -u MTLPRUNE_RESOURCES "$program" list) | grep only_installed >/dev/null || fail "the program reads scales elsewhere"
