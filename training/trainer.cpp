@@ -51,6 +51,7 @@ void Trainer::reset_optimizer() {
 
 void Trainer::run(const NextBatch& next) {
     model_->train();
+    stopped_ = false;
     while (true) {
         for (const auto& callback : callbacks_) callback->between_steps(*this);
         if (stopped_ || (options_.iterations > 0 && iteration_ >= options_.iterations)) return;

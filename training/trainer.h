@@ -36,6 +36,7 @@ class Trainer {
     torch::Tensor step(const Batch& batch);
     /// The same up to the gradients (and what callbacks do after them), without a step of the optimiser.
     torch::Tensor take_gradients(const Batch& batch);
+    /// For callbacks: run() returns before the next step.
     void stop() { stopped_ = true; }
 
     Model& model() { return *model_; }

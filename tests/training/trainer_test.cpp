@@ -51,11 +51,11 @@ void expect_equal(const TensorMap& a, const TensorMap& b) {
 /// Writes down when it is called, and may stop.
 class Diary : public Callback {
   public:
-    explicit Diary(int64_t stop_after = -1) : stop_after_(stop_after) {}
+    explicit Diary(int64_t stop_after = -1) : stop_after(stop_after) {}
     std::string name() const override { return "diary"; }
     void between_steps(Trainer& trainer) override {
         text += "|" + std::to_string(trainer.iteration());
-        if (trainer.iteration() == stop_after_) trainer.stop();
+        if (trainer.iteration() == stop_after) trainer.stop();
     }
     void after_gradients(TrainingStep& step) override {
         text += step.task_gradients.empty() ? "g" : "G";
@@ -66,9 +66,7 @@ class Diary : public Callback {
     TensorMap state() const override { return {{"text", text_tensor(text)}}; }
     void load_state(const TensorMap& state) override { text = tensor_text(state.at("text")); }
     std::string text;
-
-  private:
-    int64_t stop_after_;
+    int64_t stop_after;
 };
 
 TEST(Trainer, CallsBackInTheStatedOrder) {
@@ -79,8 +77,13 @@ TEST(Trainer, CallsBackInTheStatedOrder) {
 
 TEST(Trainer, StopsWhenACallbackSaysSo) {
     const auto diary = std::make_shared<Diary>(1);
-    Trainer(small_model(), options(0), {diary}).run(batches(0));
+    Trainer trainer(small_model(), options(3), {diary});
+    trainer.run(batches(0));
     EXPECT_EQ(diary->text, "|0gs1|1");
+    diary->text.clear();
+    diary->stop_after = -1;
+    trainer.run(batches(1));
+    EXPECT_EQ(diary->text, "|1gs2|2gs3|3");
 }
 
 /// The same steps written out with LibTorch alone.
