@@ -9,6 +9,10 @@
 namespace mtlprune::weight_sums_test {
 namespace {
 
+/// Up to 1024 terms are added in single precision, one after the other where the compiler does not vectorise:
+/// their sum is typically off by sqrt(1024) 2^-24 = 1.9e-6 of itself. Twice that.
+constexpr double kTolerance = 4e-6;
+
 torch::Tensor random_weight(std::vector<int64_t> shape, uint64_t key = 5) {
     return torch::empty(shape).normal_(0.0, 1.0, at::detail::createCPUGenerator(key));
 }
@@ -42,27 +46,27 @@ TEST(WeightSums, ByHand) {
     EXPECT_EQ(sums[0].columns, (std::vector<double>{17, 29, 45}));
 }
 
-TEST(WeightSums, OfAllShapesAreExactToOneMillionth) {
+TEST(WeightSums, OfAllShapesAreExactToRounding) {
     // Rows that are no multiple of 4 or 64, columns beyond one block, kernels of 1 to 3 dimensions, one of
     // each.
     const std::vector<std::vector<int64_t>> shapes = {
         {1, 1},    {5, 7},          {131, 1500}, {66, 3, 3, 3}, {70, 130, 3, 3},
         {9, 4, 5}, {6, 5, 2, 3, 2}, {600, 1100}, {3, 1, 7, 7},  {2, 2049, 1, 1}};
-    for (const auto& shape : shapes) expect_sums(random_weight(shape), 1e-6);
+    for (const auto& shape : shapes) expect_sums(random_weight(shape), kTolerance);
 }
 
 TEST(WeightSums, DoNotDependOnTheLayoutInMemory) {
-    expect_sums(random_weight({70, 130, 3, 3}).contiguous(torch::MemoryFormat::ChannelsLast), 1e-6);
-    expect_sums(random_weight({8, 6, 2, 3, 4}).contiguous(torch::MemoryFormat::ChannelsLast3d), 1e-6);
-    expect_sums(random_weight({40, 30}).t(), 1e-6);
-    expect_sums(random_weight({40, 30, 3, 3}).slice(1, 2, 30, 3), 1e-6);
+    expect_sums(random_weight({70, 130, 3, 3}).contiguous(torch::MemoryFormat::ChannelsLast), kTolerance);
+    expect_sums(random_weight({8, 6, 2, 3, 4}).contiguous(torch::MemoryFormat::ChannelsLast3d), kTolerance);
+    expect_sums(random_weight({40, 30}).t(), kTolerance);
+    expect_sums(random_weight({40, 30, 3, 3}).slice(1, 2, 30, 3), kTolerance);
 }
 
 TEST(WeightSums, OfOtherTypesAndVectors) {
     expect_sums(random_weight({12, 7, 3, 3}).to(torch::kFloat64), 1e-14);
     expect_sums(random_weight({12, 7, 3, 3}).to(torch::kBFloat16), 2e-2);
-    expect_sums(random_weight({33}), 1e-6);
-    expect_sums(random_weight({33}).requires_grad_(true), 1e-6);
+    expect_sums(random_weight({33}), kTolerance);
+    expect_sums(random_weight({33}).requires_grad_(true), kTolerance);
 }
 
 TEST(WeightSums, KeepSmallWeightsBesideLargeOnes) {
@@ -98,7 +102,7 @@ TEST(WeightSums, PassNanOnInItsRowAndColumnAlone) {
 TEST(WeightSums, AlongAnyDimension) {
     const auto weight = random_weight({4, 3, 6});
     for (int64_t dim = 0; dim < 3; ++dim)
-        expect_near(weight_sums_along(weight, dim, 2), expected_sums(weight, dim, 2), 1e-6);
+        expect_near(weight_sums_along(weight, dim, 2), expected_sums(weight, dim, 2), kTolerance);
 }
 
 TEST(WeightSums, OfNothing) {
