@@ -6,10 +6,10 @@
 #include <sstream>
 
 #include "base/atomic_file.h"
-#include "base/enum_names.h"
 #include "base/json_reader.h"
 #include "cli/commands.h"
 #include "cli/script_input.h"
+#include "pruning/allocation/option_names.h"
 #include "pruning/network/prune.h"
 
 namespace mtlprune::cli {
@@ -24,12 +24,6 @@ constexpr const char* kPruneTorchscriptUsage =
     "plan.json\n"
     "  mtlprune prune-torchscript net.pt --input 1x3x64x64 --scope global --budget macs=0.3 --ignore "
     "'head\\..*' --out small.pt";
-
-const EnumNames<RankingScope> kScopes = {{RankingScope::local, "local"},
-                                         {RankingScope::isomorphic, "isomorphic"},
-                                         {RankingScope::owner, "owner"},
-                                         {RankingScope::global, "global"}};
-const EnumNames<EditKind> kEdits = {{EditKind::remove, "remove"}, {EditKind::mask, "mask"}};
 
 double number_of(const std::string& option, const std::string& text) {
     size_t read = 0;
@@ -73,7 +67,7 @@ void give_seed(Choice& choice, uint64_t seed) {
 
 AllocationOptions allocation_of(const po::variables_map& values) {
     AllocationOptions options;
-    options.scope = kScopes.value(values["scope"].as<std::string>(), "option --scope");
+    options.scope = ranking_scopes().value(values["scope"].as<std::string>(), "option --scope");
     options.budget.value = values["ratio"].as<double>();
     if (values.count("budget") > 0) {
         if (!values["ratio"].defaulted()) throw Error("options --ratio and --budget exclude each other");
@@ -163,7 +157,7 @@ int prune_torchscript_command(const Arguments& arguments) {
     wanted.coupling = read_coupling_options(values);
     wanted.allocation = allocation_of(values);
     wanted.steps = values["steps"].as<int64_t>();
-    wanted.edit = kEdits.value(values["edit"].as<std::string>(), "option --edit");
+    wanted.edit = edit_kinds().value(values["edit"].as<std::string>(), "option --edit");
     wanted.verify = !values["no-verify"].as<bool>();
     auto choice = parse_choice("criterion", values["criterion"].as<std::string>());
     if (!values["seed"].defaulted()) give_seed(choice, values["seed"].as<uint64_t>());

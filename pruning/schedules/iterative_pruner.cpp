@@ -153,7 +153,8 @@ void IterativePruner::observe(const TrainingStep& step) {
         if (needs.gradients && step.total[i].defined()) evidence.gradients[shared_names_[i]] = step.total[i];
         if (!needs.task_gradients) continue;
         auto& tasks = evidence.task_gradients[shared_names_[i]];
-        for (const auto& task : step.task_gradients) tasks.push_back(task[i]);
+        for (const auto& task : step.task_gradients)
+            tasks.push_back(task[i].defined() ? task[i] : torch::zeros_like(tensors_.at(shared_names_[i])));
     }
     if (asks_heads_) add_own_gradients(evidence, step.gradients);
     if (needs.gates) evidence.gate_gradients = gate_gradients(step.total);
@@ -221,12 +222,11 @@ PruneEvent IterativePruner::choose() {
 void IterativePruner::close_gates(const PruneEvent& event) {
     const torch::NoGradGuard no_grad;
     for (size_t g = 0; g < gates_.size(); ++g) {
-        if (is_mask()) {
-            for (const int64_t channel : event.removed[g]) gates_[g].data()[channel] = 0.0;
-        } else {
-            auto open = torch::zeros_like(gates_[g]).index_fill(0, event.kept[g].to(gates_[g].device()), 1.0);
-            gates_[g].data().copy_(open);
-        }
+        // `kept` is numbered as the gates of a network are whose channels leave.
+        const auto& present = pruner_.originals()[g];
+        const auto kept = is_mask() ? present.index_select(0, event.kept[g]) : event.kept[g];
+        auto values = gates_[g].data();
+        values.zero_().index_fill_(0, kept.to(values.device()), 1.0);
     }
 }
 

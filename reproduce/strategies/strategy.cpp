@@ -6,8 +6,8 @@
 #include <set>
 
 #include "base/atomic_file.h"
-#include "base/enum_names.h"
 #include "base/error.h"
+#include "pruning/allocation/option_names.h"
 #include "pruning/criteria/criterion.h"
 #include "pruning/schedules/iterative_pruner.h"
 #include "reproduce/resources.h"
@@ -17,15 +17,10 @@ namespace {
 
 constexpr int64_t kMostChannels = 1'000'000'000;
 
-const EnumNames<RankingScope> kScopes = {{RankingScope::local, "local"},
-                                         {RankingScope::isomorphic, "isomorphic"},
-                                         {RankingScope::owner, "owner"},
-                                         {RankingScope::global, "global"}};
 const EnumNames<BudgetUnit> kBudgets = {{BudgetUnit::count, "count"},
                                         {BudgetUnit::channels, "channels"},
                                         {BudgetUnit::parameters, "parameters"},
                                         {BudgetUnit::macs, "macs"}};
-const EnumNames<EditKind> kEdits = {{EditKind::remove, "remove"}, {EditKind::mask, "mask"}};
 
 Budget read_budget(const nlohmann::json& json, const std::string& place) {
     if (!json.is_object() || json.size() != 1)
@@ -42,7 +37,7 @@ Budget read_budget(const nlohmann::json& json, const std::string& place) {
 
 AllocationOptions read_allocation(JsonReader reader) {
     AllocationOptions options;
-    options.scope = reader.choice("scope", RankingScope::global, kScopes);
+    options.scope = reader.choice("scope", RankingScope::global, ranking_scopes());
     options.budget =
         read_budget(reader.get<nlohmann::json>("budget", {{"count", 100}}), reader.place() + ": budget");
     options.only = reader.get("only", options.only);
@@ -101,7 +96,7 @@ Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
     strategy.schedule.events = schedule.integer("events", 0, 0, kMostChannels);
     schedule.finish();
     strategy.allocation = read_allocation(reader.child("allocation"));
-    strategy.edit = reader.choice("edit", EditKind::remove, kEdits);
+    strategy.edit = reader.choice("edit", EditKind::remove, edit_kinds());
     if (strategy.allocation.may_empty && strategy.edit == EditKind::remove)
         throw Error("configuration", place + ": allocation: min_channels",
                     "at least 1 (a layer without channels cannot be removed)", "0");
