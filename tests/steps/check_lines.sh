@@ -116,7 +116,11 @@ expect_match 'their size and time' 'packages: 3 to install, 600 MB, about 3 min 
 expect_match 'their installation' '^packages: 9/9 in [0-9] s$' "$(tail -n 1 "$folder/lines")"
 
 command -v script >/dev/null || { echo "SKIPPED: the terminal's form: script is not installed (bsdutils)"; exit 77; }
-export -f hundred_at_once
-on_terminal=$(script -qec "bash -c '. cmake/steps.sh; stty cols 50; hundred_at_once | follow doing ninja_line \"\"'" /dev/null)
+{
+    echo '. cmake/steps.sh; stty cols 50'
+    declare -f hundred_at_once
+    echo 'hundred_at_once | follow doing ninja_line ""'
+} >"$folder/terminal.sh"
+on_terminal=$(script -qec "bash '$folder/terminal.sh'" /dev/null </dev/null)
 expect 'lines on a terminal' 1 "$(grep -c . <<<"$on_terminal")"
 expect_match 'a line that is rewritten' $'\r\e\\[Kdoing: 50/100, 50 %, about [0-9] s left  thing_50\r' "$on_terminal"
