@@ -168,6 +168,7 @@ int prune_torchscript_command(const Arguments& arguments) {
     write_module(module, values["out"].as<std::string>());
     if (values.count("plan") > 0) {
         auto plan = steps_to_json(report.steps);
+        plan["removed"] = slices_to_json(slices_of_original(report.steps));
         plan["frozen"] = frozen_list(report.frozen);
         write_file_atomically(values["plan"].as<std::string>(), plan.dump(1) + "\n");
     }

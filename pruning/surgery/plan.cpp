@@ -91,6 +91,25 @@ void remove_channels(std::vector<Group>& groups, const Plan& plan) {
     }
 }
 
+std::vector<Slices> slices_of_original(const std::vector<Plan>& steps) {
+    std::vector<Slices> all;
+    std::map<Place, size_t> position;
+    for (const auto& step : steps)
+        for (const auto& slices : step.slices) {
+            const auto [it, is_new] = position.emplace(Place(slices.tensor, slices.dim), all.size());
+            if (is_new) all.push_back({slices.tensor, slices.dim, {}});
+            auto& left = all[it->second].indices;
+            const auto before = left;
+            for (int64_t index : slices.indices) {
+                for (const int64_t earlier : before)
+                    if (step.edit == EditKind::remove && earlier <= index) ++index;
+                left.push_back(index);
+            }
+            std::sort(left.begin(), left.end());
+        }
+    return all;
+}
+
 void keep_channels(Group& group, const std::vector<int64_t>& channels) {
     for (auto& member : group.members) {
         std::vector<int64_t> kept;
@@ -107,14 +126,19 @@ namespace {
 const EnumNames<EditKind> kEditNames = {{EditKind::remove, "remove"}, {EditKind::mask, "mask"}};
 }  // namespace
 
+nlohmann::json slices_to_json(const std::vector<Slices>& slices) {
+    auto list = nlohmann::json::array();
+    for (const auto& item : slices)
+        list.push_back({{"tensor", item.tensor}, {"dim", item.dim}, {"indices", item.indices}});
+    return list;
+}
+
 nlohmann::json plan_to_json(const Plan& plan) {
-    auto slices = nlohmann::json::array();
-    for (const auto& removal : plan.slices)
-        slices.push_back({{"tensor", removal.tensor}, {"dim", removal.dim}, {"indices", removal.indices}});
     auto groups = nlohmann::json::array();
     for (const auto& group : plan.groups)
         groups.push_back({{"group", group.group}, {"channels", group.channels}});
-    return {{"edit", kEditNames.name(plan.edit)}, {"slices", slices}, {"groups", groups}};
+    return {
+        {"edit", kEditNames.name(plan.edit)}, {"slices", slices_to_json(plan.slices)}, {"groups", groups}};
 }
 
 Plan plan_from_json(const nlohmann::json& json, const std::string& place) {

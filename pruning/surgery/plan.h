@@ -50,9 +50,14 @@ Plan make_plan(const std::vector<Group>& groups, const std::vector<std::vector<i
 /// and what stays is renumbered where slices were removed.
 void remove_channels(std::vector<Group>& groups, const Plan& plan);
 
+/// All slices that left in these steps, numbered as they were before the first; those of masks likewise.
+std::vector<Slices> slices_of_original(const std::vector<Plan>& steps);
+
 /// Leaves only some channels (ascending) of a group in it, whose tensors are as they were.
 void keep_channels(Group& group, const std::vector<int64_t>& channels);
 
+/// [{"tensor", "dim", "indices"}, ...]
+nlohmann::json slices_to_json(const std::vector<Slices>& slices);
 /// {"edit": "remove", "slices": [{"tensor", "dim", "indices"}, ...], "groups": [{"group", "channels"}, ...]}
 nlohmann::json plan_to_json(const Plan& plan);
 /// Throws Error naming `place` on anything that plan_to_json would not write.

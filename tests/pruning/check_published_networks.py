@@ -308,7 +308,7 @@ def check(make, shapes, program, options, folder):
     with open(paths[2], encoding="utf-8") as file:
         plan = json.load(file)
     with torch.no_grad():
-        error = worst_error(network, torch.jit.load(paths[1]), plan["steps"][0]["slices"], shapes)
+        error = worst_error(network, torch.jit.load(paths[1]), plan["removed"], shapes)
     share = {key: report["after"][key] / report["before"][key] for key in ("parameters", "macs")}
     return {"parameters": report["before"]["parameters"], "parameters left": f"{share['parameters']:.3f}",
             "MACs left": f"{share['macs']:.3f}", "error": f"{error:.1e}"}

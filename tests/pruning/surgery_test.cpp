@@ -236,6 +236,18 @@ TEST(Plan, SurvivesJson) {
         EXPECT_THROW(plan_from_json(nlohmann::json::parse(bad), "plan.json"), Error) << bad;
 }
 
+TEST(Plan, SlicesOfAllStepsAreNumberedAsBeforeTheFirst) {
+    const std::vector<Plan> steps = {{EditKind::remove, {{"a", 0, {1, 3}}, {"b", 1, {0}}}, {}},
+                                     {EditKind::remove, {{"a", 0, {0, 1, 4}}}, {}}};
+    // Of 0..7 the first step leaves 0 2 4 5 6 7, of which the second removes 0, 2 and 6.
+    const std::vector<Slices> expected = {{"a", 0, {0, 1, 2, 3, 6}}, {"b", 1, {0}}};
+    EXPECT_EQ(slices_of_original(steps), expected);
+    auto masks = steps;
+    for (auto& step : masks) step.edit = EditKind::mask;
+    masks[1].slices[0].indices = {0, 2, 6};
+    EXPECT_EQ(slices_of_original(masks), expected);
+}
+
 TEST(Plan, ReplaysToTheSameShapesWhetherItRemovedOrMasked) {
     for (const auto edit : {EditKind::remove, EditKind::mask}) {
         auto pruned = toy::classifier();
