@@ -5,6 +5,7 @@
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -89,7 +90,7 @@ class ScriptTracer {
     void run_attribute(const jit::Node& node);
     void run_operator(jit::Node& node, const Operator& op);
     void run_list_operator(jit::Node& node, const Operator& op, jit::Stack& stack);
-    void take_sizes(jit::Node& node, size_t from, size_t to);
+    void take_sizes(jit::Node& node, size_t to);
     void note_sizes(jit::Node& node, const Operator& op, size_t output);
     bool run_container(jit::Node& node, const Operator& op);
     void pass(const jit::Value* to, const jit::Value* from) { slots_[to] = slots_.at(from); }
@@ -321,7 +322,6 @@ void ScriptTracer::run_list_operator(jit::Node& node, const Operator& op, jit::S
             known[tensors[i].unsafeGetTensorImpl()] = elements[i];
         lists.emplace_back(slot.content, slot.number);
     }
-    const auto sliced = slots_.at(node.inputs()[0]).number;
     node.getOperation()(stack);
     const auto number_of = [&](const torch::Tensor& tensor) {
         const auto found = known.find(tensor.unsafeGetTensorImpl());
@@ -344,22 +344,34 @@ void ScriptTracer::run_list_operator(jit::Node& node, const Operator& op, jit::S
             trace_.graph.values[number].elements = std::move(elements);
         } else {
             number = record(content);
-            if (op.on_list == OnList::takes_part) take_sizes(node, sliced, number);
+            const bool is_sum = std::all_of(node.inputs().begin(), node.inputs().end(),
+                                            [&](const auto* v) { return slots_.at(v).content.isIntList(); });
+            if (content.isIntList() && (op.on_list == OnList::takes_part || is_sum)) take_sizes(node, number);
         }
         set(node.outputs()[i], content, number);
     }
 }
 
-/// Part of a list of sizes, list[start:end:step], knows what its numbers depend on.
-void ScriptTracer::take_sizes(jit::Node& node, size_t from, size_t to) {
-    const auto& elements = trace_.graph.values[from].elements;
-    c10::List<int64_t> numbers;
-    for (size_t i = 0; i < elements.size(); ++i) numbers.push_back(static_cast<int64_t>(i));
-    jit::Stack stack = {numbers};
-    for (size_t i = 1; i < node.inputs().size(); ++i) stack.push_back(slots_.at(node.inputs()[i]).content);
+/// Part of a list of sizes, list[start:end:step], and a sum of two know what their numbers depend on: the
+/// operator runs on the numbers of the values instead.
+void ScriptTracer::take_sizes(jit::Node& node, size_t to) {
+    jit::Stack stack;
+    for (const auto* input : node.inputs()) {
+        const auto& slot = slots_.at(input);
+        if (!slot.content.isIntList()) {
+            stack.push_back(slot.content);
+            continue;
+        }
+        auto elements = trace_.graph.values[slot.number].elements;
+        if (elements.empty())
+            for (const int64_t number : slot.content.toIntVector()) elements.push_back(record(number));
+        c10::List<int64_t> numbers;
+        for (const size_t element : elements) numbers.push_back(static_cast<int64_t>(element));
+        stack.emplace_back(numbers);
+    }
     node.getOperation()(stack);
     std::vector<size_t> taken;
-    for (const int64_t i : stack[0].toIntVector()) taken.push_back(elements[i]);
+    for (const int64_t number : stack[0].toIntVector()) taken.push_back(static_cast<size_t>(number));
     trace_.graph.values[to].elements = std::move(taken);
 }
 
