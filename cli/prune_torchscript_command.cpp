@@ -96,6 +96,14 @@ nlohmann::json frozen_list(const std::vector<FrozenDimension>& frozen) {
     return list;
 }
 
+nlohmann::json sizes_list(const SizeChanges& changes) {
+    auto list = nlohmann::json::array();
+    for (const auto& change : changes)
+        list.push_back(
+            {{"input", change.input}, {"dim", change.dim}, {"from", change.from}, {"to", change.to}});
+    return list;
+}
+
 nlohmann::json summary(const PruneReport& report) {
     const auto cost = [](const Cost& c) {
         return nlohmann::json{
@@ -109,6 +117,7 @@ nlohmann::json summary(const PruneReport& report) {
             {"frozen", frozen_list(report.frozen)},
             {"notes", report.notes},
             {"relative_error", report.error},
+            {"other_sizes", sizes_list(report.other_sizes)},
             {"seconds",
              {{"trace", report.seconds.trace},
               {"coupling", report.seconds.coupling},

@@ -106,6 +106,7 @@ class ScriptTracer {
     void run_operator(jit::Node& node, const Operator& op);
     void run_list_operator(jit::Node& node, const Operator& op, jit::Stack& stack);
     void take_sizes(jit::Node& node, size_t to);
+    bool reads_computed(jit::Node& node) const;
     void note_sizes(jit::Node& node, const Operator& op, size_t output);
     bool run_container(jit::Node& node, const Operator& op);
     void pass(const jit::Value* to, const jit::Value* from) { slots_[to] = slots_.at(from); }
@@ -137,7 +138,6 @@ void ScriptTracer::collect_stored() {
 size_t ScriptTracer::new_value() {
     trace_.graph.values.emplace_back();
     trace_.constants.push_back(nullptr);
-    trace_.computed_from.emplace_back();
     return trace_.graph.values.size() - 1;
 }
 
@@ -209,8 +209,9 @@ void ScriptTracer::run_constant(jit::Node& node) {
             const size_t element = new_tensor(tensor);
             trace_.graph.values[number].elements.push_back(element);
         }
-    // Numbers stay what they are; large tensors need no content to have a shape.
-    if (is_tensor && content.toTensor().is_floating_point() && content.toTensor().dim() > 0)
+    // Numbers stay what they are, and so do a few of them; large tensors need no content to have a shape.
+    constexpr int64_t kFew = 64;
+    if (is_tensor && content.toTensor().is_floating_point() && content.toTensor().numel() > kFew)
         content = content_for_run(content.toTensor());
     set(node.output(), std::move(content), number);
 }
@@ -307,7 +308,7 @@ void ScriptTracer::run_operator(jit::Node& node, const Operator& op) {
     }
     for (size_t i = 0; i < node.outputs().size(); ++i) set(node.outputs()[i], stack[i], record(stack[i]));
     if (node.outputs().empty()) return;
-    if (op.tracing == Tracing::makes_literal) {
+    if (op.tracing == Tracing::makes_literal && !reads_computed(node)) {
         // A tensor of numbers that stand in the code is a constant of it.
         const size_t number = slots_.at(node.output()).number;
         trace_.graph.values[number].constant = stack[0];
@@ -388,6 +389,17 @@ void ScriptTracer::take_sizes(jit::Node& node, size_t to) {
     trace_.graph.values[to].elements = std::move(taken);
 }
 
+/// A number among the arguments, or in a list of them, is computed from sizes.
+bool ScriptTracer::reads_computed(jit::Node& node) const {
+    const auto& values = trace_.graph.values;
+    const auto is_computed = [&](size_t value) { return !values[value].computed_from.empty(); };
+    const auto inputs = numbers(node.inputs());
+    return std::any_of(inputs.begin(), inputs.end(), [&](size_t value) {
+        const auto& elements = values[value].elements;
+        return is_computed(value) || std::any_of(elements.begin(), elements.end(), is_computed);
+    });
+}
+
 /// What a number that is computed from sizes depends on. Lists of sizes get an element per axis.
 void ScriptTracer::note_sizes(jit::Node& node, const Operator& op, size_t output) {
     auto& values = trace_.graph.values;
@@ -401,22 +413,22 @@ void ScriptTracer::note_sizes(jit::Node& node, const Operator& op, size_t output
             std::vector<size_t> elements;
             for (size_t axis = 0; axis < rank; ++axis) {
                 elements.push_back(record(content.toIntVector()[axis]));
-                trace_.computed_from[elements.back()] = {{of, axis}};
+                values[elements.back()].computed_from = {{of, axis}};
             }
             values[output].elements = std::move(elements);
         } else if (node.inputs().size() > 1) {
             const int64_t axis = slots_.at(node.inputs()[1]).content.toInt();
-            trace_.computed_from[output] = {
+            values[output].computed_from = {
                 {of, static_cast<size_t>(axis < 0 ? axis + static_cast<int64_t>(rank) : axis)}};
         } else {
-            for (size_t axis = 0; axis < rank; ++axis) trace_.computed_from[output].emplace_back(of, axis);
+            for (size_t axis = 0; axis < rank; ++axis) values[output].computed_from.emplace_back(of, axis);
         }
         return;
     }
     if (!is_number) return;
-    auto& from = trace_.computed_from[output];
+    auto& from = values[output].computed_from;
     const auto add = [&](size_t value) {
-        const auto& more = trace_.computed_from[value];
+        const auto& more = values[value].computed_from;
         from.insert(from.end(), more.begin(), more.end());
     };
     for (const size_t input : numbers(node.inputs())) {

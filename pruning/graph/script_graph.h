@@ -24,9 +24,6 @@ struct ScriptTrace {
     std::vector<torch::jit::Node*> nodes;  ///< per traced node, the node of `code` that it comes from
     std::vector<torch::jit::Value*>
         constants;  ///< per traced value, the constant tensor of `code` that it is, or null
-    /// Per traced value that is a number (or a tensor or list of such) computed from sizes: the axes it
-    /// depends on.
-    std::vector<std::vector<std::pair<size_t, size_t>>> computed_from;
     std::vector<std::string> computed_for_real;  ///< operators that have no shape-only form here
 };
 

@@ -96,8 +96,8 @@ void install_forward(jit::Module& module, std::shared_ptr<jit::Graph> code) {
     module = jit::Module(std::move(object));
 }
 
-void zero_removed(jit::Module& module, const Plan& plan) {
-    zero_slices(tensors_of(module), plan);
+void zero_removed(jit::Module& module, const Plan& plan, const std::set<std::string>& buffers) {
+    zero_slices(tensors_of(module), plan, buffers);
 }
 
 }  // namespace mtlprune

@@ -57,7 +57,7 @@ void ScriptNetwork::apply(const Coupling& coupling, const Plan& plan, const OnSl
     if (on_slice)
         throw Error("TorchScript network", "surgery", "no optimiser", "one whose state must shrink");
     if (plan.edit == EditKind::mask)
-        zero_removed(module_, plan);
+        zero_removed(module_, plan, buffers_with_weights(coupling.groups));
     else
         apply_plan(module_, coupling, plan);
 }

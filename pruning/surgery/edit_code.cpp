@@ -1,11 +1,11 @@
 #include <torch/csrc/jit/ir/constants.h>
 
 #include <algorithm>
-#include <cmath>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "pruning/surgery/code_edits.h"
+#include "pruning/surgery/number_code.h"
 
 namespace mtlprune {
 namespace {
@@ -41,13 +41,7 @@ class DeadCode {
 /// The value of the code that follows an edit; code goes where the graph inserts.
 jit::Value* edited(jit::Graph& graph, const NumberEdit& edit, jit::Value* old) {
     if (edit.form == NumberEdit::Form::constant) return graph.insertConstant(edit.number);
-    if (edit.denominator == 1 && edit.numerator != std::floor(edit.numerator))
-        return graph.insert(c10::aten::mul, {old, edit.numerator});
-    auto* product = graph.insert(c10::aten::mul, {old, static_cast<int64_t>(edit.numerator)});
-    if (edit.denominator == 1) return product;
-    const auto division =
-        old->type()->kind() == c10::TypeKind::TensorType ? c10::aten::floor_divide : c10::aten::floordiv;
-    return graph.insert(division, {product, static_cast<int64_t>(edit.denominator)});
+    return scaled_number(graph, old, edit.numerator, edit.denominator);
 }
 
 /// `length`: of the list, where the argument is one.
