@@ -3,7 +3,7 @@
 
 #include <torch/script.h>
 
-#include <functional>
+#include <string>
 #include <vector>
 
 #include "pruning/coupling/groups.h"
@@ -23,6 +23,10 @@ Coupling couple(const torch::jit::Module& module, const std::vector<c10::IValue>
 /// anything is changed when the plan does not fit, or names the place where one piece of code would need two
 /// different sizes.
 void apply_plan(torch::jit::Module& module, const Coupling& coupling, const Plan& plan);
+
+/// Branches that the example inputs did not take and that read channels which the plan removes: the pruned
+/// network may fail there, and no check has seen it.
+std::vector<std::string> branch_notes(const Coupling& coupling, const Plan& plan);
 
 /// Sets the plan's slices of parameters to zero (zero_slices in surgery.h says which stay).
 void zero_removed(torch::jit::Module& module, const Plan& plan);

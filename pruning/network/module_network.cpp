@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/stop_watch.h"
+#include "base/torch_message.h"
 #include "pruning/graph/module_options.h"
 #include "pruning/network/network.h"
 
@@ -107,10 +108,9 @@ class ModuleExpectation : public Expectation {
             }
             if (!is_right) result.first_difference = "one of the outputs";
         } catch (const std::exception& error) {
-            const std::string text = error.what();
             result.error = std::numeric_limits<double>::infinity();
             result.first_difference = "forward";
-            result.failure = text.substr(0, text.find('\n'));
+            result.failure = torch_message(error);
         }
         if (result.passed()) return result;
         backup_.restore();
