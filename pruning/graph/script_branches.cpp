@@ -32,7 +32,8 @@ bool has_second_choice(const jit::Block& block) {
 
 /// "net.py:31" of the source that was scripted, where the file has kept it.
 std::string source_place(const jit::Node& node) {
-    const auto place = node.sourceRange().file_line_col();
+    const auto range = node.sourceRange();
+    const auto place = range.findSourceRangeThatGenerated().value_or(range).file_line_col();
     if (!place) return "";
     const auto& [file, line, column] = *place;
     return fmt::format("{}:{}", std::filesystem::path(file).filename().string(), line);
@@ -52,8 +53,9 @@ bool follows_its_input(const jit::Node& node) {
     const auto& op = operator_of(node.kind().toQualString());
     const auto tensors = std::count_if(node.inputs().begin(), node.inputs().end(),
                                        [](const jit::Value* input) { return is_tensor_like(*input); });
-    if (tensors > 1 || op.labels == nullptr) return false;
-    for (const char* harmless : {"aten::relu", "aten::sigmoid", "aten::squeeze", "aten::unsqueeze"})
+    if (tensors > 1 || op.labels == nullptr || op.edits != nullptr) return false;
+    for (const char* harmless : {"aten::relu", "aten::sigmoid", "aten::squeeze", "aten::unsqueeze",
+                                 "aten::mul", "aten::add", "aten::div"})
         if (op.labels == operator_of(harmless).labels) return true;
     return false;
 }
@@ -73,16 +75,30 @@ void ScriptTracer::run_if(Node& node) {
     bool holds = slots_.at(condition).content.toBool();
     const auto block = [&](bool is_first) { return node.blocks()[is_first ? 0 : 1]; };
     if (has_second_choice(*block(holds)) && !always_raises(*block(!holds)) &&
-        !has_second_choice(*block(!holds))) {
+        !has_second_choice(*block(!holds)) && condition->node()->kind() != c10::prim::Constant) {
         holds = !holds;
-        const jit::WithInsertPoint here(&node);
-        node.replaceInput(0, trace_.code->insertConstant(holds));
+        decide(node, holds);
     } else {
         trace_.decisions.emplace_back(&node, 0, number(condition));
         if (values_.varies(number(condition))) note_untaken(node, *block(!holds));
     }
     run_block(*block(holds));
     for (size_t i = 0; i < node.outputs().size(); ++i) pass(node.outputs()[i], block(holds)->outputs()[i]);
+}
+
+/// Makes the condition of a branch a constant, also where it says to other branches which way this one went.
+void ScriptTracer::decide(Node& node, bool holds) {
+    auto* condition = node.input();
+    auto* maker = condition->node();
+    const bool is_argument = maker->kind() == c10::prim::Param;
+    const jit::WithInsertPoint here(is_argument ? &node : maker->next());
+    auto* constant = trace_.code->insertConstant(holds);
+    values_.computed_from({});
+    set(constant, holds, values_.record(holds));
+    node.replaceInput(0, constant);
+    if (is_argument) return;
+    for (const auto& use : std::vector(condition->uses()))
+        if (use.user->kind() == c10::prim::Return) use.user->replaceInput(use.offset, constant);
 }
 
 /// prim::Loop(trip count, condition, carried values...); its block gets the iteration's number and the

@@ -41,9 +41,12 @@ bool is_generic_list(const c10::Type& type) {
            type.containedTypes().at(0)->kind() == c10::TypeKind::VarType;
 }
 
+/// Rearranges or hands out what is in a list; torch.tensor makes something else of it.
 bool acts_on_any_list(const jit::Node& node) {
-    return first_kind(node) == c10::TypeKind::ListType &&
-           is_generic_list(*node.maybeSchema()->arguments()[0].type());
+    if (first_kind(node) != c10::TypeKind::ListType) return false;
+    const auto& schema = *node.maybeSchema();
+    return is_generic_list(*schema.arguments()[0].type()) &&
+           (schema.returns().empty() || schema.returns()[0].type()->kind() != c10::TypeKind::TensorType);
 }
 
 c10::IValue new_object(const jit::Node& node) {

@@ -102,8 +102,9 @@ std::vector<std::string> branch_notes(const Coupling& coupling, const Plan& plan
             std::find(places.begin(), places.end(), branch.place) == places.end())
             places.push_back(branch.place);
     if (places.empty()) return {};
-    return {fmt::format("these inputs did not take {} at {}: it may not run on the pruned network",
-                        places.size() == 1 ? "the branch" : "the branches", fmt::join(places, ", "))};
+    const bool is_one = places.size() == 1;
+    return {fmt::format("these inputs did not take the branch{} at {}: {} may not run on the pruned network",
+                        is_one ? "" : "es", fmt::join(places, ", "), is_one ? "it" : "they")};
 }
 
 void install_forward(jit::Module& module, std::shared_ptr<jit::Graph> code) {

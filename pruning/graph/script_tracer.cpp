@@ -120,12 +120,29 @@ void ScriptTracer::run_node(Node& node) {
         return;
     }
     computed_from(node);
+    if (is_settled(node)) values_.computed_from({});
     const auto& op = operator_of(kind.toQualString());
     if (kind == c10::prim::unchecked_cast || kind == c10::prim::unchecked_unwrap_optional)
         return pass(node.output(), node.input());
     if (op.tracing == Tracing::passes && !slots_.at(node.input()).content.isNone())
         return pass(node.output(), node.input());
-    if (!run_structure(node)) run_operator(node, op);
+    bool is_done = false;
+    try {
+        is_done = run_structure(node);
+    } catch (const Error&) {
+        throw;
+    } catch (const std::exception& error) {
+        throw Error("TorchScript network", place_of(node), "values that fit", torch_message(error));
+    }
+    if (!is_done) run_operator(node, op);
+}
+
+/// Whether a tensor is None varies where somebody may leave it out; what the network computes is there.
+bool ScriptTracer::is_settled(Node& node) const {
+    if (node.kind() != c10::aten::__is__ && node.kind() != c10::aten::__isnot__) return false;
+    const auto& slot = slots_.at(node.inputs()[0]);
+    const auto& given = trace_.graph.inputs;
+    return slot.content.isTensor() && std::find(given.begin(), given.end(), slot.number) == given.end();
 }
 
 void ScriptTracer::run_constant(Node& node) {

@@ -28,6 +28,7 @@ class ScriptTracer {
     void run_block(const torch::jit::Block& block);
     void run_node(Node& node);
     void run_constant(Node& node);
+    bool is_settled(Node& node) const;
     void run_operator(Node& node, const Operator& op);
     void record_operator(Node& node, const Operator& op, const torch::jit::Stack& results);
     void set_result(const Value* value, c10::IValue content);
@@ -35,6 +36,7 @@ class ScriptTracer {
 
     // Branches and loops.
     void run_if(Node& node);
+    void decide(Node& node, bool holds);
     void run_loop(Node& node);
     void note_untaken(const Node& node, const torch::jit::Block& block);
     void collect_reads(const torch::jit::Block& block, std::vector<size_t>& reads);

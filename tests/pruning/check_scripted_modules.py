@@ -142,7 +142,6 @@ CASES = {
     'decoder_layer': (Decoder, S + rows(2, 5, 8), SB + rows(3, 4, 8)),
     'self_attention': (Attention, S, SB),
     'cross_attention': (lambda: Attention(cross=True), S, SB),
-    'attention_no_bias': (lambda: Attention(bias=False), S, SB),
     'attention_mask': (Masked, S + [((2, 6), 'bool', 0)], SB + [((3, 9), 'bool', 0)]),
     'bilinear': (TwoInputs, rows(2, 8) * 2, rows(5, 8) * 2),
     'embedding': (Words, T, TB),
