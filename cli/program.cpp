@@ -6,6 +6,7 @@
 #include <iostream>
 
 #include "base/json_reader.h"
+#include "base/torch_message.h"
 #include "cli/commands.h"
 #include "models/process_setup.h"
 #include "reproduce/runner/revision.h"
@@ -84,7 +85,7 @@ int run_program(int argc, char** argv) {
         std::cerr << "mtlprune: " << error.what() << "\n";
         return 2;
     } catch (const std::exception& error) {
-        std::cerr << "mtlprune: internal error: " << error.what() << "\n";
+        std::cerr << "mtlprune: internal error: " << mtlprune::torch_message(error) << "\n";
         return 1;
     }
 }

@@ -1,6 +1,9 @@
 #include "pruning/graph/script_network.h"
 
+#include <fmt/format.h>
 #include <torch/utils.h>
+
+#include <algorithm>
 
 #include "base/error.h"
 #include "pruning/graph/script_inputs.h"
@@ -84,6 +87,24 @@ void apply_plan(jit::Module& module, const Coupling& coupling, const Plan& plan)
     rescale(tensors, coupling, edits.rescalings);
     edit_code(*coupling.script, coupling.graph, edits);
     install_forward(module, coupling.script->code);
+}
+
+std::vector<std::string> branch_notes(const Coupling& coupling, const Plan& plan) {
+    const KeptChannels kept(coupling, plan);
+    const auto loses_channels = [&](size_t value) {
+        for (size_t axis = 0; axis < coupling.graph.values[value].shape.size(); ++axis)
+            if (kept.changes(value, axis)) return true;
+        return false;
+    };
+    std::vector<std::string> places;
+    for (const auto& branch : coupling.script->untaken)
+        if (std::any_of(branch.reads.begin(), branch.reads.end(), loses_channels) &&
+            std::find(places.begin(), places.end(), branch.place) == places.end())
+            places.push_back(branch.place);
+    if (places.empty()) return {};
+    const bool is_one = places.size() == 1;
+    return {fmt::format("these inputs did not take the branch{} at {}: {} may not run on the pruned network",
+                        is_one ? "" : "es", fmt::join(places, ", "), is_one ? "it" : "they")};
 }
 
 void install_forward(jit::Module& module, std::shared_ptr<jit::Graph> code) {

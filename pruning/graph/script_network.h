@@ -3,7 +3,6 @@
 
 #include <torch/script.h>
 
-#include <functional>
 #include <set>
 #include <string>
 #include <vector>
@@ -25,6 +24,10 @@ Coupling couple(const torch::jit::Module& module, const std::vector<c10::IValue>
 /// anything is changed when the plan does not fit, or names the place where one piece of code would need two
 /// different sizes.
 void apply_plan(torch::jit::Module& module, const Coupling& coupling, const Plan& plan);
+
+/// Branches that the example inputs did not take and that read channels which the plan removes: the pruned
+/// network may fail there, and no check has seen it.
+std::vector<std::string> branch_notes(const Coupling& coupling, const Plan& plan);
 
 /// Sets the plan's slices of parameters and of these buffers to zero (zero_slices in surgery.h says which
 /// stay).

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/stop_watch.h"
+#include "base/torch_message.h"
 #include "pruning/graph/module_options.h"
 #include "pruning/network/network.h"
 
@@ -158,8 +159,7 @@ class ModuleExpectation : public Expectation {
             if (!is_right) result.first_difference = "one of the outputs";
             return "";
         } catch (const std::exception& error) {
-            const std::string text = error.what();
-            return text.substr(0, text.find('\n'));
+            return torch_message(error);
         }
     }
 

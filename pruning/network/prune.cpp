@@ -85,6 +85,7 @@ PruneReport prune(Network& network, std::unique_ptr<Criterion> criterion, const 
         report.seconds.coupling += watch.lap();
         const auto expectation = options.verify ? network.expect(now, event.plan, options.coupling) : nullptr;
         report.seconds.verification += watch.lap();
+        for (auto& note : network.notes(now, event.plan)) event.notes.push_back(std::move(note));
         network.apply(now, event.plan);
         report.seconds.surgery += watch.lap();
         if (expectation) check(*expectation, report);

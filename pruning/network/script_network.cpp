@@ -62,6 +62,10 @@ void ScriptNetwork::apply(const Coupling& coupling, const Plan& plan, const OnSl
         apply_plan(module_, coupling, plan);
 }
 
+std::vector<std::string> ScriptNetwork::notes(const Coupling& coupling, const Plan& plan) const {
+    return plan.edit == EditKind::mask ? std::vector<std::string>() : branch_notes(coupling, plan);
+}
+
 std::unique_ptr<Expectation> ScriptNetwork::expect(const Coupling&, const Plan& plan,
                                                    const CouplingOptions& options) {
     return std::make_unique<ScriptExpectation>(module_, inputs_, plan, options);

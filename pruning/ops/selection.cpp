@@ -236,8 +236,7 @@ void edit_roll(EditFinder& finder, const TracedNode& node) {
 }  // namespace
 
 void add_selections(std::vector<Operator>& all) {
-    add(all, {.labels = slice, .edits = edit_slice, .memory = Memory::view, .on_list = OnList::takes_part},
-        {"slice"});
+    add(all, {.labels = slice, .edits = edit_slice, .memory = Memory::view}, {"slice"});
     add(all, {.labels = narrow, .edits = edit_narrow, .memory = Memory::view}, {"narrow"});
     add(all, {.labels = select, .edits = edit_select, .memory = Memory::view}, {"select"});
     add(all, {.labels = split, .edits = edit_split, .memory = Memory::view},

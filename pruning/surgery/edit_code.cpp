@@ -44,6 +44,14 @@ jit::Value* edited(jit::Graph& graph, const NumberEdit& edit, jit::Value* old) {
     return scaled_number(graph, old, edit.numerator, edit.denominator);
 }
 
+/// By an operator that writes into it, such as append.
+bool is_changed(const jit::Value& list) {
+    return std::any_of(list.uses().begin(), list.uses().end(), [](const jit::Use& use) {
+        const auto* schema = use.user->maybeSchema();
+        return schema != nullptr && schema->is_mutable() && use.offset == 0;
+    });
+}
+
 /// `length`: of the list, where the argument is one.
 void change_number(jit::Node* node, size_t argument, int64_t element, const NumberEdit& edit, size_t length) {
     const jit::WithInsertPoint here(node);
@@ -61,7 +69,7 @@ void change_number(jit::Node* node, size_t argument, int64_t element, const Numb
         return;
     }
     std::vector<jit::Value*> elements(list->inputs().begin(), list->inputs().end());
-    if (list->kind() != c10::prim::ListConstruct) {
+    if (list->kind() != c10::prim::ListConstruct || is_changed(*list->output())) {
         elements.clear();
         for (size_t i = 0; i < length; ++i)
             elements.push_back(

@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/torch_message.h"
 #include "pruning/graph/precision.h"
 #include "pruning/graph/script_inputs.h"
 #include "pruning/graph/script_network.h"
@@ -122,10 +123,9 @@ std::string find_difference(const jit::Module& original, const jit::Module& prun
 std::vector<torch::Tensor> run(jit::Module& module, const std::vector<c10::IValue>& inputs) {
     try {
         return flatten_outputs(module.forward(forward_arguments(module, inputs)));
-    } catch (const c10::Error& error) {
-        const std::string text = error.what_without_backtrace();
+    } catch (const std::exception& error) {
         throw Error("TorchScript network", "forward", "a network that runs on these inputs",
-                    text.substr(0, text.find('\n')));
+                    torch_message(error));
     }
 }
 
