@@ -13,6 +13,11 @@ bool is_meta(const c10::IValue& value) {
 
 bool has_meta(const Stack& stack) {
     return std::any_of(stack.begin(), stack.end(), [](const c10::IValue& value) {
+        if (value.isOptionalTensorList()) {
+            const auto optional = value.toOptionalTensorVector();
+            return std::any_of(optional.begin(), optional.end(),
+                               [](const auto& tensor) { return tensor.has_value() && tensor->is_meta(); });
+        }
         if (!value.isTensorList()) return is_meta(value);
         const auto list = value.toTensorVector();
         return std::any_of(list.begin(), list.end(),
@@ -34,6 +39,11 @@ void convert_tensors(Stack& stack, const Convert& convert) {
         } else if (value.isTensorList()) {
             auto list = value.toTensorVector();
             for (auto& tensor : list) tensor = convert(tensor);
+            value = list;
+        } else if (value.isOptionalTensorList()) {
+            c10::List<c10::optional<torch::Tensor>> list;
+            for (const auto& tensor : value.toOptionalTensorVector())
+                list.push_back(tensor ? c10::optional<torch::Tensor>(convert(*tensor)) : c10::nullopt);
             value = list;
         }
     }

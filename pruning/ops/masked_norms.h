@@ -28,7 +28,17 @@ def rms_norm(x, mask, axes: List[int], weight: Optional[Tensor], eps: Optional[f
 
 inline constexpr const char* kMaskedMean = R"(
 def mean(x, mask, axes: List[int], keepdim: bool):
-    return (x * mask).sum(axes, keepdim) / mask.sum(axes, keepdim)
+    return (x * mask).sum(axes, keepdim) / mask.expand_as(x).sum(axes, keepdim)
+)";
+
+/// Variance or (root) standard deviation, and the mean.
+inline constexpr const char* kMaskedSpread = R"(
+def spread(x, mask, axes: List[int], correction: float, root: bool, keepdim: bool):
+    whole = mask.expand_as(x)
+    centred = (x - (x * mask).sum(axes, True) / whole.sum(axes, True)) * mask
+    variance = (centred * centred).sum(axes, keepdim) / (whole.sum(axes, keepdim) - correction)
+    mean = (x * mask).sum(axes, keepdim) / whole.sum(axes, keepdim)
+    return torch.sqrt(variance) if root else variance, mean
 )";
 
 inline constexpr const char* kMaskedGroupNorm = R"(

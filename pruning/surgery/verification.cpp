@@ -64,8 +64,11 @@ void mask_norm(const Coupling& coupling, const KeptChannels& kept, size_t i, Mas
     std::vector<jit::Value*> inputs = {code->input(0), graph.insertConstant(mask.expand(shape).contiguous()),
                                        graph.insertConstant(norm->axes)};
     for (const size_t argument : norm->arguments) inputs.push_back(code->input(argument));
-    const auto outputs = jit::insertGraph(graph, forms.of(norm->code), inputs);
-    code->output()->replaceAllUsesWith(outputs.at(0));
+    for (const auto& constant : norm->constants) inputs.push_back(graph.insertConstant(constant));
+    auto* result = jit::insertGraph(graph, forms.of(norm->code), inputs).at(0);
+    const bool several = result->type()->kind() == c10::TypeKind::TupleType;
+    const auto results = several ? jit::createTupleUnpack(result) : at::ArrayRef<jit::Value*>(result);
+    for (size_t i = 0; i < code->outputs().size(); ++i) code->outputs()[i]->replaceAllUsesWith(results.at(i));
 }
 
 /// The original with zeros, its norms across channels computed over the channels that stay.
