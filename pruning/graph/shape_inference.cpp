@@ -11,12 +11,16 @@ bool is_meta(const c10::IValue& value) {
     return value.isTensor() && value.toTensor().defined() && value.toTensor().is_meta();
 }
 
+/// As the indices of x[:, index] are.
+bool holds_optional_tensors(const c10::IValue& value) {
+    return value.isList() && value.toList().elementType()->kind() == c10::TypeKind::OptionalType;
+}
+
 bool has_meta(const Stack& stack) {
     return std::any_of(stack.begin(), stack.end(), [](const c10::IValue& value) {
-        if (value.isOptionalTensorList()) {
-            const auto optional = value.toOptionalTensorVector();
-            return std::any_of(optional.begin(), optional.end(),
-                               [](const auto& tensor) { return tensor.has_value() && tensor->is_meta(); });
+        if (holds_optional_tensors(value)) {
+            const auto list = value.toListRef();
+            return std::any_of(list.begin(), list.end(), is_meta);
         }
         if (!value.isTensorList()) return is_meta(value);
         const auto list = value.toTensorVector();
@@ -40,11 +44,12 @@ void convert_tensors(Stack& stack, const Convert& convert) {
             auto list = value.toTensorVector();
             for (auto& tensor : list) tensor = convert(tensor);
             value = list;
-        } else if (value.isOptionalTensorList()) {
-            c10::List<c10::optional<torch::Tensor>> list;
-            for (const auto& tensor : value.toOptionalTensorVector())
-                list.push_back(tensor ? c10::optional<torch::Tensor>(convert(*tensor)) : c10::nullopt);
-            value = list;
+        } else if (holds_optional_tensors(value)) {
+            const auto list = value.toList();
+            c10::impl::GenericList converted(list.elementType());
+            for (const c10::IValue& element : list)
+                converted.push_back(element.isTensor() ? c10::IValue(convert(element.toTensor())) : element);
+            value = converted;
         }
     }
 }
