@@ -37,7 +37,7 @@ namespace {
 struct Subject {
     std::string name;
     torch::jit::Module module;
-    std::vector<torch::Tensor> inputs;
+    std::vector<c10::IValue> inputs;
 };
 
 Subject load(const std::filesystem::path& path) {
@@ -268,7 +268,7 @@ torch::jit::Module chain(int64_t blocks, int64_t width) {
 void chain_of_linears(benchmark::State& state) {
     const int64_t blocks = state.range(0), width = state.range(1);
     const auto module = chain(blocks, width);
-    const std::vector<torch::Tensor> inputs = {torch::zeros({1, 8})};
+    const std::vector<c10::IValue> inputs = {torch::zeros({1, 8})};
     for (auto _ : state) {
         auto result = couple(module, inputs);
         benchmark::DoNotOptimize(result);

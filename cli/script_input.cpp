@@ -90,9 +90,9 @@ std::vector<std::string> input_texts(const po::variables_map& values) {
     return values["input"].as<std::vector<std::string>>();
 }
 
-std::vector<torch::Tensor> example_inputs(const torch::jit::Module& module,
-                                          const std::vector<std::string>& texts) {
-    std::vector<torch::Tensor> inputs;
+std::vector<c10::IValue> example_inputs(const torch::jit::Module& module,
+                                        const std::vector<std::string>& texts) {
+    std::vector<c10::IValue> inputs;
     auto generator = at::detail::createCPUGenerator(0);
     for (const auto& text : texts) {
         const size_t colon = std::min(text.find(':'), text.size());

@@ -21,8 +21,8 @@ torch::jit::Module load_script(const std::string& path);
 /// "1x3x224x224" or "2x16:int64", one text per input: reproducible random numbers (integers: 0 or 1) of the
 /// type of the module's first parameter unless one is named. Throws Error on a malformed text, or when there
 /// is none.
-std::vector<torch::Tensor> example_inputs(const torch::jit::Module& module,
-                                          const std::vector<std::string>& texts);
+std::vector<c10::IValue> example_inputs(const torch::jit::Module& module,
+                                        const std::vector<std::string>& texts);
 
 /// What stands behind `--input`.
 std::vector<std::string> input_texts(const po::variables_map& values);

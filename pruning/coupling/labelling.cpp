@@ -188,6 +188,15 @@ void Labelling::mark_cross_channel(const LabelsPtr& labels) {
 LabelsPtr Labelling::alone(Labelled& x, size_t axis) {
     const auto* array = x.covering(axis);
     if (array == nullptr) return nullptr;
+    if (options_.whole_heads && array->axes.size() > 1 && array->axes.back() == axis) {
+        fix_axis(x, axis, "part of a head is fixed");
+        return nullptr;
+    }
+    return shrink(x, axis);
+}
+
+LabelsPtr Labelling::shrink(Labelled& x, size_t axis) {
+    const auto* array = x.covering(axis);
     while (array->axes.size() > 1) {
         const size_t other = array->axes[array->axes[0] == axis ? 1 : 0];
         fix_axis(x, other, "one of several equal blocks is fixed");
@@ -233,7 +242,7 @@ void Labelling::make_rectangular(size_t value) {
     for (const auto& array : x.arrays) simplify(rest, array);
     // What still differs along several axes keeps its outer counts; the innermost axis shrinks.
     for (const auto& array : std::vector(rest.arrays))
-        if (is_joint(array)) alone(rest, *std::max_element(array.axes.begin(), array.axes.end()));
+        if (is_joint(array)) shrink(rest, *std::max_element(array.axes.begin(), array.axes.end()));
     x = std::move(rest);
 }
 

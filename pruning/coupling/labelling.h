@@ -61,7 +61,7 @@ class Labelling {
     void mark_cross_channel(const LabelsPtr& labels);
 
     /// The labels along one axis alone (null when it is fixed): equal indices of the axis stay together over
-    /// all other axes that share the array.
+    /// all other axes that share the array. With whole_heads the inner one of several axes is fixed instead.
     LabelsPtr alone(Labelled& x, size_t axis);
     /// Makes `axis` unable to shrink: labels that it shares with other axes join across it, its own freeze.
     void fix_axis(Labelled& x, size_t axis, const std::string& why);
@@ -110,6 +110,8 @@ class Labelling {
     void overwrite(size_t value);
     void separate_crossing(std::vector<Labelled>& operands);
     void separate_slices(std::vector<Labelled>& operands);
+    LabelsPtr shrink(Labelled& x, size_t axis);
+    void fix_widths(std::vector<Labelled>& operands);
     bool fix_unlabelled_axes(std::vector<Labelled>& operands, const std::vector<int64_t>& shape);
     void unite(Labelled& result, const std::vector<LabelArray>& arrays);
     void simplify(Labelled& x, LabelArray array);

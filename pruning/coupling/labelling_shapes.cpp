@@ -100,6 +100,7 @@ bool Labelling::fix_unlabelled_axes(std::vector<Labelled>& operands, const std::
 /// values] in a product of keys and values do. Either what they share is made unable to shrink (the default)
 /// or, with whole_heads, the rest.
 void Labelling::separate_crossing(std::vector<Labelled>& operands) {
+    if (options_.whole_heads) fix_widths(operands);
     if (std::count_if(operands.begin(), operands.end(), has_joint_array) < 2) return;
     const auto fix = [&](Labelled& x, const std::vector<size_t>& axes, const std::vector<size_t>& others) {
         for (const size_t axis : axes)
@@ -138,6 +139,21 @@ void Labelling::separate_slices(std::vector<Labelled>& operands) {
             for (const size_t axis : *axes)
                 if ((axis == axes->back()) == options_.whole_heads)
                     fix_axis(x, axis, "part of a head is fixed");
+}
+
+/// With whole_heads, widths of heads that meet something of one head's width (as rotations of queries are)
+/// stay.
+void Labelling::fix_widths(std::vector<Labelled>& operands) {
+    std::set<size_t> widths;
+    for (const auto& x : operands)
+        for (const auto& joint : x.arrays)
+            for (const auto& other : operands) {
+                const auto* narrow = other.covering(joint.axes.back());
+                if (narrow != nullptr && narrow->axes.size() < joint.axes.size())
+                    widths.insert(narrow->axes.begin(), narrow->axes.end());
+            }
+    for (const size_t axis : widths)
+        for (auto& x : operands) fix_axis(x, axis, "part of a head is fixed");
 }
 
 /// Joins arrays that share axes, directly or through others, and adds what they become to `result`. One of

@@ -5,9 +5,11 @@
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <unordered_map>
 
 #include "base/error.h"
+#include "pruning/graph/script_inputs.h"
 #include "pruning/graph/script_tensors.h"
 #include "pruning/graph/shape_inference.h"
 
@@ -46,6 +48,20 @@ c10::IValue container(const jit::Node& node, const std::vector<c10::IValue>& con
     return entries;
 }
 
+/// What a tuple, list or dictionary (keys too) holds; numbers in lists of numbers stay there.
+std::vector<c10::IValue> elements_of(const c10::IValue& content) {
+    if (content.isTuple()) return content.toTupleRef().elements().vec();
+    if (content.isIntList() || content.isDoubleList() || content.isBoolList()) return {};
+    if (content.isList()) return content.toListRef().vec();
+    std::vector<c10::IValue> elements;
+    if (content.isGenericDict())
+        for (const auto& item : content.toGenericDict()) {
+            elements.push_back(item.key());
+            elements.push_back(item.value());
+        }
+    return elements;
+}
+
 /// Runs a graph and records it.
 class ScriptTracer {
   public:
@@ -56,19 +72,19 @@ class ScriptTracer {
         collect_stored();
     }
 
-    void run(const std::vector<torch::Tensor>& inputs) {
+    void run(const std::vector<c10::IValue>& inputs) {
         const auto& code = *trace_.code;
-        if (code.inputs().size() != inputs.size() + 1)
-            throw Error("TorchScript network", "forward", fmt::format("{} inputs", code.inputs().size() - 1),
-                        std::to_string(inputs.size()));
         slots_[code.inputs()[0]] = {module_._ivalue(), new_value()};
-        for (size_t i = 0; i < inputs.size(); ++i) {
-            const size_t number = new_tensor(inputs[i]);
-            trace_.graph.inputs.push_back(number);
-            slots_[code.inputs()[i + 1]] = {content_for_run(inputs[i]), number};
+        const auto arguments = forward_arguments(module_, inputs);
+        for (size_t i = 0; i < arguments.size(); ++i) {
+            const auto content = map_tensors(
+                arguments[i], [&](const torch::Tensor& tensor) { return content_for_run(tensor); });
+            const size_t number = record(content);
+            add_tensors(number, trace_.graph.inputs);
+            slots_[code.inputs()[i + 1]] = {content, number};
         }
         run_block(*code.block());
-        for (const auto* output : code.outputs()) add_output(slots_.at(output).number);
+        for (const auto* output : code.outputs()) add_tensors(slots_.at(output).number, trace_.graph.outputs);
         trace_.computed_for_real = shapes_.computed();
     }
 
@@ -80,7 +96,7 @@ class ScriptTracer {
     size_t new_value();
     size_t new_tensor(const torch::Tensor& tensor);
     size_t record(const c10::IValue& content);
-    void add_output(size_t number);
+    void add_tensors(size_t number, std::vector<size_t>& tensors) const;
     void run_block(const jit::Block& block);
     void run_node(jit::Node& node);
     void run_if(jit::Node& node);
@@ -89,7 +105,7 @@ class ScriptTracer {
     void run_attribute(const jit::Node& node);
     void run_operator(jit::Node& node, const Operator& op);
     void run_list_operator(jit::Node& node, const Operator& op, jit::Stack& stack);
-    void take_sizes(jit::Node& node, size_t from, size_t to);
+    void take_sizes(jit::Node& node, size_t to);
     void note_sizes(jit::Node& node, const Operator& op, size_t output);
     bool run_container(jit::Node& node, const Operator& op);
     void pass(const jit::Value* to, const jit::Value* from) { slots_[to] = slots_.at(from); }
@@ -134,7 +150,7 @@ size_t ScriptTracer::new_tensor(const torch::Tensor& tensor) {
     return number;
 }
 
-/// A new value with this content; lists and tuples get their elements.
+/// A new value with this content; containers get their elements.
 size_t ScriptTracer::record(const c10::IValue& content) {
     if (content.isTensor() && content.toTensor().defined()) {
         const size_t number = new_tensor(content.toTensor());
@@ -144,20 +160,18 @@ size_t ScriptTracer::record(const c10::IValue& content) {
     }
     const size_t number = new_value();
     std::vector<size_t> elements;
-    if (content.isTensorList())
-        for (const auto& tensor : content.toTensorVector()) elements.push_back(new_tensor(tensor));
-    else if (content.isTuple())
-        for (const auto& element : content.toTupleRef().elements()) elements.push_back(record(element));
+    for (const auto& element : elements_of(content)) elements.push_back(record(element));
     trace_.graph.values[number].elements = std::move(elements);
     if (content.isScalar() || content.isString() || content.isIntList() || content.isDoubleList())
         trace_.graph.values[number].constant = content;
     return number;
 }
 
-void ScriptTracer::add_output(size_t number) {
+/// The value if it is a tensor, and the tensors in it.
+void ScriptTracer::add_tensors(size_t number, std::vector<size_t>& tensors) const {
     const auto& value = trace_.graph.values[number];
-    if (value.is_tensor) trace_.graph.outputs.push_back(number);
-    for (const size_t element : std::vector(value.elements)) add_output(element);
+    if (value.is_tensor) tensors.push_back(number);
+    for (const size_t element : value.elements) add_tensors(element, tensors);
 }
 
 std::vector<size_t> ScriptTracer::numbers(at::ArrayRef<jit::Value*> values) const {
@@ -321,7 +335,6 @@ void ScriptTracer::run_list_operator(jit::Node& node, const Operator& op, jit::S
             known[tensors[i].unsafeGetTensorImpl()] = elements[i];
         lists.emplace_back(slot.content, slot.number);
     }
-    const auto sliced = slots_.at(node.inputs()[0]).number;
     node.getOperation()(stack);
     const auto number_of = [&](const torch::Tensor& tensor) {
         const auto found = known.find(tensor.unsafeGetTensorImpl());
@@ -344,22 +357,34 @@ void ScriptTracer::run_list_operator(jit::Node& node, const Operator& op, jit::S
             trace_.graph.values[number].elements = std::move(elements);
         } else {
             number = record(content);
-            if (op.on_list == OnList::takes_part) take_sizes(node, sliced, number);
+            const bool is_sum = std::all_of(node.inputs().begin(), node.inputs().end(),
+                                            [&](const auto* v) { return slots_.at(v).content.isIntList(); });
+            if (content.isIntList() && (op.on_list == OnList::takes_part || is_sum)) take_sizes(node, number);
         }
         set(node.outputs()[i], content, number);
     }
 }
 
-/// Part of a list of sizes, list[start:end:step], knows what its numbers depend on.
-void ScriptTracer::take_sizes(jit::Node& node, size_t from, size_t to) {
-    const auto& elements = trace_.graph.values[from].elements;
-    c10::List<int64_t> numbers;
-    for (size_t i = 0; i < elements.size(); ++i) numbers.push_back(static_cast<int64_t>(i));
-    jit::Stack stack = {numbers};
-    for (size_t i = 1; i < node.inputs().size(); ++i) stack.push_back(slots_.at(node.inputs()[i]).content);
+/// Part of a list of sizes, list[start:end:step], and a sum of two know what their numbers depend on: the
+/// operator runs on the numbers of the values instead.
+void ScriptTracer::take_sizes(jit::Node& node, size_t to) {
+    jit::Stack stack;
+    for (const auto* input : node.inputs()) {
+        const auto& slot = slots_.at(input);
+        if (!slot.content.isIntList()) {
+            stack.push_back(slot.content);
+            continue;
+        }
+        auto elements = trace_.graph.values[slot.number].elements;
+        if (elements.empty())
+            for (const int64_t number : slot.content.toIntVector()) elements.push_back(record(number));
+        c10::List<int64_t> numbers;
+        for (const size_t element : elements) numbers.push_back(static_cast<int64_t>(element));
+        stack.emplace_back(numbers);
+    }
     node.getOperation()(stack);
     std::vector<size_t> taken;
-    for (const int64_t i : stack[0].toIntVector()) taken.push_back(elements[i]);
+    for (const int64_t number : stack[0].toIntVector()) taken.push_back(static_cast<size_t>(number));
     trace_.graph.values[to].elements = std::move(taken);
 }
 
@@ -417,11 +442,10 @@ void flatten(const c10::IValue& output, std::vector<torch::Tensor>& tensors) {
 
 }  // namespace
 
-ScriptTrace trace_computed(const jit::Module& module, const std::vector<torch::Tensor>& inputs,
+ScriptTrace trace_computed(const jit::Module& module, const std::vector<c10::IValue>& inputs,
                            const NodeObserver& observer) {
     const torch::NoGradGuard no_grad;
-    if (!module.find_method("forward"))
-        throw Error("TorchScript network", "module", "a method forward", "none");
+    forward_schema(module);
     ScriptTrace result;
     result.code = module.get_method("forward").graph()->copy();
     jit::Inline(*result.code);
@@ -429,7 +453,7 @@ ScriptTrace trace_computed(const jit::Module& module, const std::vector<torch::T
     return result;
 }
 
-ScriptTrace trace(const jit::Module& module, const std::vector<torch::Tensor>& inputs) {
+ScriptTrace trace(const jit::Module& module, const std::vector<c10::IValue>& inputs) {
     return trace_computed(module, inputs, {});
 }
 

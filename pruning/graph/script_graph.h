@@ -34,14 +34,14 @@ struct ScriptTrace {
 using NodeObserver = std::function<void(size_t node, const torch::jit::Stack& results)>;
 
 /// As `trace`, but everything is computed; the observer sees every operator's results.
-ScriptTrace trace_computed(const torch::jit::Module& module, const std::vector<torch::Tensor>& inputs,
+ScriptTrace trace_computed(const torch::jit::Module& module, const std::vector<c10::IValue>& inputs,
                            const NodeObserver& observer);
 
-/// Traces `forward` of the module on inputs of these shapes and types (their contents do not matter unless a
-/// shape depends on them). Branches and loops are followed as these inputs take them. Shapes come from
-/// LibTorch's meta device or from rules of our own; only operators that have neither are computed. Throws
-/// Error naming the operator that failed.
-ScriptTrace trace(const torch::jit::Module& module, const std::vector<torch::Tensor>& inputs);
+/// Traces `forward` of the module on these inputs, tensors or anything else that forward takes (the contents
+/// of tensors do not matter unless a shape depends on them); arguments left out have their defaults. Branches
+/// and loops are followed as these inputs take them. Shapes come from LibTorch's meta device or from rules of
+/// our own; only operators that have neither are computed. Throws Error naming the operator that failed.
+ScriptTrace trace(const torch::jit::Module& module, const std::vector<c10::IValue>& inputs);
 
 /// All tensors in tuples, lists and dictionaries, in order. Throws Error on anything else in an output.
 std::vector<torch::Tensor> flatten_outputs(const c10::IValue& output);

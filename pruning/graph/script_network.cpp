@@ -3,6 +3,7 @@
 #include <torch/utils.h>
 
 #include "base/error.h"
+#include "pruning/graph/script_inputs.h"
 #include "pruning/graph/script_tensors.h"
 #include "pruning/surgery/code_edits.h"
 #include "pruning/surgery/surgery.h"
@@ -28,9 +29,15 @@ void rescale(const NamedTensors& tensors, const Coupling& coupling,
                 tensors.at(stored.name).slice(0, rescaling.first, rescaling.last).mul_(rescaling.factor);
 }
 
-void add_method(const c10::ClassTypePtr& type, const std::string& name, std::shared_ptr<jit::Graph> code) {
-    type->addMethod(
-        type->compilation_unit()->create_function(c10::QualifiedName(*type->name(), name), std::move(code)));
+/// Names and defaults of the arguments are those of `old`.
+void add_method(const c10::ClassTypePtr& type, const c10::FunctionSchema& old,
+                std::shared_ptr<jit::Graph> code) {
+    auto* method = type->compilation_unit()->create_function(c10::QualifiedName(*type->name(), old.name()),
+                                                             std::move(code));
+    auto arguments = old.arguments();
+    arguments.at(0) = c10::Argument(arguments[0].name(), type);
+    method->setSchema(old.cloneWithArguments(std::move(arguments)));
+    type->addMethod(method);
 }
 
 /// A new type with the module's attributes, constants and methods, all but forward.
@@ -48,14 +55,14 @@ c10::ClassTypePtr type_like(const jit::Module& module) {
         if (method->name() == "forward") continue;
         auto code = jit::toGraphFunction(*method).graph()->copy();
         code->inputs()[0]->setType(type);
-        add_method(type, method->name(), std::move(code));
+        add_method(type, method->getSchema(), std::move(code));
     }
     return type;
 }
 
 }  // namespace
 
-Coupling couple(const jit::Module& module, const std::vector<torch::Tensor>& inputs,
+Coupling couple(const jit::Module& module, const std::vector<c10::IValue>& inputs,
                 const CouplingOptions& options) {
     auto script = std::make_shared<ScriptTrace>(trace(module, inputs));
     auto coupling = couple(std::move(script->graph), options);
@@ -82,7 +89,7 @@ void apply_plan(jit::Module& module, const Coupling& coupling, const Plan& plan)
 void install_forward(jit::Module& module, std::shared_ptr<jit::Graph> code) {
     const auto type = type_like(module);
     code->inputs()[0]->setType(type);
-    add_method(type, "forward", std::move(code));
+    add_method(type, forward_schema(module), std::move(code));
     auto object = c10::ivalue::Object::create(c10::StrongTypePtr(module._ivalue()->compilation_unit(), type),
                                               type->numAttributes());
     for (size_t i = 0; i < type->numAttributes(); ++i) object->setSlot(i, module._ivalue()->getSlot(i));

@@ -13,7 +13,7 @@
 namespace mtlprune {
 
 /// Traces the module's forward (on shapes alone where possible) and finds all groups.
-Coupling couple(const torch::jit::Module& module, const std::vector<torch::Tensor>& inputs,
+Coupling couple(const torch::jit::Module& module, const std::vector<c10::IValue>& inputs,
                 const CouplingOptions& options = {});
 
 /// Removes what the plan names from the parameters and buffers and changes constants of the code that follow:

@@ -72,9 +72,11 @@ class ModuleNetwork : public Network {
 
 /// A TorchScript module, whose tensors are pruned in place (copies made with deepcopy() are not touched;
 /// other handles of the same module share the tensors but not the new code, and are of no use any more).
+/// Inputs are what forward takes: tensors, numbers, strings, None, or lists, tuples and dictionaries of them;
+/// arguments left out have their defaults.
 class ScriptNetwork : public Network {
   public:
-    ScriptNetwork(torch::jit::Module& module, std::vector<torch::Tensor> inputs)
+    ScriptNetwork(torch::jit::Module& module, std::vector<c10::IValue> inputs)
         : module_(module), inputs_(std::move(inputs)) {}
     Coupling couple(const CouplingOptions& options, double* seconds = nullptr) const override;
     StoredTensors tensors() const override;
@@ -85,7 +87,7 @@ class ScriptNetwork : public Network {
 
   private:
     torch::jit::Module& module_;
-    std::vector<torch::Tensor> inputs_;
+    std::vector<c10::IValue> inputs_;
 };
 
 }  // namespace mtlprune

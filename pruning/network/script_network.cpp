@@ -13,7 +13,7 @@ namespace {
 
 class ScriptExpectation : public Expectation {
   public:
-    ScriptExpectation(const torch::jit::Module& module, std::vector<torch::Tensor> inputs, const Plan& plan,
+    ScriptExpectation(const torch::jit::Module& module, std::vector<c10::IValue> inputs, const Plan& plan,
                       const CouplingOptions& options)
         : module_(module),
           original_(module.deepcopy()),
@@ -26,7 +26,7 @@ class ScriptExpectation : public Expectation {
   private:
     const torch::jit::Module& module_;
     torch::jit::Module original_;  ///< tensors of its own, since zeros are written into them
-    std::vector<torch::Tensor> inputs_;
+    std::vector<c10::IValue> inputs_;
     Plan plan_;
     CouplingOptions options_;
 };

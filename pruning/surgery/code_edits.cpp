@@ -4,7 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <unordered_map>
+#include <numeric>
 
 #include "base/error.h"
 #include "pruning/surgery/edit_finder.h"
@@ -13,31 +13,97 @@ namespace mtlprune {
 
 namespace jit = torch::jit;
 
+namespace {
+
+bool is_whole(const c10::IValue& number) {
+    return number.isInt() ||
+           (number.isTensor() && c10::isIntegralType(number.toTensor().scalar_type(), /*includeBool=*/false));
+}
+
+std::optional<double> number_of(const c10::IValue& number) {
+    if (number.isBool()) return number.toBool() ? 1 : 0;
+    if (number.isInt()) return static_cast<double>(number.toInt());
+    if (number.isDouble()) return number.toDouble();
+    const bool is_one = number.isTensor() && number.toTensor().defined() && number.toTensor().numel() == 1;
+    return is_one ? std::optional(number.toTensor().to(torch::kFloat64).item<double>()) : std::nullopt;
+}
+
+/// What one piece of code may do that runs several times.
+bool is_same(const NumberEdit& a, const NumberEdit& b) {
+    if (a.form != b.form) return false;
+    if (a.form == NumberEdit::Form::scaled) return a.numerator * b.denominator == b.numerator * a.denominator;
+    return a.form == NumberEdit::Form::computed || number_of(a.number) == number_of(b.number);
+}
+
+}  // namespace
+
 EditFinder::EditFinder(const Coupling& coupling, const Plan& plan)
-    : coupling_(coupling), graph_(coupling.graph), kept_(coupling, plan) {}
+    : coupling_(coupling), graph_(coupling.graph), kept_(coupling, plan), recomputed_(coupling, kept_) {}
+
+void EditFinder::begin(const TracedNode& node, jit::Node* code) {
+    node_ = &node;
+    code_ = code;
+}
 
 CodeEdits EditFinder::find() {
     const auto& script = *coupling_.script;
     for (size_t i = 0; i < graph_.nodes.size(); ++i) {
         const auto& node = graph_.nodes[i];
         if (node.op->edits == nullptr || graph_.tensor_outputs(node).empty()) continue;
-        code_ = script.nodes[i];
+        begin(node, script.nodes[i]);
         node.op->edits(*this, node);
     }
-    for (size_t i = 0; i < graph_.nodes.size(); ++i) keep_numbers(graph_.nodes[i], script.nodes[i]);
+    for (size_t i = 0; i < graph_.nodes.size(); ++i) {
+        begin(graph_.nodes[i], script.nodes[i]);
+        keep_numbers();
+    }
     for (const auto& [code, argument, value] : script.decisions) {
         code_ = code;
-        if (kept_.changes_number(value)) change(argument, -1, graph_.values[value].constant.value());
+        if (kept_.changes_number(value)) edit(argument, -1, graph_.values[value].constant.value(), value);
     }
     for (size_t value = 0; value < graph_.values.size(); ++value) slice_constant(value);
     return std::move(edits_);
 }
 
 void EditFinder::change(size_t argument, int64_t element, const c10::IValue& number) {
-    const auto [it, is_new] = edits_.numbers.emplace(std::tuple(code_, argument, element), number);
-    if (!is_new && it->second.isInt() && number.isInt() && it->second.toInt() != number.toInt())
+    size_t value = node_->inputs[argument];
+    if (element >= 0) {
+        const auto& elements = graph_.values[value].elements;
+        value = static_cast<size_t>(element) < elements.size() ? elements[element] : kNoValue;
+    }
+    edit(argument, element, number, value);
+}
+
+/// How a number that the code computes becomes another.
+NumberEdit EditFinder::form_of(const c10::IValue& number, size_t value) {
+    NumberEdit constant{NumberEdit::Form::constant, number};
+    const auto computed = value == kNoValue ? std::nullopt : recomputed_.of(value);
+    const auto wanted = number_of(number), found = computed ? number_of(*computed) : std::nullopt;
+    if (!wanted || !found) return constant;
+    if (*wanted == *found) return {NumberEdit::Form::computed, number};
+    if (!recomputed_.varies(value) || *found == 0 || computed->isBool()) return constant;
+    NumberEdit scaled{NumberEdit::Form::scaled, number, *wanted / *found, 1};
+    if (is_whole(*computed)) {
+        const auto divisor =
+            static_cast<double>(std::gcd(static_cast<int64_t>(*wanted), static_cast<int64_t>(*found)));
+        scaled.numerator = *wanted / divisor;
+        scaled.denominator = *found / divisor;
+    }
+    return scaled;
+}
+
+void EditFinder::edit(size_t argument, int64_t element, const c10::IValue& number, size_t value) {
+    const auto now = form_of(number, value);
+    const auto [it, is_new] = edits_.numbers.emplace(std::tuple(code_, argument, element), now);
+    auto& before = it->second;
+    if (is_new || is_same(before, now)) return;
+    if (number_of(before.number) == number_of(number)) {
+        before = {NumberEdit::Form::constant, number};
+        return;
+    }
+    if (before.number.isInt() && number.isInt())
         throw Error("surgery", fmt::format("{} in a loop", code_->kind().toQualString()),
-                    fmt::format("one size ({})", it->second.toInt()), std::to_string(number.toInt()));
+                    fmt::format("one size ({})", before.number.toInt()), std::to_string(number.toInt()));
 }
 
 void EditFinder::change_sizes(const TracedNode& node, size_t argument, size_t value, size_t first_axis) {
@@ -114,13 +180,13 @@ void EditFinder::scale_rows(size_t value, int64_t count, double factor) {
 }
 
 /// A number in an operator on tensors that was computed from a size (a scale, say) stays what it was.
-void EditFinder::keep_numbers(const TracedNode& node, jit::Node* code) {
-    code_ = code;
+void EditFinder::keep_numbers() {
+    const auto& node = *node_;
     if (node.outputs.size() == 1 && !coupling_.script->computed_from[node.outputs[0]].empty()) return;
     if (graph_.tensor_outputs(node).empty()) return;
     const auto keep = [&](size_t value, size_t argument, int64_t element) {
         if (!kept_.changes_number(value) || edits_.numbers.count({code_, argument, element}) > 0) return;
-        if (const auto& content = graph_.values[value].constant) change(argument, element, *content);
+        if (const auto& content = graph_.values[value].constant) edit(argument, element, *content, value);
     };
     for (size_t argument = 0; argument < node.inputs.size(); ++argument) {
         const auto& elements = graph_.values[node.inputs[argument]].elements;
@@ -142,52 +208,6 @@ void EditFinder::slice_constant(size_t value) {
         changed = true;
     }
     if (changed) edits_.tensors[constant] = tensor;
-}
-
-KeptChannels::KeptChannels(const Coupling& coupling, const Plan& plan)
-    : coupling_(coupling), removed_(coupling.channels.size()) {
-    std::unordered_map<std::string, size_t> number_of_group;
-    for (size_t g = 0; g < coupling.groups.size(); ++g) number_of_group[coupling.groups[g].name] = g;
-    std::vector<std::vector<uint8_t>> removed(coupling.groups.size());
-    for (const auto& removal : plan.groups) {
-        const auto found = number_of_group.find(removal.group);
-        if (found == number_of_group.end())
-            throw Error("plan", removal.group, "a group of the network", "none of this name");
-        auto& flags = removed[found->second];
-        flags.resize(coupling.groups[found->second].channels);
-        for (const int64_t channel : removal.channels) flags.at(channel) = 1;
-    }
-    for (size_t c = 0; c < removed_.size(); ++c) {
-        const auto [group, number] = coupling.channels[c];
-        removed_[c] = removed[group].empty() ? 0 : removed[group][number];
-    }
-}
-
-int64_t KeptChannels::count(size_t value, size_t axis, int64_t first, int64_t last) const {
-    const auto& channels = coupling_.axes[value][axis];
-    if (!channels) return last - first;
-    return std::count_if(channels->begin() + first, channels->begin() + last,
-                         [&](int64_t channel) { return channel < 0 || removed_[channel] == 0; });
-}
-
-int64_t KeptChannels::size(size_t value, size_t axis) const {
-    return count(value, axis, 0, coupling_.graph.values[value].shape[axis]);
-}
-
-bool KeptChannels::changes_number(size_t value) const {
-    for (const auto& [tensor, axis] : coupling_.script->computed_from[value])
-        if (changes(tensor, axis)) return true;
-    return false;
-}
-
-std::vector<int64_t> KeptChannels::indices(size_t value, size_t axis) const {
-    std::vector<int64_t> kept;
-    const auto& channels = coupling_.axes[value][axis];
-    if (!channels) return kept;
-    for (size_t i = 0; i < channels->size(); ++i)
-        if ((*channels)[i] < 0 || removed_[(*channels)[i]] == 0) kept.push_back(static_cast<int64_t>(i));
-    if (kept.size() == channels->size()) kept.clear();
-    return kept;
 }
 
 CodeEdits find_edits(const Coupling& coupling, const Plan& plan) {

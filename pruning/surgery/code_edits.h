@@ -11,29 +11,10 @@
 
 #include "pruning/coupling/groups.h"
 #include "pruning/graph/script_graph.h"
+#include "pruning/surgery/kept_channels.h"
 #include "pruning/surgery/plan.h"
 
 namespace mtlprune {
-
-/// The channels of a coupling that a plan removes, and what that leaves of axes.
-class KeptChannels {
-  public:
-    KeptChannels(const Coupling& coupling, const Plan& plan);
-    /// Indices of [first, last) along the axis that stay.
-    int64_t count(size_t value, size_t axis, int64_t first, int64_t last) const;
-    int64_t size(size_t value, size_t axis) const;
-    /// All indices that stay; empty when all do.
-    std::vector<int64_t> indices(size_t value, size_t axis) const;
-    bool changes(size_t value, size_t axis) const {
-        return size(value, axis) != coupling_.graph.values[value].shape[axis];
-    }
-    /// The value is a number computed from the size of an axis that changes.
-    bool changes_number(size_t value) const;
-
-  private:
-    const Coupling& coupling_;
-    std::vector<uint8_t> removed_;  ///< 1 or 0 per channel of the coupling: reading bits takes longer
-};
 
 /// Weights that are multiplied so that an operator with a scale of its own computes what it did.
 struct Rescaling {
@@ -43,9 +24,21 @@ struct Rescaling {
     double factor;
 };
 
+/// What becomes of a number that an operator reads.
+struct NumberEdit {
+    enum class Form {
+        computed,  ///< the code computes it from sizes that follow: nothing to do
+        scaled,  ///< computed, then multiplied by numerator / denominator, so that other inputs stay possible
+        constant  ///< `number`
+    };
+    Form form = Form::constant;
+    c10::IValue number;  ///< wanted on the example inputs: an integer, another number or a tensor of one
+    double numerator = 1, denominator = 1;  ///< whole ones of integers; else the latter is 1
+};
+
 struct CodeEdits {
-    /// (node, argument, element of the list or -1) -> the new number (or tensor of one number).
-    std::map<std::tuple<torch::jit::Node*, size_t, int64_t>, c10::IValue> numbers;
+    /// (node, argument, element of the list or -1) -> what becomes of the number.
+    std::map<std::tuple<torch::jit::Node*, size_t, int64_t>, NumberEdit> numbers;
     std::map<torch::jit::Value*, torch::Tensor> tensors;  ///< constants
     std::map<size_t, torch::Tensor> buffers;              ///< new contents of stored index tensors, per value
     std::vector<Rescaling> rescalings;

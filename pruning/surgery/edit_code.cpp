@@ -1,6 +1,7 @@
 #include <torch/csrc/jit/ir/constants.h>
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -37,26 +38,31 @@ class DeadCode {
     std::unordered_set<jit::Node*> candidates_;
 };
 
-/// A new constant in front of `node`.
-jit::Value* constant_before(jit::Node* node, const c10::IValue& content) {
-    const jit::WithInsertPoint guard(node);
-    return node->owningGraph()->insertConstant(content);
+/// The value of the code that follows an edit; code goes where the graph inserts.
+jit::Value* edited(jit::Graph& graph, const NumberEdit& edit, jit::Value* old) {
+    if (edit.form == NumberEdit::Form::constant) return graph.insertConstant(edit.number);
+    if (edit.denominator == 1 && edit.numerator != std::floor(edit.numerator))
+        return graph.insert(c10::aten::mul, {old, edit.numerator});
+    auto* product = graph.insert(c10::aten::mul, {old, static_cast<int64_t>(edit.numerator)});
+    if (edit.denominator == 1) return product;
+    const auto division =
+        old->type()->kind() == c10::TypeKind::TensorType ? c10::aten::floor_divide : c10::aten::floordiv;
+    return graph.insert(division, {product, static_cast<int64_t>(edit.denominator)});
 }
 
 /// `length`: of the list, where the argument is one.
-void change_number(jit::Node* node, size_t argument, int64_t element, const c10::IValue& number,
-                   size_t length) {
+void change_number(jit::Node* node, size_t argument, int64_t element, const NumberEdit& edit, size_t length) {
+    const jit::WithInsertPoint here(node);
     if (element < 0) {
-        node->replaceInput(argument, constant_before(node, number));
+        node->replaceInput(argument, edited(*node->owningGraph(), edit, node->input(argument)));
         return;
     }
     auto* list = node->input(argument)->node();
     // A list of its own, since others may read the same one.
-    const jit::WithInsertPoint guard(node);
     auto& graph = *node->owningGraph();
     if (list->kind() == c10::prim::Constant) {
         auto numbers = jit::toIValue(list->output())->toIntVector();
-        numbers.at(element) = number.toInt();
+        numbers.at(element) = edit.number.toInt();
         node->replaceInput(argument, graph.insertConstant(numbers));
         return;
     }
@@ -67,16 +73,17 @@ void change_number(jit::Node* node, size_t argument, int64_t element, const c10:
             elements.push_back(
                 graph.insert(c10::aten::__getitem__, {list->output(), static_cast<int64_t>(i)}));
     }
-    elements.at(element) = graph.insertConstant(number);
+    elements.at(element) = edited(graph, edit, elements.at(element));
     const auto type = list->output()->type()->expectRef<c10::ListType>().getElementType();
     node->replaceInput(argument, graph.insertNode(graph.createList(type, elements))->output());
 }
 
 /// Whoever reads the result reads these entries of it.
 void cut_result(jit::Node* node, int64_t axis, const std::vector<int64_t>& stays) {
-    auto* indices = constant_before(node->next(), torch::tensor(stays, torch::kInt64));
-    const jit::WithInsertPoint guard(indices->node()->next());
-    auto* part = node->owningGraph()->insert(c10::aten::index_select, {node->output(), axis, indices});
+    const jit::WithInsertPoint behind(node->next());
+    auto& graph = *node->owningGraph();
+    auto* indices = graph.insertConstant(torch::tensor(stays, torch::kInt64));
+    auto* part = graph.insert(c10::aten::index_select, {node->output(), axis, indices});
     node->output()->replaceAllUsesAfterNodeWith(part->node(), part);
 }
 
@@ -88,8 +95,9 @@ void edit_code(ScriptTrace& script, const TracedGraph& graph, const CodeEdits& e
     std::unordered_map<const jit::Node*, size_t> position;
     for (size_t i = 0; i < script.nodes.size(); ++i) position.emplace(script.nodes[i], i);
     for (const auto& decision : script.decisions) position.emplace(std::get<0>(decision), position.size());
-    std::vector<std::map<std::tuple<jit::Node*, size_t, int64_t>, c10::IValue>::const_iterator> order;
-    for (auto it = edits.numbers.begin(); it != edits.numbers.end(); ++it) order.push_back(it);
+    std::vector<decltype(edits.numbers)::const_iterator> order;
+    for (auto it = edits.numbers.begin(); it != edits.numbers.end(); ++it)
+        if (it->second.form != NumberEdit::Form::computed) order.push_back(it);
     std::stable_sort(order.begin(), order.end(), [&](const auto& a, const auto& b) {
         return position.at(std::get<0>(a->first)) < position.at(std::get<0>(b->first));
     });

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "pruning/surgery/code_edits.h"
+#include "pruning/surgery/recomputed_numbers.h"
 
 namespace mtlprune {
 
@@ -18,8 +19,8 @@ class EditFinder {
     const KeptChannels& kept() const { return kept_; }
     size_t rank(size_t value) const { return graph_.values[value].shape.size(); }
 
-    /// The argument (or an element of it; -1: all of it) becomes `number`. An axis that shrinks has a size
-    /// that the weights decide, so that numbers which the code computes are replaced too.
+    /// The argument (or an element of it; -1: all of it) becomes `number` on the example inputs. What the
+    /// code computes goes on being computed.
     void change(size_t argument, int64_t element, const c10::IValue& number);
     /// Element i of a list of sizes is that of axis first_axis + i of `value`.
     void change_sizes(const TracedNode& node, size_t argument, size_t value, size_t first_axis);
@@ -40,14 +41,21 @@ class EditFinder {
     void scale_rows(size_t value, int64_t count, double factor);
 
   private:
-    void keep_numbers(const TracedNode& node, torch::jit::Node* code);
+    static constexpr size_t kNoValue = static_cast<size_t>(-1);
+
+    void begin(const TracedNode& node, torch::jit::Node* code);
+    void edit(size_t argument, int64_t element, const c10::IValue& number, size_t value);
+    NumberEdit form_of(const c10::IValue& number, size_t value);
+    void keep_numbers();
     void set_index(size_t index, const torch::Tensor& tensor);
     void slice_constant(size_t value);
 
     const Coupling& coupling_;
     const TracedGraph& graph_;
     KeptChannels kept_;
+    RecomputedNumbers recomputed_;
     CodeEdits edits_;
+    const TracedNode* node_ = nullptr;
     torch::jit::Node* code_ = nullptr;
 };
 

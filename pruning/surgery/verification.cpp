@@ -10,6 +10,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "pruning/graph/script_inputs.h"
 #include "pruning/graph/script_network.h"
 #include "pruning/surgery/code_edits.h"
 
@@ -18,13 +19,14 @@ namespace {
 
 namespace jit = torch::jit;
 
-/// 1 where a channel stays along `axis`, of the rank of the value and size 1 elsewhere.
+/// 1 where a channel stays along `axis`, of the rank of the value and size 1 elsewhere (and there, if all
+/// stay).
 torch::Tensor mask_along(const Coupling& coupling, const KeptChannels& kept, size_t value, size_t axis) {
     const auto& traced = coupling.graph.values[value];
     std::vector<int64_t> shape(traced.shape.size(), 1);
-    shape[axis] = traced.shape[axis];
     const auto stays = kept.indices(value, axis);
     if (stays.empty()) return torch::ones(shape, traced.type);
+    shape[axis] = traced.shape[axis];
     auto mask = torch::zeros({traced.shape[axis]}, traced.type);
     mask.index_fill_(0, torch::tensor(stays, torch::kInt64), 1);
     return mask.reshape(shape);
@@ -50,18 +52,16 @@ void mask_norm(const Coupling& coupling, const KeptChannels& kept, size_t i, Mas
     const size_t value = node.inputs[0];
     const auto& traced = coupling.graph.values[value];
     auto mask = torch::ones({1}, traced.type);
-    std::vector<int64_t> shape(traced.shape.size(), 1);
     bool changes = false;
     for (const int64_t axis : norm->axes) {
         mask = mask * mask_along(coupling, kept, value, axis);
-        shape[axis] = traced.shape[axis];
         changes = changes || kept.changes(value, axis);
     }
     if (!changes) return;
     auto* code = coupling.script->nodes[i];
     auto& graph = *code->owningGraph();
     const jit::WithInsertPoint here(code);
-    std::vector<jit::Value*> inputs = {code->input(0), graph.insertConstant(mask.expand(shape).contiguous()),
+    std::vector<jit::Value*> inputs = {code->input(0), graph.insertConstant(mask),
                                        graph.insertConstant(norm->axes)};
     for (const size_t argument : norm->arguments) inputs.push_back(code->input(argument));
     for (const auto& constant : norm->constants) inputs.push_back(graph.insertConstant(constant));
@@ -91,7 +91,7 @@ torch::Tensor kept_part(torch::Tensor tensor, const KeptChannels& kept, size_t v
 /// Compares both networks operator by operator. Norms that were written out have other nodes: only networks
 /// without them can be followed.
 std::string find_difference(const jit::Module& original, const jit::Module& pruned, const Coupling& coupling,
-                            const KeptChannels& kept, const std::vector<torch::Tensor>& inputs) {
+                            const KeptChannels& kept, const std::vector<c10::IValue>& inputs) {
     std::vector<torch::Tensor> expected;
     std::vector<size_t> values;
     const auto reference = trace_computed(original, inputs, [&](size_t, const jit::Stack& results) {
@@ -114,13 +114,9 @@ std::string find_difference(const jit::Module& original, const jit::Module& prun
     return difference.empty() ? "one of the outputs" : difference;
 }
 
-std::vector<c10::IValue> arguments(const std::vector<torch::Tensor>& inputs) {
-    return {inputs.begin(), inputs.end()};
-}
-
-std::vector<torch::Tensor> run(jit::Module& module, const std::vector<torch::Tensor>& inputs) {
+std::vector<torch::Tensor> run(jit::Module& module, const std::vector<c10::IValue>& inputs) {
     try {
-        return flatten_outputs(module.forward(arguments(inputs)));
+        return flatten_outputs(module.forward(forward_arguments(module, inputs)));
     } catch (const c10::Error& error) {
         const std::string text = error.what_without_backtrace();
         throw Error("TorchScript network", "forward", "a network that runs on these inputs",
@@ -128,11 +124,11 @@ std::vector<torch::Tensor> run(jit::Module& module, const std::vector<torch::Ten
     }
 }
 
-double largest_error(jit::Module pruned, const std::vector<torch::Tensor>& inputs,
+double largest_error(jit::Module pruned, const std::vector<c10::IValue>& inputs,
                      const std::vector<torch::Tensor>& expected, const Coupling& coupling,
                      const KeptChannels& kept) {
     try {
-        const auto found = flatten_outputs(pruned.forward(arguments(inputs)));
+        const auto found = flatten_outputs(pruned.forward(forward_arguments(pruned, inputs)));
         if (found.size() != expected.size()) return std::numeric_limits<double>::infinity();
         double error = 0;
         for (size_t i = 0; i < found.size(); ++i)
@@ -147,13 +143,14 @@ double largest_error(jit::Module pruned, const std::vector<torch::Tensor>& input
 /// Deep networks with unusual weights may amplify the rounding of float32 beyond any tolerance. In float64 it
 /// is a billion times smaller, what was pruned wrongly is as wrong as before.
 double error_in_double(const jit::Module& original, const jit::Module& pruned, const Coupling& coupling,
-                       const KeptChannels& kept, const std::vector<torch::Tensor>& inputs) {
+                       const KeptChannels& kept, const std::vector<c10::IValue>& inputs) {
     try {
         auto exact = original.deepcopy(), found = pruned.deepcopy();
         exact.to(torch::kFloat64);
         found.to(torch::kFloat64);
-        const auto expected = run(exact, in_double(inputs));
-        return largest_error(found, in_double(inputs), expected, coupling, kept);
+        const auto exact_inputs = map_tensors(inputs, [](const torch::Tensor& x) { return in_double(x); });
+        const auto expected = run(exact, exact_inputs);
+        return largest_error(found, exact_inputs, expected, coupling, kept);
     } catch (const std::exception&) {
         return std::numeric_limits<double>::infinity();
     }
@@ -179,14 +176,17 @@ double verification_tolerance(const torch::Tensor& tensor) {
     return tensor.scalar_type() == torch::kFloat64 ? 1e-9 : 1e-4;
 }
 
+torch::Tensor in_double(const torch::Tensor& tensor) {
+    return tensor.is_floating_point() ? tensor.to(torch::kFloat64) : tensor;
+}
+
 std::vector<torch::Tensor> in_double(std::vector<torch::Tensor> tensors) {
-    for (auto& tensor : tensors)
-        if (tensor.is_floating_point()) tensor = tensor.to(torch::kFloat64);
+    for (auto& tensor : tensors) tensor = in_double(tensor);
     return tensors;
 }
 
 Verification verify(jit::Module& original, const jit::Module& pruned, const Plan& plan,
-                    const std::vector<torch::Tensor>& inputs, const CouplingOptions& options) {
+                    const std::vector<c10::IValue>& inputs, const CouplingOptions& options) {
     const torch::NoGradGuard no_grad;
     const auto coupling = couple(original, inputs, options);
     const KeptChannels kept(coupling, plan);

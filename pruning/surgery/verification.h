@@ -28,13 +28,14 @@ struct Verification {
 /// in float32 that exceed it are compared once more in float64, which tells rounding that a network amplifies
 /// from a wrong result; `error` is then that of float64.
 Verification verify(torch::jit::Module& original, const torch::jit::Module& pruned, const Plan& plan,
-                    const std::vector<torch::Tensor>& inputs, const CouplingOptions& options = {});
+                    const std::vector<c10::IValue>& inputs, const CouplingOptions& options = {});
 
 /// Largest difference relative to the largest expected value; infinite when shapes differ or a value is not
 /// finite.
 double relative_error(const torch::Tensor& found, const torch::Tensor& expected);
 
 /// Real numbers in float64; others as they are.
+torch::Tensor in_double(const torch::Tensor& tensor);
 std::vector<torch::Tensor> in_double(std::vector<torch::Tensor> tensors);
 
 /// The largest relative error that rounding explains, by type.

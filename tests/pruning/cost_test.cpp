@@ -127,8 +127,8 @@ TEST(Cost, CountsMustFitTheGroups) {
 int64_t operator_macs(const std::string& forward, const std::vector<std::vector<int64_t>>& inputs) {
     torch::jit::Module module("net");
     module.define(forward);
-    std::vector<torch::Tensor> tensors;
-    for (const auto& shape : inputs) tensors.push_back(torch::zeros(shape));
+    std::vector<c10::IValue> tensors;
+    for (const auto& shape : inputs) tensors.emplace_back(torch::zeros(shape));
     return cost_of(trace(module, tensors).graph).macs;
 }
 

@@ -64,7 +64,8 @@ void expect_same_zeros(const SourceNetwork& network, const std::vector<NamedValu
 Outcome prune_script(const SourceNetwork& network, torch::jit::Module module,
                      const std::vector<NamedValue>& original, const Choice& choice) {
     const auto type = original.front().value.scalar_type();
-    const auto coupling = mtlprune::couple(module, inputs_of(network, type));
+    const auto examples = inputs_of(network, type);
+    const auto coupling = mtlprune::couple(module, {examples.begin(), examples.end()});
     Outcome outcome{
         coupling.groups, make_plan(coupling.groups, choice(coupling.groups, tensors_of(module))), {}, 0};
     if (network.keep_rows.empty()) expect_same_zeros(network, original, outcome.plan);

@@ -100,8 +100,35 @@ TEST(ScriptNetwork, SizesThatTheCodeComputesFollowTheWeights) {
     prune_half(make);
 }
 
+/// What a pruned network gives for more rows than the example had, compared with zeroed channels.
+void expect_other_batch_runs(const std::string& body) {
+    SCOPED_TRACE(body);
+    const auto make = [&] { return between(body); };
+    auto [module, plan] = prune_half(make);
+    auto zeroed = make();
+    zero_removed(zeroed, plan);
+    const auto found = module.forward({rows(7)}).toTensor(), expected = zeroed.forward({rows(7)}).toTensor();
+    EXPECT_LT(toy::relative_difference(found, expected), 1e-10);
+}
+
+TEST(ScriptNetwork, ComputedSizesStayComputed) {
+    // A channel count that stands in the code, multiplied with a size that inputs decide.
+    expect_other_batch_runs("  h = h.view(h.size(0) * 8, 1).relu().view(h.size(0), 8)\n");
+    expect_other_batch_runs("  n = torch.tensor(h.size(0)) * 8\n  h = h.view(int(n)).view(-1, 8)\n");
+    // A product of both, computed.
+    expect_other_batch_runs("  h = h.view(h.size(0) * h.size(1)).view(x.size(0), h.size(1))\n");
+    expect_other_batch_runs("  h = h.view(h.numel()).view(h.numel() // 8, 8)\n");
+    // Lists of sizes, cut and put together.
+    expect_other_batch_runs("  h = h.view(h.shape[:1] + [2, 4]).view(h.shape[:-1] + [8])\n");
+    expect_other_batch_runs("  s = [x.size(0) * 2, 4]\n  h = h.view(s).view(s[0] // 2, 8)\n");
+    // A number that must keep its value: it depends on both.
+    expect_other_batch_runs("  h = h / (h.size(1) * h.size(0)) * float(h.size(0))\n");
+    expect_other_batch_runs("  h = h / (float(h.size(1)) ** 0.5 * h.size(0))\n");
+}
+
 TEST(ScriptNetwork, CodeThatNobodyReadsAnyMoreLeaves) {
-    const auto make = [] { return between("  h = h.reshape([2, h.size(1)])\n"); };
+    // Four channels are no eight: the code would compute another size.
+    const auto make = [] { return between("  h = h.reshape([2, h.size(1) // 8 * 8])\n"); };
     EXPECT_THAT(make().get_method("forward").graph()->toString(), HasSubstr("aten::size"));
     const auto pruned = prune_half(make).module;
     EXPECT_THAT(pruned.get_method("forward").graph()->toString(), Not(HasSubstr("aten::size")));
