@@ -109,6 +109,7 @@ class Labelling {
     void materialise(size_t value);
     void overwrite(size_t value);
     void separate_crossing(std::vector<Labelled>& operands);
+    void separate_slices(std::vector<Labelled>& operands);
     LabelsPtr shrink(Labelled& x, size_t axis);
     void fix_widths(std::vector<Labelled>& operands);
     bool fix_unlabelled_axes(std::vector<Labelled>& operands, const std::vector<int64_t>& shape);

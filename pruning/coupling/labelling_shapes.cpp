@@ -1,5 +1,6 @@
 // How labels follow broadcasting and reshaping.
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "pruning/coupling/labelling.h"
@@ -117,6 +118,29 @@ void Labelling::separate_crossing(std::vector<Labelled>& operands) {
     }
 }
 
+/// A parameter [heads, width] loses whole slices, while values seen as [heads, width] may lose any entry.
+/// Either the heads are made unable to shrink (the default) or, with whole_heads, their width.
+void Labelling::separate_slices(std::vector<Labelled>& operands) {
+    const auto joint_over_slices = [&]() -> std::optional<std::vector<size_t>> {
+        for (const auto& x : operands)
+            for (const auto& array : x.arrays)
+                for (const auto& y : operands)
+                    if (array.axes.size() > 1 &&
+                        std::count_if(y.arrays.begin(), y.arrays.end(), [&](const LabelArray& other) {
+                            return std::any_of(other.axes.begin(), other.axes.end(),
+                                               [&](size_t axis) { return contains(array.axes, axis); });
+                        }) > 1)
+                        return array.axes;
+        return std::nullopt;
+    };
+    if (std::none_of(operands.begin(), operands.end(), has_joint_array)) return;
+    while (const auto axes = joint_over_slices())
+        for (auto& x : operands)
+            for (const size_t axis : *axes)
+                if ((axis == axes->back()) == options_.whole_heads)
+                    fix_axis(x, axis, "part of a head is fixed");
+}
+
 /// With whole_heads, widths of heads that meet something of one head's width (as rotations of queries are)
 /// stay.
 void Labelling::fix_widths(std::vector<Labelled>& operands) {
@@ -154,6 +178,7 @@ Labelled Labelling::broadcast(std::vector<Labelled> operands, const std::vector<
     Labelled result{shape, {}, false};
     for (auto& x : operands) align(x, shape.size());
     separate_crossing(operands);
+    separate_slices(operands);
     while (fix_unlabelled_axes(operands, shape)) {
     }
     std::vector<LabelArray> open;

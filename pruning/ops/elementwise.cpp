@@ -81,6 +81,38 @@ void power(Labelling& l, const TracedNode& node) {
     (exponent && *exponent > 0 ? elementwise<AtZero::first_operand> : elementwise<AtZero::never>)(l, node);
 }
 
+/// Whether an argument is no number above (below, for a factor of -1) zero; an argument that is not there
+/// limits nothing.
+bool allows_zero(const TracedGraph& graph, const TracedNode& node, size_t argument, double factor) {
+    if (argument == 0 || argument >= node.inputs.size()) return true;
+    const auto& constant = graph.values[node.inputs[argument]].constant;
+    const auto number = graph.number(node.inputs[argument]);
+    return (constant && constant->isNone()) || (number && factor * *number <= 0);
+}
+
+/// Between numbers; 0: there is no such argument.
+template <size_t low, size_t high>
+void clamped(Labelling& l, const TracedNode& node) {
+    const bool stays = allows_zero(l.graph(), node, low, 1) && allows_zero(l.graph(), node, high, -1);
+    (stays ? elementwise<AtZero::first_operand> : elementwise<AtZero::never>)(l, node);
+}
+
+/// masked_fill(x, mask, number)
+void fill_masked(Labelling& l, const TracedNode& node) {
+    const bool with_zero = l.graph().number(node.inputs[2]) == 0.0;
+    (with_zero ? elementwise<AtZero::first_operand> : elementwise<AtZero::never>)(l, node);
+}
+
+/// Every entry of argument `of` is looked up in a list of numbers, argument `list`.
+template <size_t of, size_t list>
+void look_up_entries(Labelling& l, const TracedNode& node) {
+    if (!l.is_tensor(node, of)) return freeze_inputs(l, node, kNotConstant);
+    if (l.is_tensor(node, list)) l.freeze_all(node.inputs[list], "a list in which others are looked up");
+    auto x = l.labels(node.inputs[of]);
+    x.vanishes = false;
+    l.set(node.outputs[0], std::move(x));
+}
+
 constexpr LabelRule kZeroStays = elementwise<AtZero::first_operand>;
 constexpr LabelRule kZeroLost = elementwise<AtZero::never>;
 
@@ -91,8 +123,8 @@ void add_activations(std::vector<Operator>& all) {
     add(all, {.labels = kZeroStays},
         {"elu", "elu_", "selu_", "celu_", "gelu", "gelu_", "silu", "silu_", "mish_", "tanh", "tanh_",
          "hardshrink", "softshrink", "rrelu", "feature_dropout_"});
-    add(all, {.labels = kZeroLost, .shape = shape_of_first},
-        {"hardsigmoid", "hardsigmoid_", "hardtanh", "hardtanh_", "log_sigmoid"});
+    add(all, {.labels = kZeroLost, .shape = shape_of_first}, {"hardsigmoid", "hardsigmoid_", "log_sigmoid"});
+    add(all, {.labels = clamped<1, 2>, .shape = shape_of_first}, {"hardtanh", "hardtanh_"});
     add(all, {.labels = kZeroLost},
         {"threshold", "threshold_", "sigmoid", "sigmoid_", "softplus", "alpha_dropout",
          "feature_alpha_dropout"});
@@ -101,13 +133,23 @@ void add_activations(std::vector<Operator>& all) {
 /// Of one number each.
 void add_functions(std::vector<Operator>& all) {
     add(all, {.labels = kZeroStays},
-        {"log1p", "expm1", "sqrt", "sqrt_", "abs",  "abs_",  "neg",  "neg_",  "square",     "square_",
-         "erf",   "sin",   "tan",  "atan",  "sign", "floor", "ceil", "round", "nan_to_num", "trunc"});
+        {"log1p",     "expm1",  "sqrt",    "sqrt_",   "abs",        "abs_",          "neg",
+         "neg_",      "square", "square_", "erf",     "sin",        "tan",           "atan",
+         "sign",      "floor",  "ceil",    "round",   "nan_to_num", "trunc",         "sin_",
+         "sinh",      "asin",   "asinh",   "atanh",   "erfinv",     "sgn",           "frac",
+         "expm1_",    "log1p_", "deg2rad", "rad2deg", "absolute",   "absolute_",     "negative",
+         "negative_", "atan_",  "arctan",  "arcsin",  "tan_",       "erf_",          "floor_",
+         "ceil_",     "round_", "trunc_",  "sign_",   "fix",        "conj_physical", "angle"});
     add(all, {.labels = kZeroLost},
-        {"exp", "exp_", "log", "log_", "rsqrt", "rsqrt_", "cos", "reciprocal", "reciprocal_"});
-    add(all, {.labels = kZeroLost},
-        {"clamp", "clamp_", "clamp_min", "clamp_min_", "clamp_max", "clamp_max_", "logical_not",
-         "bitwise_not", "isnan", "isinf"});
+        {"exp",        "exp_",        "log",  "log_",  "rsqrt", "rsqrt_", "cos",
+         "reciprocal", "reciprocal_", "exp2", "log2",  "log10", "cos_",   "cosh",
+         "acos",       "acosh",       "erfc", "logit", "sinc",  "lgamma", "digamma"});
+    add(all, {.labels = kZeroLost}, {"logical_not", "bitwise_not", "isnan", "isinf", "isfinite", "signbit"});
+    add(all, {.labels = clamped<1, 2>}, {"clamp", "clamp_", "clip", "clip_"});
+    add(all, {.labels = clamped<1, 0>}, {"clamp_min", "clamp_min_"});
+    add(all, {.labels = clamped<0, 1>}, {"clamp_max", "clamp_max_"});
+    add(all, {.labels = look_up_entries<1, 0>}, {"searchsorted"});
+    add(all, {.labels = look_up_entries<0, 1>}, {"bucketize", "isin"});
     add(all, {.labels = power}, {"pow", "pow_"});
 }
 
@@ -116,20 +158,26 @@ void add_arithmetic(std::vector<Operator>& all) {
     add(all, {.labels = add_or_subtract}, {"add", "add_", "sub", "sub_", "rsub", "subtract"});
     add(all, {.labels = elementwise<AtZero::any_operand>}, {"mul", "mul_", "multiply", "multiply_"});
     add(all, {.labels = elementwise<AtZero::all_operands>}, {"maximum", "minimum", "copy_"});
-    add(all, {.labels = kZeroStays}, {"div", "div_", "true_divide", "divide", "divide_"});
+    add(all, {.labels = kZeroStays}, {"div", "div_", "true_divide", "true_divide_", "divide", "divide_"});
     add(all, {.labels = kZeroLost},
         {"floor_divide", "remainder", "fmod", "float_power", "atan2", "hypot", "lerp", "lerp_", "addcmul",
          "addcmul_", "addcdiv", "addcdiv_"});
-    add(all, {.labels = kZeroLost}, {"where", "masked_fill", "masked_fill_", "fill_"});
+    add(all, {.labels = kZeroStays}, {"xlogy", "copysign", "polar", "ldexp"});
+    add(all, {.labels = elementwise<AtZero::all_operands>}, {"fmax", "fmin", "complex"});
     add(all, {.labels = kZeroLost},
-        {"eq", "ne", "lt", "le", "gt", "ge", "logical_and", "logical_or", "logical_xor", "bitwise_and",
-         "bitwise_or", "__and__", "__or__"});
+        {"logaddexp", "logaddexp2", "where", "fill_", "heaviside", "broadcast_tensors"});
+    add(all, {.labels = fill_masked}, {"masked_fill", "masked_fill_"});
+    add(all, {.labels = kZeroLost},
+        {"eq", "ne", "lt", "le", "gt", "ge", "not_equal", "less", "less_equal", "greater", "greater_equal",
+         "isclose", "logical_and", "logical_or", "logical_xor", "bitwise_and", "bitwise_or", "__and__",
+         "__or__"});
 }
 
 /// The same numbers elsewhere, or others in a tensor of the same form.
 void add_copies(std::vector<Operator>& all) {
     add(all, {.labels = kZeroStays, .memory = Memory::view},
-        {"contiguous", "detach", "alias", "to", "type_as", "lift_fresh", "resolve_conj", "cpu", "cuda"});
+        {"contiguous", "detach", "alias", "to", "type_as", "lift_fresh", "resolve_conj", "resolve_neg", "cpu",
+         "cuda", "positive", "conj", "_conj", "real", "imag"});
     add(all, {.labels = kZeroStays}, {"clone", "detach_", "_to_copy", "requires_grad_"});
     add(all, {.labels = elementwise<AtZero::always>}, {"zeros_like", "zero_"});
     add(all, {.labels = kZeroLost}, {"ones_like", "full_like", "rand_like", "randn_like", "empty_like"});

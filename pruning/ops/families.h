@@ -21,6 +21,11 @@ void add_shape_changes(std::vector<Operator>& all);      ///< views, permutation
 void add_selections(std::vector<Operator>& all);         ///< slices, splits, and others
                                                          ///< that take parts of an axis
 void add_indexing(std::vector<Operator>& all);           ///< parts of an axis named by tensors
+void add_scatters(std::vector<Operator>& all);           ///< entries moved along an axis
+void add_positions(std::vector<Operator>& all);          ///< tensors made of positions
+void add_distances(std::vector<Operator>& all);          ///< distances and similarities of vectors
+void add_quantisation(std::vector<Operator>& all);       ///< rounding to a grid, in real numbers
+void add_complex(std::vector<Operator>& all);            ///< complex numbers, Fourier transforms
 void add_joins(std::vector<Operator>& all);              ///< concatenation, padding
 void add_reductions(std::vector<Operator>& all);         ///< sums, means, softmax and
                                                          ///< others that mix one axis

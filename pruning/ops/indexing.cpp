@@ -1,4 +1,6 @@
 // Operators that take entries of an axis which tensors name.
+#include <algorithm>
+
 #include "pruning/ops/families.h"
 
 namespace mtlprune {
@@ -34,42 +36,101 @@ void index_select(Labelling& l, const TracedNode& node) {
     select_entries(l, node, *axis, node.inputs[2]);
 }
 
-/// Indices of any shape for some axes: those stay, and the axes of the indices take the place of the first
-/// (of all others where the indexed axes are not neighbours, which puts them in front).
+/// What is left of x when `added` axes of size 1 take the place of those that indices name: that of the
+/// first, or in front of all others where the indexed axes are not neighbours.
+struct LookedUp {
+    Labelled x;
+    std::vector<int64_t> shape;
+    size_t place;
+};
+
+LookedUp look_up_form(Labelled x, const std::vector<size_t>& axes, size_t added) {
+    const bool neighbours = axes.back() - axes.front() + 1 == axes.size();
+    const size_t place = neighbours ? axes.front() : 0;
+    std::vector<size_t> target(x.shape.size());
+    std::vector<int64_t> shape(place, 1);
+    for (size_t axis = 0, next = 0; axis < x.shape.size(); ++axis) {
+        if (contains(axes, axis)) continue;
+        if (next == place) shape.resize(place + added, 1);
+        target[axis] = next < place ? next : next + added;
+        if (next < place)
+            shape[next] = x.shape[axis];
+        else
+            shape.push_back(x.shape[axis]);
+        ++next;
+    }
+    shape.resize(x.shape.size() - axes.size() + added, 1);
+    for (auto& array : x.arrays)
+        for (auto& axis : array.axes) axis = target[axis];
+    x.shape = shape;
+    return {std::move(x), std::move(shape), place};
+}
+
+/// Indices of any shape for some axes, which stay.
 void look_up(Labelling& l, const TracedNode& node, const std::vector<size_t>& axes) {
     auto x = l.labels(node.inputs[0]);
     const auto& shape = l.shape(node.outputs[0]);
     for (const size_t axis : axes) l.fix_axis(x, axis, kIndices);
-    const bool neighbours = axes.back() - axes.front() + 1 == axes.size();
-    const size_t place = neighbours ? axes.front() : 0;
-    const size_t rest = x.shape.size() - axes.size(), added = shape.size() - rest;
-    std::vector<size_t> target(x.shape.size());
-    for (size_t axis = 0, next = 0; axis < x.shape.size(); ++axis) {
-        if (contains(axes, axis)) continue;
-        target[axis] = next < place ? next : next + added;
-        ++next;
+    const size_t rest = x.shape.size() - axes.size();
+    if (shape.size() < rest) return freeze_inputs(l, node, kNotConstant);
+    auto out = look_up_form(std::move(x), axes, shape.size() - rest).x;
+    out.shape = shape;
+    l.set(node.outputs[0], std::move(out));
+}
+
+/// The axes that a list of indices names; one mask names as many as it has. Nothing where it is unclear.
+std::vector<size_t> indexed_axes(const TracedGraph& graph, const std::vector<size_t>& indices) {
+    std::vector<size_t> axes;
+    size_t masks = 0, tensors = 0;
+    for (size_t i = 0; i < indices.size(); ++i) {
+        const auto& index = graph.values[indices[i]];
+        if (!index.is_tensor) continue;
+        ++tensors;
+        const bool is_mask = index.type == c10::ScalarType::Bool || index.type == c10::ScalarType::Byte;
+        masks += is_mask ? 1 : 0;
+        for (size_t n = 0; n < (is_mask ? index.shape.size() : 1); ++n) axes.push_back(i + n);
     }
-    for (auto& array : x.arrays)
-        for (auto& axis : array.axes) axis = target[axis];
-    x.shape = shape;
-    l.set(node.outputs[0], std::move(x));
+    if (masks > 0 && tensors > 1) axes.clear();
+    return axes;
 }
 
 /// x[:, index]
 void advanced_index(Labelling& l, const TracedNode& node) {
     const auto& indices = l.graph().values[node.inputs[1]].elements;
-    std::vector<size_t> axes;
-    for (size_t i = 0; i < indices.size(); ++i) {
-        const auto& index = l.graph().values[indices[i]];
-        if (!index.is_tensor) continue;
-        if (!c10::isIntegralType(index.type, /*includeBool=*/false) || index.type == c10::ScalarType::Byte)
-            return freeze_inputs(l, node, "selects by a mask");
-        axes.push_back(i);
-    }
+    const auto axes = indexed_axes(l.graph(), indices);
     if (axes.empty()) return freeze_inputs(l, node, kNotConstant);
-    if (axes.size() == 1 && l.shape(indices[axes[0]]).size() == 1)
-        return select_entries(l, node, axes[0], indices[axes[0]]);
+    const auto& first = l.graph().values[indices[axes[0]]];
+    const bool is_vector = c10::isIntegralType(first.type, /*includeBool=*/false) &&
+                           first.type != c10::ScalarType::Byte && first.shape.size() == 1;
+    if (axes.size() == 1 && is_vector) return select_entries(l, node, axes[0], indices[axes[0]]);
     look_up(l, node, axes);
+}
+
+/// x[:, index] = values: what the indices do not name is x's and the values' alike.
+void put(Labelling& l, const TracedNode& node) {
+    const auto& indices = l.graph().values[node.inputs[1]].elements;
+    const auto axes = indexed_axes(l.graph(), indices);
+    if (axes.empty()) return freeze_inputs(l, node, kNotConstant);
+    auto x = l.labels(node.inputs[0]), values = l.labels(node.inputs[2]);
+    size_t index_rank = 1;  // of a mask; indices are broadcast
+    for (const size_t index : indices)
+        if (l.graph().values[index].is_tensor && c10::isIntegralType(l.graph().values[index].type, false))
+            index_rank = std::max(index_rank, l.shape(index).size());
+    for (const size_t axis : axes) l.fix_axis(x, axis, kIndices);
+    const bool vanishes = x.vanishes && values.vanishes;
+    auto out = x;
+    // Both as [the rest in front, indexed axes of size 1, the rest behind].
+    const auto rest = look_up_form(x, axes, index_rank);
+    if (values.shape.size() > rest.shape.size()) return freeze_inputs(l, node, kNotConstant);
+    const size_t missing = rest.shape.size() - values.shape.size();
+    for (size_t axis = missing; axis < rest.shape.size(); ++axis) {
+        if (axis < rest.place || axis >= rest.place + index_rank) continue;
+        l.fix_axis(values, axis - missing, kIndices);
+        values.shape[axis - missing] = 1;
+    }
+    l.broadcast({rest.x, values}, rest.shape);
+    out.vanishes = vanishes;
+    l.set(node.outputs[0], std::move(out));
 }
 
 torch::Tensor index_select_shape(const std::vector<c10::IValue>& arguments) {
@@ -95,7 +156,8 @@ void edit_index(EditFinder& finder, const TracedNode& node) {
 void add_indexing(std::vector<Operator>& all) {
     add(all, {.labels = index_select, .shape = index_select_shape, .edits = edit_index_select},
         {"index_select"});
-    add(all, {.labels = advanced_index, .edits = edit_index}, {"index"});
+    add(all, {.labels = advanced_index, .edits = edit_index}, {"index", "_unsafe_index"});
+    add(all, {.labels = put}, {"index_put", "index_put_", "_index_put_impl_", "_unsafe_index_put"});
 }
 
 }  // namespace mtlprune

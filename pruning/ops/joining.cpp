@@ -91,6 +91,18 @@ void concatenate(Labelling& l, const TracedNode& node) {
     l.set(node.outputs[0], concatenated(l, l.graph().values[node.inputs[0]].elements, *axis, shape));
 }
 
+/// vstack, hstack, dstack of tensors that have this axis.
+template <size_t axis>
+void concatenate_along(Labelling& l, const TracedNode& node) {
+    const auto& values = l.graph().values[node.inputs[0]].elements;
+    const auto& shape = l.shape(node.outputs[0]);
+    const bool have_it = std::all_of(values.begin(), values.end(), [&](size_t value) {
+        return l.shape(value).size() == shape.size() && shape.size() > std::max<size_t>(axis, 1);
+    });
+    if (!have_it) return freeze_inputs(l, node, "no coupling rule for this form of the operator");
+    l.set(node.outputs[0], concatenated(l, values, axis, shape));
+}
+
 /// Equal positions of the stacked tensors may leave together: they are joined when something needs it.
 void stack(Labelling& l, const TracedNode& node) {
     const auto& shape = l.shape(node.outputs[0]);
@@ -131,6 +143,9 @@ void edit_pad(EditFinder& finder, const TracedNode& node) {
 
 void add_joins(std::vector<Operator>& all) {
     add(all, {.labels = concatenate}, {"cat", "concat", "concatenate"});
+    add(all, {.labels = concatenate_along<0>}, {"vstack", "row_stack"});
+    add(all, {.labels = concatenate_along<1>}, {"hstack", "column_stack"});
+    add(all, {.labels = concatenate_along<2>}, {"dstack"});
     add(all, {.labels = stack}, {"stack"});
     add(all, {.labels = pad, .edits = edit_pad}, {"pad", "constant_pad_nd"});
 }

@@ -124,7 +124,8 @@ void weight_norm(Labelling& l, const TracedNode& node) {
     l.set(node.outputs[0], std::move(out));
 }
 
-/// embedding(weight, indices): rows are the vocabulary, columns the channels.
+/// embedding(weight, indices): rows are the vocabulary, columns the channels. embedding_bag sums, averages or
+/// takes the largest of several rows, every column alone.
 void embedding(Labelling& l, const TracedNode& node) {
     const auto& shape = l.shape(node.outputs[0]);
     Labelled out{shape, {}, l.vanishes(node.inputs[0])};

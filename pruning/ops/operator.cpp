@@ -22,6 +22,11 @@ std::vector<Operator> all_families() {
     add_shape_changes(all);
     add_selections(all);
     add_indexing(all);
+    add_scatters(all);
+    add_positions(all);
+    add_distances(all);
+    add_quantisation(all);
+    add_complex(all);
     add_joins(all);
     add_reductions(all);
     add_attention(all);

@@ -33,11 +33,12 @@ using EditRule = void (*)(EditFinder&, const TracedNode&);
 
 /// An operator across channels, computed over those that stay.
 struct MaskedForm {
-    /// A function of TorchScript, (x, mask, axes, arguments...), that takes statistics over the entries where
-    /// `mask` (of x's rank) is 1.
+    /// A function of TorchScript, (x, mask, axes, arguments..., constants...), that takes statistics over the
+    /// entries where `mask` (of x's rank) is 1. It gives all results of the operator, in order, or more.
     const char* code;
     std::vector<int64_t> axes;      ///< of the statistics; of group norm the one that has groups
     std::vector<size_t> arguments;  ///< those of the operator that follow
+    std::vector<c10::IValue> constants = {};
 };
 /// Nothing where this node computes no statistics.
 using MaskedRule = std::optional<MaskedForm> (*)(const TracedGraph&, const TracedNode&);

@@ -264,7 +264,8 @@ void add_products(std::vector<Operator>& all) {
     add(all,
         {.labels = linear, .macs = product_macs<0>, .modules = {refresh_linear}, .scored = Scored::layer},
         {"linear"});
-    add(all, {.labels = matmul, .macs = product_macs<0>, .scored = Scored::layer}, {"mm", "bmm", "matmul"});
+    add(all, {.labels = matmul, .macs = product_macs<0>, .scored = Scored::layer},
+        {"mm", "bmm", "matmul", "linalg_matmul"});
     add(all, {.labels = matmul}, {"mv", "dot"});
     add(all, {.labels = add_product, .macs = product_macs<1>, .scored = Scored::layer}, {"addmm", "baddbmm"});
     add(all, {.labels = add_product}, {"addmv"});

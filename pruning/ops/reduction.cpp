@@ -3,6 +3,7 @@
 
 #include "pruning/ops/families.h"
 #include "pruning/ops/masked_norms.h"
+#include "pruning/ops/written_norms.h"
 
 namespace mtlprune {
 namespace {
@@ -23,76 +24,17 @@ std::vector<size_t> reduced_axes(const Labelling& l, const TracedNode& node, siz
     return axes;
 }
 
-/// Layer norms, RMS norms and others, written out. Fewer channels mean a mean of fewer there, as in the
-/// operators.
-class WrittenNorms {
-  public:
-    WrittenNorms(const TracedGraph& graph, const ValueUses& uses) : graph_(graph), uses_(uses) {}
-
-    bool has(const TracedNode& mean) const {
-        return mean.kind == "aten::mean" && only_normalises(mean.outputs[0], mean.inputs[0]);
-    }
-
-  private:
-    /// Whether all that is done with `mean`, a mean of `source`, is to divide the source by it, to subtract
-    /// it from a source that is then scaled, or to take the root of a mean of squares.
-    bool only_normalises(size_t mean, size_t source) const {
-        const auto& outputs = graph_.outputs;
-        if (std::find(outputs.begin(), outputs.end(), mean) != outputs.end()) return false;
-        const auto& readers = uses_.readers[mean];
-        return !readers.empty() && std::all_of(readers.begin(), readers.end(), [&](size_t reader) {
-            const auto& node = graph_.nodes[reader];
-            if (passes_on(node, mean)) return only_normalises(node.outputs[0], source);
-            if (node.kind == "aten::rsqrt" || node.kind == "aten::sqrt") return is_square(source);
-            const bool is_applied = node.inputs[0] == source && node.inputs[1] == mean;
-            return is_applied && (node.kind == "aten::div" ||
-                                  (node.kind == "aten::sub" && is_scaled_by_its_norm(node.outputs[0])));
-        });
-    }
-
-    /// An epsilon, a type, an axis of size one.
-    bool passes_on(const TracedNode& node, size_t value) const {
-        if (node.inputs[0] != value) return false;
-        if (node.kind == "aten::add")
-            return !graph_.values[node.inputs[1]].is_tensor || is_number(node.inputs[1]);
-        return node.kind == "aten::clamp_min" || node.kind == "aten::to" || node.kind == "aten::unsqueeze";
-    }
-
-    /// A constant of one element, as which Python's tracer writes numbers down.
-    bool is_number(size_t value) const {
-        const auto& traced = graph_.values[value];
-        return traced.constant && traced.shape.empty();
-    }
-
-    bool makes_square(const TracedNode& node) const {
-        if (node.kind == "aten::pow") return graph_.number(node.inputs[1]) == 2.0;
-        return node.kind == "aten::square" || (node.kind == "aten::mul" && node.inputs[0] == node.inputs[1]);
-    }
-
-    bool is_square(size_t value) const {
-        const size_t maker = uses_.maker[value];
-        return maker != ValueUses::kNobody && makes_square(graph_.nodes[maker]);
-    }
-
-    bool is_scaled_by_its_norm(size_t value) const {
-        for (const size_t reader : uses_.readers[value]) {
-            const auto& square = graph_.nodes[reader];
-            if (!makes_square(square)) continue;
-            for (const size_t mean : uses_.readers[square.outputs[0]])
-                if (has(graph_.nodes[mean])) return true;
-        }
-        return false;
-    }
-
-    const TracedGraph& graph_;
-    const ValueUses& uses_;
-};
+/// Norms across channels may be written out: fewer channels mean statistics of fewer there, as in layer norm.
+bool normalises(Labelling& l, const TracedNode& node) {
+    return node.op->masked != nullptr && WrittenNorms(l.graph(), l.uses()).has(node);
+}
 
 /// `zero_neutral`: a zero channel leaves without a trace; otherwise the result depends on how many there are.
 void reduce(Labelling& l, const TracedNode& node, size_t argument, bool zero_neutral) {
     auto x = l.labels(node.inputs[0]);
     const auto axes = reduced_axes(l, node, argument);
-    const bool passes = zero_neutral ? x.vanishes : WrittenNorms(l.graph(), l.uses()).has(node);
+    const bool loses = std::any_of(axes.begin(), axes.end(), [&](size_t axis) { return !x.is_fixed(axis); });
+    const bool passes = zero_neutral ? x.vanishes : loses && normalises(l, node);
     if (passes) l.separate(x, axes);
     for (const size_t axis : axes) {
         if (!passes)
@@ -106,14 +48,19 @@ void reduce(Labelling& l, const TracedNode& node, size_t argument, bool zero_neu
     for (const size_t output : l.graph().tensor_outputs(node)) l.set(output, l.reshape(x, l.shape(output)));
 }
 
-/// sum(x, axes, keepdim, type) and the norm of vectors, whose axes stand behind the order.
+/// sum(x, axes, keepdim, type)
 void sum(Labelling& l, const TracedNode& node) {
     const bool all = node.inputs.size() <= 2;
     reduce(l, node, all ? node.inputs.size() : 1, true);
 }
 
+/// Zeros change no norm but those of negative order, which are about the smallest entry.
+template <size_t order, size_t axes>
 void norm(Labelling& l, const TracedNode& node) {
-    reduce(l, node, 2, true);
+    const auto& given = l.graph().values[node.inputs[order]];
+    const auto number = l.graph().number(node.inputs[order]);
+    const bool is_named = given.constant && (given.constant->isNone() || given.constant->isString());
+    reduce(l, node, axes, order == 0 || is_named || (number && *number >= 0));
 }
 
 void statistic(Labelling& l, const TracedNode& node) {
@@ -128,41 +75,63 @@ void extreme(Labelling& l, const TracedNode& node) {
 }
 
 /// Keeps the shape but mixes one axis, named by the second argument: softmax, cumulative sums, sorting.
-template <size_t argument>
+/// `zero_stays`: for channels of other axes.
+template <size_t argument, bool zero_stays = false>
 void mix(Labelling& l, const TracedNode& node) {
     auto x = l.labels(node.inputs[0]);
     const auto axis = axis_argument(l.graph(), node, argument, x.shape.size());
     if (!axis) return freeze_inputs(l, node, kNotConstant);
     l.fix_axis(x, *axis, kDecides);
-    x.vanishes = false;
+    x.vanishes = x.vanishes && zero_stays;
     for (const size_t output : l.graph().tensor_outputs(node)) {
         x.shape = l.shape(output);
         l.set(output, x);
     }
 }
 
-/// Norms that are written out take means.
-std::optional<MaskedForm> masked_mean(const TracedGraph& graph, const TracedNode& node) {
-    if (node.inputs.size() <= 2) return std::nullopt;
+/// The axes of a statistic over all (x, ...) or some (x, axes, ..., ...), counted from the front.
+std::vector<int64_t> statistic_axes(const TracedGraph& graph, const TracedNode& node) {
     const auto rank = static_cast<int64_t>(graph.values[node.inputs[0]].shape.size());
-    auto axes = graph.integers(node.inputs[1]).value_or(std::vector<int64_t>());
+    auto axes = node.inputs.size() > 2 ? graph.integers(node.inputs[1]).value_or(std::vector<int64_t>())
+                                       : std::vector<int64_t>();
     for (auto& axis : axes) axis = axis < 0 ? axis + rank : axis;
-    return MaskedForm{kMaskedMean, std::move(axes), {2}};
+    if (axes.empty())
+        for (int64_t axis = 0; axis < rank; ++axis) axes.push_back(axis);
+    return axes;
+}
+
+/// mean(x, type), mean(x, axes, keepdim, type)
+std::optional<MaskedForm> masked_mean(const TracedGraph& graph, const TracedNode& node) {
+    const bool keeps = node.inputs.size() > 2 && graph.integer(node.inputs[2], 0) != 0;
+    return MaskedForm{kMaskedMean, statistic_axes(graph, node), {}, {keeps}};
+}
+
+/// var(x, unbiased), var(x, axes, unbiased, keepdim), var(x, axes, correction, keepdim): the correction is 1
+/// where none is given. The same for standard deviations, and with the mean as a second result.
+template <bool root>
+std::optional<MaskedForm> masked_spread(const TracedGraph& graph, const TracedNode& node) {
+    const bool all = node.inputs.size() <= 2;
+    const auto correction = graph.number(node.inputs[all ? 1 : 2]);
+    const bool keeps = !all && graph.integer(node.inputs[3], 0) != 0;
+    return MaskedForm{kMaskedSpread, statistic_axes(graph, node), {}, {correction.value_or(1), root, keeps}};
 }
 
 }  // namespace
 
 void add_reductions(std::vector<Operator>& all) {
-    add(all, {.labels = sum}, {"sum"});
-    add(all, {.labels = norm}, {"norm", "linalg_vector_norm"});
+    add(all, {.labels = sum}, {"sum", "nansum"});
+    add(all, {.labels = norm<1, 2>}, {"norm", "linalg_vector_norm", "linalg_norm", "linalg_matrix_norm"});
+    add(all, {.labels = norm<0, 1>}, {"frobenius_norm", "nuclear_norm", "count_nonzero"});
     add(all, {.labels = statistic, .masked = masked_mean}, {"mean"});
     add(all, {.labels = statistic},
-        {"amax", "amin", "prod", "var", "std", "logsumexp", "argmax", "argmin", "median", "all", "any",
-         "var_mean", "std_mean"});
+        {"amax", "amin", "prod", "logsumexp", "argmax", "argmin", "median", "all", "any"});
+    add(all, {.labels = statistic, .masked = masked_spread<false>}, {"var", "var_mean"});
+    add(all, {.labels = statistic, .masked = masked_spread<true>}, {"std", "std_mean"});
     add(all, {.labels = extreme}, {"max", "min"});
     add(all, {.labels = mix<1>},
-        {"softmax", "_softmax", "log_softmax", "_log_softmax", "cumsum", "cumsum_", "cumprod", "sort",
-         "argsort", "cummax", "cummin"});
+        {"softmax", "_softmax", "_safe_softmax", "log_softmax", "_log_softmax", "cumprod", "sort", "argsort",
+         "cummax", "cummin", "logcumsumexp"});
+    add(all, {.labels = mix<1, true>}, {"cumsum", "cumsum_"});
     add(all, {.labels = mix<2>}, {"topk", "kthvalue"});
 }
 

@@ -240,7 +240,7 @@ void add_selections(std::vector<Operator>& all) {
     add(all, {.labels = narrow, .edits = edit_narrow, .memory = Memory::view}, {"narrow"});
     add(all, {.labels = select, .edits = edit_select, .memory = Memory::view}, {"select"});
     add(all, {.labels = split, .edits = edit_split, .memory = Memory::view},
-        {"split", "split_with_sizes", "unsafe_split"});
+        {"split", "split_with_sizes", "unsafe_split", "unsafe_split_with_sizes"});
     add(all, {.labels = split, .memory = Memory::view}, {"chunk", "tensor_split", "unsafe_chunk"});
     add(all, {.labels = unbind, .memory = Memory::view}, {"unbind"});
     add(all, {.labels = windows, .memory = Memory::view}, {"unfold"});

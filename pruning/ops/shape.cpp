@@ -178,6 +178,32 @@ void unfold_windows(Labelling& l, const TracedNode& node) {
     l.set(node.outputs[0], std::move(x));
 }
 
+/// [N, C k, L] -> [N, C, H, W]: the k positions of a channel's windows are put back and added up.
+void fold_windows(Labelling& l, const TracedNode& node) {
+    auto x = l.labels(node.inputs[0]);
+    const auto& shape = l.shape(node.outputs[0]);
+    if (x.shape.size() != 3) return freeze_inputs(l, node, "no coupling rule for this form of the operator");
+    l.fix_axis(x, 2, "slides over this axis");
+    const int64_t positions = x.shape[1] / shape[1];
+    l.join_blocks(l.alone(x, 1), positions);
+    if (shape[1] == 1) l.fix_axis(x, 1, "the only channel of its axis");
+    x = picked(x, 1, range(0, shape[1], positions));
+    x.shape = shape;
+    l.set(node.outputs[0], std::move(x));
+}
+
+/// repeat(x, times): copies of one entry are as many as the values they are combined with.
+void edit_repeat(EditFinder& finder, const TracedNode& node) {
+    const auto times = finder.graph().integers(node.inputs[1]);
+    const auto &before = finder.graph().values[node.inputs[0]].shape,
+               &after = finder.graph().values[node.outputs[0]].shape;
+    if (!times || times->size() > after.size()) return;
+    const size_t first = after.size() - times->size(), added = after.size() - before.size();
+    for (size_t axis = first; axis < after.size(); ++axis)
+        if ((axis < added || before[axis - added] == 1) && finder.kept().changes(node.outputs[0], axis))
+            finder.change(1, static_cast<int64_t>(axis - first), finder.kept().size(node.outputs[0], axis));
+}
+
 /// unflatten(x, axis, sizes)
 void edit_unflatten(EditFinder& finder, const TracedNode& node) {
     if (const auto axis = axis_argument(finder.graph(), node, 1, finder.rank(node.inputs[0])))
@@ -217,12 +243,14 @@ void add_shape_changes(std::vector<Operator>& all) {
         {"transpose", "transpose_", "t", "t_", "swapaxes", "swapdims", "mT", "adjoint"});
     add(all, {.labels = reverse_axes, .memory = Memory::view}, {"numpy_T"});
     add(all, {.labels = move_axes, .memory = Memory::view}, {"movedim", "moveaxis"});
-    add(all, {.labels = repeat}, {"repeat", "tile"});
+    add(all, {.labels = repeat, .edits = edit_repeat}, {"repeat", "tile"});
     add(all, {.labels = repeat_interleave}, {"repeat_interleave"});
     add(all, {.labels = pixel_shuffle}, {"pixel_shuffle"});
     add(all, {.labels = pixel_unshuffle}, {"pixel_unshuffle"});
-    add(all, {.labels = channel_shuffle, .shape = shape_of_first}, {"channel_shuffle"});
+    add(all, {.labels = channel_shuffle, .shape = shape_of_first},
+        {"channel_shuffle", "native_channel_shuffle"});
     add(all, {.labels = unfold_windows}, {"im2col"});
+    add(all, {.labels = fold_windows}, {"col2im"});
 }
 
 }  // namespace mtlprune

@@ -146,6 +146,16 @@ void EditFinder::set_index(size_t index, const torch::Tensor& tensor) {
     place = tensor;
 }
 
+void EditFinder::cut_result(const TracedNode& node, size_t axis) {
+    for (size_t argument = 0; argument < node.inputs.size(); ++argument)
+        if (const auto& number = graph_.values[node.inputs[argument]].constant;
+            number && kept_.changes_number(node.inputs[argument]))
+            change(argument, -1, *number);
+    const std::pair cut(static_cast<int64_t>(axis), kept_.indices(node.outputs[0], axis));
+    if (!edits_.cuts.emplace(code_, cut).second && edits_.cuts[code_] != cut)
+        throw Error("surgery", node.kind, "the same channels whenever it runs", "others");
+}
+
 double EditFinder::width_factor(size_t value, size_t axis) const {
     return std::sqrt(static_cast<double>(kept_.size(value, axis)) /
                      static_cast<double>(graph_.values[value].shape[axis]));

@@ -43,6 +43,8 @@ struct CodeEdits {
     std::map<size_t, torch::Tensor> buffers;              ///< new contents of stored index tensors, per value
     std::vector<Rescaling> rescalings;
     std::map<torch::jit::Node*, double> query_factors;  ///< attention whose scale would change
+    /// Axis and entries of a result that stay.
+    std::map<torch::jit::Node*, std::pair<int64_t, std::vector<int64_t>>> cuts;
 };
 
 /// Throws Error naming the operator when one piece of code would need two different numbers.

@@ -80,6 +80,15 @@ void change_number(jit::Node* node, size_t argument, int64_t element, const Numb
     node->replaceInput(argument, graph.insertNode(graph.createList(type, elements))->output());
 }
 
+/// Whoever reads the result reads these entries of it.
+void cut_result(jit::Node* node, int64_t axis, const std::vector<int64_t>& stays) {
+    const jit::WithInsertPoint behind(node->next());
+    auto& graph = *node->owningGraph();
+    auto* indices = graph.insertConstant(torch::tensor(stays, torch::kInt64));
+    auto* part = graph.insert(c10::aten::index_select, {node->output(), axis, indices});
+    node->output()->replaceAllUsesAfterNodeWith(part->node(), part);
+}
+
 }  // namespace
 
 void edit_code(ScriptTrace& script, const TracedGraph& graph, const CodeEdits& edits) {
@@ -108,6 +117,9 @@ void edit_code(ScriptTrace& script, const TracedGraph& graph, const CodeEdits& e
         const jit::WithInsertPoint guard(node);
         node->replaceInput(0, script.code->insert(c10::aten::mul, {node->input(0), factor}));
     }
+    auto cuts = edits.cuts;
+    for (auto* node : script.nodes)
+        if (const auto cut = cuts.extract(node)) cut_result(node, cut.mapped().first, cut.mapped().second);
     for (auto* value : script.constants) {
         const auto edit = edits.tensors.find(value);
         if (value == nullptr || edit == edits.tensors.end() || !value->hasUses()) continue;

@@ -32,6 +32,9 @@ class EditFinder {
     void renumber(size_t index, size_t value, size_t axis);
     /// By which the square root of the axis' size changes.
     double width_factor(size_t value, size_t axis) const;
+    /// The result stays what it is, whatever sizes its numbers were computed from, but loses what left this
+    /// axis.
+    void cut_result(const TracedNode& node, size_t axis);
     /// The first input is multiplied by `factor`.
     void scale_queries(double factor);
     /// The first rows of a pruned stored tensor are.

@@ -22,13 +22,14 @@ namespace {
 
 namespace jit = torch::jit;
 
-/// 1 where a channel stays along `axis`, of the rank of the value and size 1 elsewhere.
+/// 1 where a channel stays along `axis`, of the rank of the value and size 1 elsewhere (and there, if all
+/// stay).
 torch::Tensor mask_along(const Coupling& coupling, const KeptChannels& kept, size_t value, size_t axis) {
     const auto& traced = coupling.graph.values[value];
     std::vector<int64_t> shape(traced.shape.size(), 1);
-    shape[axis] = traced.shape[axis];
     const auto stays = kept.indices(value, axis);
     if (stays.empty()) return torch::ones(shape, traced.type);
+    shape[axis] = traced.shape[axis];
     auto mask = torch::zeros({traced.shape[axis]}, traced.type);
     mask.index_fill_(0, torch::tensor(stays, torch::kInt64), 1);
     return mask.reshape(shape);
@@ -54,22 +55,23 @@ void mask_norm(const Coupling& coupling, const KeptChannels& kept, size_t i, Mas
     const size_t value = node.inputs[0];
     const auto& traced = coupling.graph.values[value];
     auto mask = torch::ones({1}, traced.type);
-    std::vector<int64_t> shape(traced.shape.size(), 1);
     bool changes = false;
     for (const int64_t axis : norm->axes) {
         mask = mask * mask_along(coupling, kept, value, axis);
-        shape[axis] = traced.shape[axis];
         changes = changes || kept.changes(value, axis);
     }
     if (!changes) return;
     auto* code = coupling.script->nodes[i];
     auto& graph = *code->owningGraph();
     const jit::WithInsertPoint here(code);
-    std::vector<jit::Value*> inputs = {code->input(0), graph.insertConstant(mask.expand(shape).contiguous()),
+    std::vector<jit::Value*> inputs = {code->input(0), graph.insertConstant(mask),
                                        graph.insertConstant(norm->axes)};
     for (const size_t argument : norm->arguments) inputs.push_back(code->input(argument));
-    const auto outputs = jit::insertGraph(graph, forms.of(norm->code), inputs);
-    code->output()->replaceAllUsesWith(outputs.at(0));
+    for (const auto& constant : norm->constants) inputs.push_back(graph.insertConstant(constant));
+    auto* result = jit::insertGraph(graph, forms.of(norm->code), inputs).at(0);
+    const bool several = result->type()->kind() == c10::TypeKind::TupleType;
+    const auto results = several ? jit::createTupleUnpack(result) : at::ArrayRef<jit::Value*>(result);
+    for (size_t i = 0; i < code->outputs().size(); ++i) code->outputs()[i]->replaceAllUsesWith(results.at(i));
 }
 
 /// The original with zeros, its norms across channels computed over the channels that stay.

@@ -67,6 +67,13 @@ void Generator::repeat_layer() {
     }
 }
 
+/// One channel alone has no unbiased variance.
+const WrittenNorm& Generator::any_written_norm(int64_t channels) {
+    const auto& forms = written_norms();
+    const auto& form = forms[below(static_cast<int64_t>(forms.size()))];
+    return form.correction > 0 && channels < 6 ? forms.front() : form;
+}
+
 void Generator::add_norm() {
     const auto in = any();
     const auto name = fresh("n");
@@ -81,7 +88,7 @@ void Generator::add_norm() {
         : kind == 2 ? instance_norm(name, in.channels, chance(50))
         : kind == 3 ? prelu(name, in.channels)
         : kind == 4 ? group_norm(name, in.channels, groups)
-        : kind == 5 ? written_layer_norm(name, in.channels)
+        : kind == 5 ? written_norm(name, in.channels, any_written_norm(in.channels))
                     : response_norm(name, in.channels));
     result(in.channels, fmt::format("self.{}({})", name, in.name));
 }

@@ -63,6 +63,7 @@ class Generator {
     /// The same weights again, on another feature of the same width.
     void repeat_layer();
     void add_norm();
+    const WrittenNorm& any_written_norm(int64_t channels);
     void add_activation();
     void add_scale();
     /// Two features of equal width, one of them made by a convolution when there is none.

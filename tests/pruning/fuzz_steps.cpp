@@ -4,25 +4,34 @@
 namespace mtlprune::toy {
 void Generator::add_activation() {
     const auto in = any();
-    static constexpr const char* kForms[] = {"torch.relu({})",
-                                             "torch.sigmoid({})",
-                                             "torch.tanh({})",
-                                             "torch.gelu({})",
-                                             "torch.hardswish({})",
-                                             "torch.max_pool2d({}, [3, 3], [1, 1], [1, 1])",
-                                             "torch.avg_pool2d({}, [3, 3], [1, 1], [1, 1])",
-                                             "torch.upsample_nearest2d({}, [8, 8])[:, :, ::2, 1::2]",
-                                             "torch.flip({}, [1])",
-                                             "torch.flip({}, [2])",
-                                             "torch.roll({}, [1], [3])",
-                                             "torch.upsample_nearest2d({}.unfold(2, 2, 1).mean([4]), [4, 4])",
-                                             "torch.reflection_pad2d({}, [1, 1, 1, 1])[:, :, 1:5, 1:5]",
-                                             "({} * 0.5 + 1.0)",
-                                             "torch.clamp({}, -1.0, 1.0)",
-                                             "torch.leaky_relu({}, 0.1)",
-                                             "torch.abs({})",
-                                             "torch.where({0} > 0, {0}, {0} * 0.3)",
-                                             "torch.masked_fill({0}, {0} > 0.8, 0.8)"};
+    static constexpr const char* kForms[] = {
+        "torch.relu({})",
+        "torch.sigmoid({})",
+        "torch.tanh({})",
+        "torch.gelu({})",
+        "torch.hardswish({})",
+        "torch.max_pool2d({}, [3, 3], [1, 1], [1, 1])",
+        "torch.avg_pool2d({}, [3, 3], [1, 1], [1, 1])",
+        "torch.upsample_nearest2d({}, [8, 8])[:, :, ::2, 1::2]",
+        "torch.flip({}, [1])",
+        "torch.flip({}, [2])",
+        "torch.roll({}, [1], [3])",
+        "torch.upsample_nearest2d({}.unfold(2, 2, 1).mean([4]), [4, 4])",
+        "torch.reflection_pad2d({}, [1, 1, 1, 1])[:, :, 1:5, 1:5]",
+        "({} * 0.5 + 1.0)",
+        "torch.clamp({}, -1.0, 1.0)",
+        "torch.clamp_min({}, -0.2)",
+        "torch.gather({0}, 2, torch.argsort({0}, 2))",
+        "torch.scatter({0}, 3, torch.argsort({0}, 3), {0} * 0.5)",
+        "torch.index_add({0}, 2, torch.arange(2), {0}[:, :, 1:3])",
+        "torch.take_along_dim({0}, torch.argmax({0}, 3, True), 3).expand_as({0})",
+        "torch.col2im(torch.im2col({}, [3, 3], [1, 1], [1, 1], [1, 1]), [4, 4], "
+        "[3, 3], [1, 1], [1, 1], [1, 1])",
+        "torch.fft_irfft2(torch.fft_rfft2({}))",
+        "torch.leaky_relu({}, 0.1)",
+        "torch.abs({})",
+        "torch.where({0} > 0, {0}, {0} * 0.3)",
+        "torch.masked_fill({0}, {0} > 0.8, 0.8)"};
     const auto* form = kForms[below(std::size(kForms))];
     result(in.channels, fmt::format(fmt::runtime(form), in.name));
 }

@@ -222,9 +222,9 @@ std::vector<SourceNetwork> gauntlet_literals() {
 
 std::vector<SourceNetwork> gauntlet() {
     auto all = gauntlet_convolutions();
-    for (const auto& family :
-         {gauntlet_joints(), gauntlet_ends(), gauntlet_layouts(), gauntlet_attention(), gauntlet_published(),
-          gauntlet_mixers(), gauntlet_barriers(), gauntlet_traps(), gauntlet_literals()})
+    for (const auto& family : {gauntlet_joints(), gauntlet_ends(), gauntlet_layouts(), gauntlet_attention(),
+                               gauntlet_published(), gauntlet_mixers(), gauntlet_norms(), gauntlet_moving(),
+                               gauntlet_made(), gauntlet_barriers(), gauntlet_traps(), gauntlet_literals()})
         all.insert(all.end(), family.begin(), family.end());
     return all;
 }

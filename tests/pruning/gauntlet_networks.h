@@ -20,6 +20,9 @@ std::vector<SourceNetwork> gauntlet_ends();          ///< several inputs and out
 std::vector<SourceNetwork> gauntlet_layouts();       ///< views, permutations, shuffles, slices, rolls
 std::vector<SourceNetwork> gauntlet_attention();     ///< attention, products of activations or weights
 std::vector<SourceNetwork> gauntlet_mixers();        ///< recurrent layers, tokens, norms across channels
+std::vector<SourceNetwork> gauntlet_norms();         ///< norms across channels that are written out
+std::vector<SourceNetwork> gauntlet_moving();        ///< entries moved along other axes
+std::vector<SourceNetwork> gauntlet_made();          ///< positions, grids, distances, complex numbers
 std::vector<SourceNetwork> gauntlet_published();     ///< what published networks do besides
 std::vector<SourceNetwork> gauntlet_barriers();      ///< operators that channels cannot leave through
 std::vector<SourceNetwork> gauntlet_traps();  ///< sums of channels that are not zero when their weights are

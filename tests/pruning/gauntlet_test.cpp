@@ -136,8 +136,9 @@ INSTANTIATE_TEST_SUITE_P(
                     Family{"Joints", toy::gauntlet_joints}, Family{"Ends", toy::gauntlet_ends},
                     Family{"Layouts", toy::gauntlet_layouts}, Family{"Attention", toy::gauntlet_attention},
                     Family{"Published", toy::gauntlet_published}, Family{"Mixers", toy::gauntlet_mixers},
-                    Family{"Barriers", toy::gauntlet_barriers}, Family{"Traps", toy::gauntlet_traps},
-                    Family{"Literals", toy::gauntlet_literals}),
+                    Family{"Norms", toy::gauntlet_norms}, Family{"Moving", toy::gauntlet_moving},
+                    Family{"Made", toy::gauntlet_made}, Family{"Barriers", toy::gauntlet_barriers},
+                    Family{"Traps", toy::gauntlet_traps}, Family{"Literals", toy::gauntlet_literals}),
     [](const auto& info) { return info.param.name; });
 
 void copy_values(torch::nn::Module& module, const std::vector<NamedValue>& values) {

@@ -40,6 +40,17 @@ Layer layer_norm(const std::string& name, const Shape& shape);
 Layer written_layer_norm(const std::string& name, int64_t channels);  ///< over axis 1 of an image
 Layer response_norm(const std::string& name, int64_t channels);       ///< "global response normalisation"
 Layer rms_norm(const std::string& name, int64_t channels, const std::string& square = "x * x");
+/// Norms over the channels of an image that are written out, each in another way; `form` counts them.
+struct WrittenNorm {
+    const char* name;
+    const char* body;          ///< x becomes the normalised x, before scale and shift
+    const char* axes = "[1]";  ///< of the statistics
+    bool centred = true;
+    int correction = 0;
+    bool epsilon_outside = false;  ///< added to the root, not below it
+};
+const std::vector<WrittenNorm>& written_norms();
+Layer written_norm(const std::string& name, int64_t channels, const WrittenNorm& form);
 /// Every filter is centred and scaled to its gain before it is used.
 Layer standardised_conv(const std::string& name, int64_t in, int64_t out, int64_t kernel,
                         bool by_batch_norm = true);
