@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <new>
 
 #include "base/json_reader.h"
 #include "cli/commands.h"
@@ -82,6 +83,9 @@ int run_program(int argc, char** argv) {
         return run(arguments[0], {arguments.begin() + 1, arguments.end()}, command_line);
     } catch (const mtlprune::Error& error) {
         std::cerr << "mtlprune: " << error.what() << "\n";
+        return 2;
+    } catch (const std::bad_alloc&) {
+        std::cerr << "mtlprune: not enough memory\n";
         return 2;
     } catch (const std::exception& error) {
         std::cerr << "mtlprune: internal error: " << error.what() << "\n";
