@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <new>
 
 #include "base/json_reader.h"
 #include "base/torch_message.h"
@@ -83,6 +84,9 @@ int run_program(int argc, char** argv) {
         return run(arguments[0], {arguments.begin() + 1, arguments.end()}, command_line);
     } catch (const mtlprune::Error& error) {
         std::cerr << "mtlprune: " << error.what() << "\n";
+        return 2;
+    } catch (const std::bad_alloc&) {
+        std::cerr << "mtlprune: not enough memory\n";
         return 2;
     } catch (const std::exception& error) {
         std::cerr << "mtlprune: internal error: " << mtlprune::torch_message(error) << "\n";
