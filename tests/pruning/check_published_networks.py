@@ -199,15 +199,17 @@ def main():
         try:
             with tempfile.TemporaryDirectory() as folder, torch.jit.optimized_execution(False):
                 row = check(wanted[name], arguments.mtlprune, options, folder)
-        except (RuntimeError, subprocess.TimeoutExpired) as error:
-            row = {"result": str(error)}
+        except Exception as error:  # packages raise whatever they like; the next network is to be checked all the same
+            row = {"result": str(error).strip().partition("\n")[0]}
         rows[name] = {"network": name, **row}
         left = (time.monotonic() - start) / (done + 1) * (len(todo) - done - 1) / 60
         print(f"{done + 1}/{len(todo)}, {left:.0f} min left:", *rows[name].values(), flush=True)
         if arguments.table:
             write_table(arguments.table, [rows[name] for name in every if name in rows])
     wrong = [name for name in wanted if rows[name]["result"] != "right"]
-    print(f"{len(wanted)} networks, {len(wrong)} wrong or refused", *wrong)
+    ran = {column: sum(rows[name].get(column, "") not in ("", "fixed") for name in wanted) for column in ("other batch", "other size")}
+    print(f"{len(wanted)} networks, {ran['other batch']} at another batch too, {ran['other size']} at another size too, "
+          f"{len(wrong)} wrong or refused", *wrong)
     return 1 if wrong else 0
 
 

@@ -10,6 +10,7 @@ the same is checked first. Ratio 0.5, L2 norm, output layers kept. "left" is the
 import argparse
 import csv
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -60,9 +61,21 @@ def runs(network, name, case, expected):
     return "yes" if case.get("others") else "-"
 
 
-def peer(name, case, original):
+def peer_within(seconds, name, case, path):
+    """In a process of its own, because the peer does not end on some networks."""
+    pool = multiprocessing.get_context("fork").Pool(1)
+    try:
+        return pool.apply_async(peer, (name, case, path)).get(seconds)
+    except multiprocessing.TimeoutError:
+        return f"does not end within {seconds} s", "-"
+    finally:
+        pool.terminate()
+
+
+def peer(name, case, path):
     import torch_pruning as tp
     make, heads = NETWORKS[name]
+    original = torch.jit.load(path).float().eval()
     network = make().eval()
     network.load_state_dict(original.state_dict())
     inputs = arguments_of(name, case["inputs"])
@@ -122,7 +135,7 @@ def main():
     for name, case in sorted(cases.items()):
         path = os.path.join(arguments.folder, case.get("file", name) + ".pt")
         original = torch.jit.load(path).float().eval()
-        rows.append([name, *peer(name, case, original), *ours(arguments.mtlprune, path, name, case, original)])
+        rows.append([name, *peer_within(60, name, case, path), *ours(arguments.mtlprune, path, name, case, original)])
         print(" | ".join(rows[-1]), flush=True)
     if arguments.table:
         with open(arguments.table, "w", newline="", encoding="utf-8") as file:

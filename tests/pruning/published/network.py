@@ -29,7 +29,7 @@ class Called(torch.nn.Module):
     def __init__(self, network, names=None, outputs=(0,), **options):
         super().__init__()
         self.network, self.names, self.outputs = network, names, outputs
-        self.options = dict(return_dict=False, **options)
+        self.options = {"return_dict": False, **options}
 
     def forward(self, *inputs):
         found = (self.network(*inputs, **self.options) if self.names is None else

@@ -75,7 +75,9 @@ class MaskedNorms:
             return type(module).forward(module, x)
         eps = getattr(module, "variance_epsilon", getattr(module, "eps", None))
         scale = module.weight + 1 if type(module).__name__.startswith("Gemma") else module.weight
-        return scale * masked_statistics(x, mask.expand(x.shape), (-1,), eps, centred=False)
+        axis = 1 if "2d" in type(module).__name__ else -1
+        wide = [-1] + [1] * (x.dim() - 2 if axis == 1 else 0)
+        return scale.view(wide) * masked_statistics(x, mask.view(wide).expand(x.shape), (axis,), eps, centred=False)
 
     def integer_norm(self, module, x, scale=None):
         mask = self.mask_of(module.weight)
@@ -93,11 +95,19 @@ class MaskedNorms:
         return x + torch.addcmul(module.bias.view(module.wb_shape), module.weight.view(module.wb_shape),
                                  x * (g / (mean + module.eps)))
 
+    def response_norm_of_transformers(self, module, x):
+        mask = self.mask_of(module.weight)
+        if mask is None:
+            return type(module).forward(module, x)
+        g = x.norm(p=2, dim=(1, 2), keepdim=True)
+        return module.weight * (x * (g / ((g * mask).sum(-1, keepdim=True) / mask.sum() + 1e-6))) + module.bias + x
+
     def replacement_of(self, module):
         kind = type(module).__name__
-        if kind == "T5LayerNorm" or kind.endswith("RMSNorm"):
+        if hasattr(module, "variance_epsilon") or kind.lower().endswith(("rmsnorm", "rmsnorm2d")):
             return self.rms_norm
-        return {"GlobalResponseNorm": self.response_norm, "IntLayerNorm": self.integer_norm}.get(kind)
+        return {"GlobalResponseNorm": self.response_norm, "ConvNextV2GRN": self.response_norm_of_transformers,
+                "IntLayerNorm": self.integer_norm}.get(kind)
 
     @contextlib.contextmanager
     def installed(self, network):
