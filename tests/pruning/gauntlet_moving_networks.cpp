@@ -113,6 +113,23 @@ std::vector<SourceNetwork> scattering() {
     };
 }
 
+/// Where entries cannot be told apart by channel, or only some channels are reached: both stay whole.
+SourceNetwork mixed(const std::string& name, const std::string& body) {
+    auto network = moved(name, body);
+    network.after = {{"e.weight", {8, 12}}, {"f.weight", {8, 12}}};
+    return network;
+}
+
+std::vector<SourceNetwork> mixing() {
+    return {
+        mixed("masked_scatter_per_channel", "z = torch.masked_scatter(e, f > 0.0, f)"),
+        mixed("scatter_of_some_channels",
+              "i = y.view([1, -1, 1]).expand_as(e)[:, :, :4]\nz = torch.scatter(e, 1, i, f)"),
+        mixed("gather_of_channels", "z = torch.gather(e, 2, torch.argsort(f, 2))"),
+        mixed("index_add_of_channels", "z = torch.index_add(e, 2, torch.arange(8).flip([0]), f)"),
+    };
+}
+
 std::vector<SourceNetwork> routing() {
     return {
         // Two of three experts per token; their results are added where they belong.
@@ -142,7 +159,8 @@ std::vector<SourceNetwork> routing() {
 
 std::vector<SourceNetwork> gauntlet_moving() {
     auto all = resampling();
-    for (const auto& family : {scattering(), routing()}) all.insert(all.end(), family.begin(), family.end());
+    for (const auto& family : {scattering(), mixing(), routing()})
+        all.insert(all.end(), family.begin(), family.end());
     return all;
 }
 
