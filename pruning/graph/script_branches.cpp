@@ -74,9 +74,10 @@ void ScriptTracer::run_if(Node& node) {
     const auto* condition = node.input();
     bool holds = slots_.at(condition).content.toBool();
     const auto block = [&](bool is_first) { return node.blocks()[is_first ? 0 : 1]; };
-    if (has_second_choice(*block(holds)) && !always_raises(*block(!holds)) &&
-        !has_second_choice(*block(!holds)) && condition->node()->kind() != c10::prim::Constant) {
-        holds = !holds;
+    const bool first = has_second_choice(*block(true)), second = has_second_choice(*block(false));
+    if (first != second && !always_raises(*block(second)) &&
+        condition->node()->kind() != c10::prim::Constant) {
+        holds = second;
         decide(node, holds);
     } else {
         trace_.decisions.emplace_back(&node, 0, number(condition));
@@ -113,7 +114,10 @@ void ScriptTracer::run_loop(Node& node) {
     const auto& body = *node.blocks()[0];
     const auto decided_by = numbers(node.inputs().slice(0, 2));
     const bool may_run = values_.varies(decided_by[0]) || values_.varies(decided_by[1]);
-    if (may_run && (trips == 0 || !goes_on)) note_untaken(node, body);
+    if (may_run && (trips == 0 || !goes_on)) {
+        for (size_t i = 0; i < carried.size(); ++i) slots_[body.inputs()[i + 1]] = carried[i];
+        note_untaken(node, body);
+    }
     for (int64_t trip = 0; trip < trips && goes_on; ++trip) {
         values_.computed_from(decided_by);
         set(body.inputs()[0], trip, values_.record(trip));
@@ -142,7 +146,12 @@ void ScriptTracer::collect_reads(const jit::Block& block, std::vector<size_t>& r
         if (node->kind() == c10::prim::GetAttr && slots_.count(node->input()) > 0 &&
             slots_.at(node->input()).content.isObject())
             run_attribute(*node);
-        if (computes_nothing(*node) || follows_its_input(*node)) continue;
+        if (computes_nothing(*node)) continue;
+        if (follows_its_input(*node)) {
+            for (const auto* input : node->inputs())
+                if (is_tensor_like(*input) && slots_.count(input) > 0) pass(node->output(), input);
+            continue;
+        }
         for (const auto* input : node->inputs())
             if (slots_.count(input) > 0) values_.add_tensors(number(input), reads);
     }

@@ -4,6 +4,7 @@
 #include <torch/csrc/jit/ir/constants.h>
 
 #include <algorithm>
+#include <stdexcept>
 
 #include "base/error.h"
 #include "base/torch_message.h"
@@ -30,6 +31,11 @@ void push_count(const jit::Node& node, jit::Stack& stack) {
 bool is_large(const torch::Tensor& tensor) {
     constexpr int64_t kFew = 64;
     return tensor.is_floating_point() && tensor.numel() > kFew;
+}
+
+/// Of an exception that the code raises.
+std::string message_of(const c10::IValue& text) {
+    return torch_message(std::runtime_error(text.isString() ? text.toStringRef() : ""));
 }
 
 /// For whoever watches the network run.
@@ -105,8 +111,6 @@ void ScriptTracer::call(Node& node, jit::Stack& stack, bool for_real) {
         else
             shapes_.run(node, operator_of(node.kind().toQualString()), stack);
     } catch (const std::exception& error) {
-        if (node.kind() == c10::prim::RaiseException)
-            throw Error("TorchScript network", "forward", "inputs that it accepts", torch_message(error));
         throw Error("TorchScript network", place_of(node), "an operator that runs on these inputs",
                     torch_message(error));
     }
@@ -121,6 +125,9 @@ void ScriptTracer::run_node(Node& node) {
     if (kind == c10::prim::Constant) return run_constant(node);
     if (kind == c10::prim::If) return run_if(node);
     if (kind == c10::prim::Loop) return run_loop(node);
+    if (kind == c10::prim::RaiseException)
+        throw Error("TorchScript network", "forward", "inputs that it accepts",
+                    message_of(slots_.at(node.inputs()[0]).content));
     if (only_tells(node)) {
         for (const auto* output : node.outputs()) set(output, {}, values_.add());
         return;

@@ -46,6 +46,7 @@ void check(Expectation& expectation, PruneReport& report) {
 
 void describe(const Pruner& pruner, PruneReport& report) {
     report.frozen = pruner.coupling().frozen;
+    report.notes = pruner.coupling().notes;
     for (const auto& group : pruner.groups()) {
         if (group.frozen) continue;
         ++report.groups;

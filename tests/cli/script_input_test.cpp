@@ -124,8 +124,8 @@ TEST_F(ScriptInput, OtherFilesAreRecognised) {
     expect_kind(std::string("\x08\x07\x12\x07pytorch", 11) + "\x1a", "ONNX");
     expect_kind(std::string("\x40\0\0\0\0\0\0\0", 8) + "{\"w\":{\"dtype\":\"F32\"}}", "safetensors");
     expect_kind(std::string("\x89HDF\r\n\x1a\n", 8), "HDF5");
-    const auto pickled = torch::pickle_save(torch::ones({2, 2}));
-    expect_kind({pickled.begin(), pickled.end()}, "state dict");
+    const auto pickled = torch::jit::pickle_save(torch::ones({2, 2}));
+    expect_kind(std::string(pickled.begin(), pickled.end()), "state dict");
     expect_kind("no archive at all", "torch.jit.save");
 }
 
