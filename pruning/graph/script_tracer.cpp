@@ -38,6 +38,10 @@ std::string message_of(const c10::IValue& text) {
     return torch_message(std::runtime_error(text.isString() ? text.toStringRef() : ""));
 }
 
+bool compares_identity(const jit::Node& node) {
+    return node.kind() == c10::aten::__is__ || node.kind() == c10::aten::__isnot__;
+}
+
 /// For whoever watches the network run.
 bool only_tells(const jit::Node& node) {
     return node.kind() == c10::prim::Print || node.kind() == c10::aten::warn ||
@@ -152,7 +156,7 @@ void ScriptTracer::run_node(Node& node) {
 
 /// Whether a tensor is None varies where somebody may leave it out; what the network computes is there.
 bool ScriptTracer::is_settled(Node& node) const {
-    if (node.kind() != c10::aten::__is__ && node.kind() != c10::aten::__isnot__) return false;
+    if (!compares_identity(node)) return false;
     const auto& slot = slots_.at(node.inputs()[0]);
     const auto& given = trace_.graph.inputs;
     return slot.content.isTensor() && std::find(given.begin(), given.end(), slot.number) == given.end();
@@ -172,7 +176,8 @@ void ScriptTracer::run_constant(Node& node) {
 
 void ScriptTracer::run_operator(Node& node, const Operator& op) {
     auto stack = arguments(node);
-    call(node, stack, observer_ != nullptr);
+    // Shapes alone would be other tensors than the arguments.
+    call(node, stack, observer_ != nullptr || compares_identity(node));
     record_operator(node, op, stack);
 }
 
