@@ -3,12 +3,15 @@
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <openssl/evp.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
-#include <sstream>
+#include <new>
+#include <stdexcept>
+#include <system_error>
 
 #include "base/error.h"
 
@@ -29,6 +32,19 @@ void write_all(int file, const std::string& content) {
     }
     if (::fsync(file) != 0) throw std::system_error(errno, std::generic_category());
 }
+
+constexpr size_t kBlock = 1 << 14;
+
+struct OpenFile {
+    explicit OpenFile(const std::filesystem::path& path)
+        : number(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+    ~OpenFile() {
+        if (number >= 0) ::close(number);
+    }
+    OpenFile(const OpenFile&) = delete;
+    OpenFile& operator=(const OpenFile&) = delete;
+    int number;
+};
 
 }  // namespace
 
@@ -68,14 +84,34 @@ void PendingFile::commit() {
 }
 
 std::string read_file(const std::filesystem::path& path, const std::string& subject) {
-    errno = 0;
-    if (std::filesystem::is_directory(path)) throw Error(subject, path.string(), "a file", "a folder");
-    std::ifstream stream(path, std::ios::binary);
-    if (!stream) fail(path, fmt::format("cannot read {}", subject).c_str(), errno);
-    std::ostringstream content;
-    content << stream.rdbuf();
-    if (stream.bad()) fail(path, fmt::format("cannot read {}", subject).c_str(), errno);
-    return std::move(content).str();
+    const std::string what = fmt::format("cannot read {}", subject);
+    std::error_code ignored;
+    if (std::filesystem::is_directory(path, ignored))
+        throw Error(subject, path.string(), "a file", "a folder");
+    const OpenFile file(path);
+    if (file.number < 0) fail(path, what.c_str(), errno);
+    std::string content;
+    size_t done = 0;
+    try {
+        struct stat status = {};
+        const bool sized = ::fstat(file.number, &status) == 0 && S_ISREG(status.st_mode);
+        content.resize(std::max(kBlock, sized ? static_cast<size_t>(status.st_size) + 1 : 0));
+        while (true) {
+            if (done == content.size()) content.resize(2 * done);
+            const ssize_t n = ::read(file.number, content.data() + done, content.size() - done);
+            if (n < 0 && errno == EINTR) continue;
+            if (n < 0) fail(path, what.c_str(), errno);
+            if (n == 0) break;
+            done += static_cast<size_t>(n);
+        }
+        content.resize(done);
+        content.shrink_to_fit();
+    } catch (const std::bad_alloc&) {
+        fail(path, what.c_str(), ENOMEM);
+    } catch (const std::length_error&) {
+        fail(path, what.c_str(), ENOMEM);
+    }
+    return content;
 }
 
 void make_folder(const std::filesystem::path& path) {

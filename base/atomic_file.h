@@ -30,7 +30,9 @@ class PendingFile {
     std::filesystem::path temporary_;
 };
 
-/// The whole file as bytes. Throws Error naming the path and the reason.
+/// The whole file as bytes, up to its end and never less. Throws Error naming the path and the system's
+/// reason, that there is not enough memory for it among them. Text of data sets is read by read_text()
+/// (base/text_file.h).
 std::string read_file(const std::filesystem::path& path, const std::string& subject = "file");
 
 /// Creates the folder and its parents; throws Error naming it and the reason.

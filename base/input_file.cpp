@@ -7,6 +7,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <new>
 #include <utility>
 
 #include "base/error.h"
@@ -59,6 +60,17 @@ void InputFile::read(void* destination, size_t length, int64_t offset) const {
     if (done != length)
         throw Error(subject_, path_.string(), fmt::format("{} bytes at {}", length, offset),
                     fmt::format("{}", done));
+}
+
+std::vector<uint8_t> InputFile::read_all() const {
+    std::vector<uint8_t> bytes;
+    try {
+        bytes.resize(static_cast<size_t>(size_));
+    } catch (const std::bad_alloc&) {
+        fail(ENOMEM);
+    }
+    read(bytes.data(), bytes.size(), 0);
+    return bytes;
 }
 
 }  // namespace mtlprune

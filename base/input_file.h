@@ -25,6 +25,9 @@ class InputFile {
     /// Reads at most `length` bytes from `offset`, returns how many.
     size_t read_up_to(void* destination, size_t length, int64_t offset) const;
 
+    /// The whole file. Throws Error also when there is not enough memory for it.
+    std::vector<uint8_t> read_all() const;
+
   private:
     [[noreturn]] void fail(int code) const;
 

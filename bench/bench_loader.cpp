@@ -19,6 +19,7 @@
 #include <nlohmann/json.hpp>
 #include <opencv2/imgcodecs.hpp>
 
+#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/random.h"
 #include "datasets/codecs/image_file.h"
@@ -132,8 +133,8 @@ class BenchData {
     }
     /// File `modality` (0 image, 1 segmentation, 2 normals, 3 depth) of the first training frame.
     fs::path file(int modality) const {
-        std::ifstream list(folder_ / "nyu_v2_3task.json");
-        return folder_ / nlohmann::json::parse(list)["train"][0][modality].get<std::string>();
+        const auto list = nlohmann::json::parse(read_file(folder_ / "nyu_v2_3task.json"));
+        return folder_ / list["train"][0][modality].get<std::string>();
     }
 
   private:

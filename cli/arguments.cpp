@@ -18,7 +18,8 @@ std::vector<std::string> option_names(const po::options_description& options) {
     return names;
 }
 
-/// "key.path=value" with value in JSON (a bare word is a string).
+}  // namespace
+
 std::pair<std::string, nlohmann::json> parse_override(const std::string& text) {
     const size_t equals = text.find('=');
     if (equals == std::string::npos || equals == 0)
@@ -28,8 +29,6 @@ std::pair<std::string, nlohmann::json> parse_override(const std::string& text) {
     if (json.is_discarded()) json = value;
     return {text.substr(0, equals), json};
 }
-
-}  // namespace
 
 bool parse(const std::string& usage, po::options_description& options,
            const std::vector<std::string>& arguments, po::variables_map& values,

@@ -23,6 +23,9 @@ void add_experiment_options(po::options_description& options, const std::string&
 /// "data.path" -> value.
 using Overrides = std::vector<std::pair<std::string, nlohmann::json>>;
 
+/// "KEY.PATH=VALUE" with VALUE in JSON (a bare word is a string). Throws Error on anything else.
+std::pair<std::string, nlohmann::json> parse_override(const std::string& text);
+
 /// The experiment that those options describe; `more` overrides are applied last.
 Experiment read_experiment_options(const po::variables_map& values, const Overrides& more = {});
 

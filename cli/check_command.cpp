@@ -6,6 +6,7 @@
 #include "base/progress.h"
 #include "cli/commands.h"
 #include "cli/dataset_options.h"
+#include "datasets/conventions/contradictions.h"
 #include "datasets/inspect/dataset_check.h"
 
 namespace mtlprune::cli {
@@ -13,7 +14,9 @@ namespace {
 
 constexpr const char* kCheckUsage =
     "usage: mtlprune data check LAYOUT=DIR [OPTIONS]\n\nDecodes every frame of a data set and prints every "
-    "problem. Exit code 1 when there is one.";
+    "problem, and what the frames say against how they are\nread (axes of normals, units of depth, numbers "
+    "of "
+    "classes: docs/datasets/conventions.md). Exit code 1 when there is one.";
 
 struct Row {
     std::string split;
@@ -35,9 +38,42 @@ std::vector<Row> check_split(const DatasetRequest& request, int threads, int64_t
     options.progress = [&](int64_t done, int64_t total) {
         progress.count(done, total, request.split + ": checked");
     };
-    for (auto& problem : check_dataset(*dataset, options))
+    for (auto& problem : without_missing_folders(check_dataset(*dataset, options)))
         rows.push_back({request.split, std::move(problem)});
+    for (const auto& error : contradictions(*dataset))
+        rows.push_back({request.split, {-1, "-", error.place(), error.problem()}});
+    for (const auto& text : dataset->reading().recognised)
+        std::cerr << fmt::format("{}: recognised: {}\n", request.split, text);
     frames += dataset->size();
+    return rows;
+}
+
+bool is_same(const FrameProblem& a, const FrameProblem& b) {
+    return a.index < 0 && b.index < 0 && a.file == b.file && a.problem == b.problem;
+}
+
+/// What keeps several splits from being opened, or is wrong with all of them, is one problem.
+void add_row(std::vector<Row>& rows, Row row) {
+    const auto same = std::find_if(rows.begin(), rows.end(),
+                                   [&](const Row& other) { return is_same(other.problem, row.problem); });
+    if (same == rows.end())
+        rows.push_back(std::move(row));
+    else
+        same->split += ", " + row.split;
+}
+
+/// A data set whose splits cannot be read is one problem.
+std::vector<Row> check_all(const po::variables_map& values, int threads, int64_t& frames) {
+    const DatasetRequest request = read_dataset_options(values);
+    std::vector<DatasetRequest> requests;
+    try {
+        requests = requests_of_splits(request, values);
+    } catch (const Error& error) {
+        return {{"-", {-1, "-", error.place(), error.problem()}}};
+    }
+    std::vector<Row> rows;
+    for (const auto& split : requests)
+        for (auto& row : check_split(split, threads, frames)) add_row(rows, std::move(row));
     return rows;
 }
 
@@ -62,12 +98,10 @@ int check_command(const Arguments& arguments) {
     po::options_description options("options");
     add_dataset_options(options);
     po::variables_map values;
-    if (!parse(kCheckUsage, options, arguments, values, {"data"})) return 0;
+    if (!parse(kCheckUsage + reading_keys_usage(), options, arguments, values, {"data"})) return 0;
     const int threads = read_threads(values);
-    std::vector<Row> rows;
     int64_t frames = 0;
-    for (const auto& request : read_dataset_options(values))
-        for (auto& row : check_split(request, threads, frames)) rows.push_back(std::move(row));
+    const std::vector<Row> rows = check_all(values, threads, frames);
     if (!rows.empty()) print_table(rows);
     std::cout << fmt::format("{} frames checked, {} problem{}\n", frames, rows.size(),
                              rows.size() == 1 ? "" : "s");

@@ -10,7 +10,8 @@ using Arguments = std::vector<std::string>;
 
 int list_command(const Arguments& arguments);
 int data_command(const Arguments& arguments);
-/// `mtlprune data check` and `mtlprune data stats`.
+/// `mtlprune data show`, `pack`, `check` and `stats`.
+int show_command(const Arguments& arguments);
 int pack_command(const Arguments& arguments);
 int check_command(const Arguments& arguments);
 int stats_command(const Arguments& arguments);

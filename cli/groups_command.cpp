@@ -4,6 +4,7 @@
 
 #include "base/atomic_file.h"
 #include "cli/commands.h"
+#include "cli/script_file.h"
 #include "cli/script_input.h"
 #include "pruning/cost/cost.h"
 #include "pruning/coupling/group_drawing.h"
@@ -18,7 +19,7 @@ Coupling couple_named(const po::variables_map& values) {
     const auto options = read_coupling_options(values);
     if (values.count("in") > 0) {
         const auto module = load_script(values["in"].as<std::string>());
-        return couple(module, example_inputs(module, input_texts(values)), options);
+        return couple(module, example_inputs(module, values), options);
     }
     const auto experiment = read_experiment_options(values);
     const auto model = make_model(experiment.model, experiment_tasks(experiment.data));
@@ -46,7 +47,7 @@ int groups_command(const Arguments& arguments) {
                           "write a Graphviz picture (dot -Tsvg FILE) as well")(
         "members", po::bool_switch(), "list every tensor of every group");
     po::variables_map values;
-    if (!parse_network("usage: mtlprune groups [IN.pt --input SHAPE] [OPTIONS]\n\nPrints the groups of "
+    if (!parse_network("usage: mtlprune groups [IN.pt --input INPUT] [OPTIONS]\n\nPrints the groups of "
                        "channels that must "
                        "leave together.",
                        arguments, options, values))
@@ -61,7 +62,7 @@ int groups_command(const Arguments& arguments) {
 int explain_command(const Arguments& arguments) {
     po::options_description options("options");
     po::variables_map values;
-    if (!parse_network("usage: mtlprune explain [IN.pt --input SHAPE] [OPTIONS]\n\nSays which channels "
+    if (!parse_network("usage: mtlprune explain [IN.pt --input INPUT] [OPTIONS]\n\nSays which channels "
                        "cannot leave, and why.",
                        arguments, options, values))
         return 0;

@@ -8,6 +8,8 @@
 #include "base/progress.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/dataset_options.h"
+#include "datasets/conventions/contradictions.h"
 #include "datasets/layouts/open_dataset.h"
 #include "datasets/packed/packed_writer.h"
 
@@ -86,16 +88,19 @@ int pack_command(const Arguments& arguments) {
         "compression of labels, 1..12")(
         "threads", po::value<int>()->default_value(static_cast<int>(std::thread::hardware_concurrency())),
         "encoding threads");
+    add_reading_option(options);
     po::variables_map values;
-    if (!parse(kPackUsage, options, arguments, values, {"source", "out"})) return 0;
+    if (!parse(kPackUsage + reading_keys_usage(), options, arguments, values, {"source", "out"})) return 0;
     auto writer = writer_options(values);
     auto request = parse_dataset(values["source"].as<std::string>());
     request.classes = values["classes"].as<int64_t>();
+    read_settings(values, request);
     const auto chosen = values["split"].as<std::string>();
     std::vector<PackedSplit> splits;
-    for (const auto& name : chosen.empty() ? dataset_layout(request.layout).splits : split_names(chosen)) {
+    for (const auto& name : chosen.empty() ? dataset_splits(request) : split_names(chosen)) {
         request.split = name;
         splits.push_back({name, open_dataset(request)});
+        require_no_contradictions(*splits.back().frames);
     }
     writer.normals_from_depth =
         fitted_normals(values["normals"].as<std::string>(), request, splits.front(), writer);

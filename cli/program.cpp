@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <iostream>
+#include <new>
 
 #include "base/json_reader.h"
+#include "base/torch_message.h"
 #include "cli/commands.h"
 #include "models/process_setup.h"
 #include "reproduce/runner/revision.h"
@@ -83,8 +85,11 @@ int run_program(int argc, char** argv) {
     } catch (const mtlprune::Error& error) {
         std::cerr << "mtlprune: " << error.what() << "\n";
         return 2;
+    } catch (const std::bad_alloc&) {
+        std::cerr << "mtlprune: not enough memory\n";
+        return 2;
     } catch (const std::exception& error) {
-        std::cerr << "mtlprune: internal error: " << error.what() << "\n";
+        std::cerr << "mtlprune: internal error: " << mtlprune::torch_message(error) << "\n";
         return 1;
     }
 }

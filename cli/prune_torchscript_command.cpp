@@ -8,6 +8,7 @@
 #include "base/atomic_file.h"
 #include "base/json_reader.h"
 #include "cli/commands.h"
+#include "cli/script_file.h"
 #include "cli/script_input.h"
 #include "pruning/allocation/option_names.h"
 #include "pruning/network/prune.h"
@@ -16,12 +17,13 @@ namespace mtlprune::cli {
 namespace {
 
 constexpr const char* kPruneTorchscriptUsage =
-    "usage: mtlprune prune-torchscript IN.pt --input SHAPE [--input SHAPE ...] --out OUT.pt [OPTIONS]\n\n"
+    "usage: mtlprune prune-torchscript IN.pt --input INPUT [--input INPUT ...] --out OUT.pt [OPTIONS]\n\n"
     "Removes channels from any traced or scripted network. OUT.pt runs in Python and C++. The result is "
     "compared with the\n"
     "original whose removed slices are zero before it is written. Prints one JSON line.\n\n"
     "  mtlprune prune-torchscript resnet50.pt --input 1x3x224x224 --ratio 0.5 --out half.pt --plan "
     "plan.json\n"
+    "  mtlprune prune-torchscript tokens.pt --input '2x16:int64<1000' --input mask=2x16:bool --out half.pt\n"
     "  mtlprune prune-torchscript net.pt --input 1x3x64x64 --scope global --budget macs=0.3 --ignore "
     "'head\\..*' --out small.pt";
 
@@ -96,6 +98,14 @@ nlohmann::json frozen_list(const std::vector<FrozenDimension>& frozen) {
     return list;
 }
 
+nlohmann::json sizes_list(const SizeChanges& changes) {
+    auto list = nlohmann::json::array();
+    for (const auto& change : changes)
+        list.push_back(
+            {{"input", change.input}, {"dim", change.dim}, {"from", change.from}, {"to", change.to}});
+    return list;
+}
+
 nlohmann::json summary(const PruneReport& report) {
     const auto cost = [](const Cost& c) {
         return nlohmann::json{
@@ -109,6 +119,7 @@ nlohmann::json summary(const PruneReport& report) {
             {"frozen", frozen_list(report.frozen)},
             {"notes", report.notes},
             {"relative_error", report.error},
+            {"other_sizes", sizes_list(report.other_sizes)},
             {"seconds",
              {{"trace", report.seconds.trace},
               {"coupling", report.seconds.coupling},
@@ -162,7 +173,7 @@ int prune_torchscript_command(const Arguments& arguments) {
     auto choice = parse_choice("criterion", values["criterion"].as<std::string>());
     if (!values["seed"].defaulted()) give_seed(choice, values["seed"].as<uint64_t>());
     auto module = load_script(values["in"].as<std::string>());
-    const auto inputs = example_inputs(module, input_texts(values));
+    const auto inputs = example_inputs(module, values);
     ScriptNetwork network(module, inputs);
     const auto report = prune(network, criteria().make(choice), wanted);
     write_module(module, values["out"].as<std::string>());

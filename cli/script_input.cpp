@@ -2,49 +2,22 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
-#include <filesystem>
+#include <cctype>
+#include <optional>
 
 #include "base/error.h"
 #include "base/json_reader.h"
+#include "cli/input_value.h"
+#include "pruning/graph/script_inputs.h"
 
 namespace mtlprune::cli {
 namespace {
 
-constexpr int64_t kMostElements = int64_t{1} << 31;
-
-std::vector<int64_t> parse_shape(const std::string& text, const std::string& whole) {
-    std::vector<int64_t> shape;
-    int64_t elements = 1;
-    for (size_t start = 0; start <= text.size();) {
-        const size_t end = std::min(text.find('x', start), text.size());
-        int64_t size = 0;
-        const auto result = std::from_chars(text.data() + start, text.data() + end, size);
-        if (result.ec != std::errc() || result.ptr != text.data() + end || size < 1 ||
-            elements > kMostElements / size)
-            throw Error("option", "--input", "sizes such as 1x3x224x224, perhaps with :int64",
-                        "'" + whole + "'");
-        shape.push_back(size);
-        elements *= size;
-        start = end + 1;
-    }
-    return shape;
-}
-
-c10::ScalarType type_named(const std::string& name) {
-    const std::vector<std::pair<std::string, c10::ScalarType>> types = {{"float32", torch::kFloat32},
-                                                                        {"float64", torch::kFloat64},
-                                                                        {"int64", torch::kInt64},
-                                                                        {"int32", torch::kInt32},
-                                                                        {"bool", torch::kBool}};
-    std::vector<std::string> names;
-    for (const auto& [known, type] : types) {
-        if (known == name) return type;
-        names.push_back(known);
-    }
-    throw Error("option", "--input", "a type float32, float64, int64, int32 or bool",
-                "'" + name + "'" + did_you_mean(name, names));
-}
+constexpr const char* kInputHelp =
+    "an example input, once per argument of forward: sizes 1x3x224x224, with a type 2x16:int64, with a range "
+    "2x16:int64<100 (below 100; else 0 or 1); 3:int, 0.5:float, true:bool, text:str, none; "
+    "[1x3x8x8,1x3x8x8] a list, (1x8,3:int) a tuple, {image=1x3x8x8,mask=1x8x8} a dict; NAME=... by name. "
+    "Arguments with defaults may be left out";
 
 c10::ScalarType parameter_type(const torch::jit::Module& module) {
     for (const auto& parameter : module.parameters())
@@ -52,11 +25,44 @@ c10::ScalarType parameter_type(const torch::jit::Module& module) {
     return torch::kFloat32;
 }
 
+std::vector<std::string> input_texts(const po::variables_map& values) {
+    return values.count("input") > 0 ? values["input"].as<std::vector<std::string>>()
+                                     : std::vector<std::string>();
+}
+
+/// "mask" of "mask=1x8:bool"; "" where no name stands in front.
+std::string name_before(const std::string& text) {
+    size_t end = 0;
+    while (end < text.size() &&
+           (std::isalnum(static_cast<unsigned char>(text[end])) != 0 || text[end] == '_'))
+        ++end;
+    const bool is_name = end > 0 && std::isdigit(static_cast<unsigned char>(text[0])) == 0;
+    return is_name && end < text.size() && text[end] == '=' ? text.substr(0, end) : "";
+}
+
+size_t argument_named(const c10::FunctionSchema& schema, const std::string& name) {
+    std::vector<std::string> names;
+    for (size_t i = 1; i < schema.arguments().size(); ++i) {
+        names.push_back(schema.arguments()[i].name());
+        if (names.back() == name) return i;
+    }
+    throw Error("option", "--input", fmt::format("an argument of forward ({})", fmt::join(names, ", ")),
+                "'" + name + "'" + did_you_mean(name, names));
+}
+
+Error too_many(const c10::FunctionSchema& schema, size_t count) {
+    std::vector<std::string> arguments;
+    for (size_t i = 1; i < schema.arguments().size(); ++i)
+        arguments.push_back(schema.arguments()[i].name() + ": " +
+                            schema.arguments()[i].type()->annotation_str());
+    return {"option", "--input", fmt::format("at most {} ({})", arguments.size(), fmt::join(arguments, ", ")),
+            std::to_string(count)};
+}
+
 }  // namespace
 
 void add_coupling_options(po::options_description& options) {
-    options.add_options()("input", po::value<std::vector<std::string>>()->composing(),
-                          "shape of an example input, e.g. 1x3x224x224 or 2x16:int64; once per input")(
+    options.add_options()("input", po::value<std::vector<std::string>>()->composing(), kInputHelp)(
         "whole-heads", po::bool_switch(),
         "attention loses whole heads instead of the same channels of every head")(
         "shrink-output", po::value<std::vector<size_t>>()->composing(),
@@ -71,36 +77,34 @@ CouplingOptions read_coupling_options(const po::variables_map& values) {
     return options;
 }
 
-torch::jit::Module load_script(const std::string& path) {
-    if (!std::filesystem::is_regular_file(path)) throw Error("TorchScript file", path, "a file", "none");
-    try {
-        auto module = torch::jit::load(path, torch::kCPU);
-        module.eval();
-        return module;
-    } catch (const std::exception& error) {
-        const std::string text = error.what();
-        throw Error("TorchScript file", path, "a module saved by torch.jit.save",
-                    text.substr(0, text.find('\n')));
+std::vector<c10::IValue> example_inputs(const torch::jit::Module& module, const po::variables_map& values) {
+    const auto& schema = forward_schema(module);
+    std::vector<std::optional<c10::IValue>> given(schema.arguments().size());
+    InputDrawer drawer(parameter_type(module));
+    size_t next = 1;
+    for (const auto& text : input_texts(values)) {
+        const auto name = name_before(text);
+        const size_t number = name.empty() ? next++ : argument_named(schema, name);
+        if (number >= given.size()) throw too_many(schema, input_texts(values).size());
+        if (given[number]) throw Error("option", "--input", "one of " + argument_name(schema, number), "two");
+        const auto value = drawer.draw(name.empty() ? text : text.substr(name.size() + 1));
+        const auto& type = *schema.arguments()[number].type();
+        if (!as_type(value, schema.arguments()[number].type()))
+            throw Error("option --input", argument_name(schema, number),
+                        fmt::format("{}, e.g. --input '{}'", kind_of(type), example_of(type)),
+                        fmt::format("{} ('{}')", kind_of(value), text));
+        given[number] = value;
     }
-}
-
-std::vector<std::string> input_texts(const po::variables_map& values) {
-    if (values.count("input") == 0)
-        throw Error("option", "--input", "the shape of an example input, e.g. 1x3x224x224", "none");
-    return values["input"].as<std::vector<std::string>>();
-}
-
-std::vector<c10::IValue> example_inputs(const torch::jit::Module& module,
-                                        const std::vector<std::string>& texts) {
     std::vector<c10::IValue> inputs;
-    auto generator = at::detail::createCPUGenerator(0);
-    for (const auto& text : texts) {
-        const size_t colon = std::min(text.find(':'), text.size());
-        const auto shape = parse_shape(text.substr(0, colon), text);
-        const auto type = colon == text.size() ? parameter_type(module) : type_named(text.substr(colon + 1));
-        auto input = torch::empty(shape, type);
-        inputs.push_back(c10::isFloatingType(type) ? input.normal_(0, 1, generator)
-                                                   : input.random_(0, 2, generator));
+    for (size_t i = 1; i < given.size(); ++i) {
+        const auto& argument = schema.arguments()[i];
+        const auto value = given[i] ? c10::make_optional(*given[i]) : default_argument(argument);
+        if (!value)
+            throw Error(
+                "option", "--input",
+                fmt::format("{}, e.g. --input '{}'", argument_name(schema, i), example_of(*argument.type())),
+                "none");
+        inputs.push_back(*value);
     }
     return inputs;
 }

@@ -1,9 +1,8 @@
-// TorchScript networks named on the command line, and the example inputs they are traced with.
+// How the example inputs of a TorchScript network are named on the command line, and how it is coupled.
 #pragma once
 
 #include <torch/script.h>
 
-#include <string>
 #include <vector>
 
 #include "cli/arguments.h"
@@ -15,16 +14,10 @@ namespace mtlprune::cli {
 void add_coupling_options(po::options_description& options);
 CouplingOptions read_coupling_options(const po::variables_map& values);
 
-/// Reads a TorchScript file in eval mode. Throws Error naming the file.
-torch::jit::Module load_script(const std::string& path);
-
-/// "1x3x224x224" or "2x16:int64", one text per input: reproducible random numbers (integers: 0 or 1) of the
-/// type of the module's first parameter unless one is named. Throws Error on a malformed text, or when there
-/// is none.
-std::vector<c10::IValue> example_inputs(const torch::jit::Module& module,
-                                        const std::vector<std::string>& texts);
-
-/// What stands behind `--input`.
-std::vector<std::string> input_texts(const po::variables_map& values);
+/// The arguments of forward: what `--input` describes (input_value.h), in order or by name, with tensors of
+/// the type of the module's first parameter unless one is named, and the defaults of arguments left out.
+/// Reproducible. Throws Error on a malformed text and on an argument that is missing, of another type, or
+/// unknown, saying what to write.
+std::vector<c10::IValue> example_inputs(const torch::jit::Module& module, const po::variables_map& values);
 
 }  // namespace mtlprune::cli

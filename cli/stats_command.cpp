@@ -32,8 +32,8 @@ int stats_command(const Arguments& arguments) {
     add_dataset_options(options);
     options.add_options()("out", po::value<std::string>()->required(), "folder to write (created)");
     po::variables_map values;
-    if (!parse(kStatsUsage, options, arguments, values, {"data"})) return 0;
-    const auto dataset = open_dataset(read_dataset_options(values).front());
+    if (!parse(kStatsUsage + reading_keys_usage(), options, arguments, values, {"data"})) return 0;
+    const auto dataset = open_dataset(requests_of_splits(read_dataset_options(values), values).front());
     Progress progress;
     DatasetStatisticsOptions reading;
     reading.threads = read_threads(values);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <libdeflate.h>
 
+#include <algorithm>
 #include <memory>
 
 #include "base/error.h"
@@ -23,6 +24,19 @@ uint64_t declared_size(const std::vector<uint8_t>& bytes) {
            static_cast<uint64_t>(p[3]) << 24;
 }
 
+using Decompressor = std::unique_ptr<libdeflate_decompressor, FreeGzipDecompressor>;
+
+/// `read` bytes are complete members.
+[[noreturn]] void reject_gzip(const std::vector<uint8_t>& bytes, size_t read, const std::string& place) {
+    const bool next = bytes.size() - read >= 2 && bytes[read] == 0x1f && bytes[read + 1] == 0x8b;
+    if (read > 0 && !next)
+        throw Error("gzip file", place, "gzip members and nothing behind them",
+                    fmt::format("{} bytes behind them", bytes.size() - read));
+    throw Error("gzip file", place, "complete, undamaged compressed data",
+                fmt::format("{} bytes that end too early or are damaged: the download stopped or failed",
+                            bytes.size()));
+}
+
 }  // namespace
 
 bool is_gzip(const std::vector<uint8_t>& bytes) {
@@ -30,25 +44,28 @@ bool is_gzip(const std::vector<uint8_t>& bytes) {
 }
 
 std::vector<uint8_t> gunzip(const std::vector<uint8_t>& bytes, const std::string& place) {
-    const auto reject = [&](const std::string& expected, const std::string& found) {
-        throw Error("gzip file", place, expected, found);
-    };
     if (!is_gzip(bytes) || bytes.size() < kSmallest)
-        reject("a complete gzip file", fmt::format("{} bytes", bytes.size()));
-    const uint64_t size = declared_size(bytes);
-    if (size > bytes.size() * kLargestRatio)
-        reject(fmt::format("content for {} bytes", size), fmt::format("a file of {} bytes", bytes.size()));
-    const std::unique_ptr<libdeflate_decompressor, FreeGzipDecompressor> decompressor(
-        libdeflate_alloc_decompressor());
-    std::vector<uint8_t> content(size);
-    size_t used = 0, got = 0;
-    const auto result = libdeflate_gzip_decompress_ex(decompressor.get(), bytes.data(), bytes.size(),
-                                                      content.data(), content.size(), &used, &got);
-    if (result != LIBDEFLATE_SUCCESS)
-        reject("valid compressed data", fmt::format("damaged data (code {})", static_cast<int>(result)));
-    if (used != bytes.size() || got != size)
-        reject("one gzip member and nothing behind it",
-               fmt::format("{} bytes behind it", bytes.size() - used));
+        throw Error("gzip file", place, "a complete gzip file", fmt::format("{} bytes", bytes.size()));
+    const uint64_t most = bytes.size() * kLargestRatio, declared = declared_size(bytes);
+    const Decompressor decompressor(libdeflate_alloc_decompressor());
+    // Right at once for one member; a size that cannot be belongs to a damaged file or to the last of several
+    // members.
+    std::vector<uint8_t> content(declared <= most ? declared : std::min<uint64_t>(most, 4 * bytes.size()));
+    size_t read = 0, written = 0;
+    while (read < bytes.size()) {
+        size_t used = 0, got = 0;
+        const auto result =
+            libdeflate_gzip_decompress_ex(decompressor.get(), bytes.data() + read, bytes.size() - read,
+                                          content.data() + written, content.size() - written, &used, &got);
+        if (result == LIBDEFLATE_INSUFFICIENT_SPACE && content.size() < most) {
+            content.resize(std::min<uint64_t>(most, 2 * content.size() + kSmallest));
+            continue;
+        }
+        if (result != LIBDEFLATE_SUCCESS) reject_gzip(bytes, read, place);
+        read += used;
+        written += got;
+    }
+    content.resize(written);
     return content;
 }
 

@@ -10,9 +10,9 @@ namespace mtlprune {
 /// True when the bytes start like a gzip file (RFC 1952).
 bool is_gzip(const std::vector<uint8_t>& bytes);
 
-/// The content of a gzip file of one member and less than 4 GiB. The size that the file declares is checked
-/// against what its compressed bytes can hold before memory is taken. Throws Error naming `place` for
-/// anything damaged, truncated or followed by other bytes.
+/// The content of a gzip file of one or several members (RFC 1952), one behind the other. Memory is taken
+/// only for what the compressed bytes can hold. Throws Error naming `place` for anything damaged, truncated
+/// or followed by other bytes.
 std::vector<uint8_t> gunzip(const std::vector<uint8_t>& bytes, const std::string& place);
 
 }  // namespace mtlprune

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "base/error.h"
+#include "base/file_content.h"
 #include "base/input_file.h"
 #include "datasets/codecs/gzip.h"
 
@@ -24,8 +25,7 @@ int64_t big_endian(const uint8_t* p) {
 
 void check_start(const std::vector<uint8_t>& bytes, size_t dimensions, const std::string& place) {
     if (bytes.size() < 4 || bytes[0] != 0 || bytes[1] != 0)
-        reject_idx(place, "an idx file (starting with two zero bytes)",
-                   fmt::format("{} bytes of something else", bytes.size()));
+        reject_idx(place, "an idx file (starting with two zero bytes)", content_text(bytes));
     if (bytes[2] != kUnsignedByte)
         reject_idx(place, "values of type 08 (unsigned byte)", fmt::format("type {:02x}", bytes[2]));
     if (bytes[3] != dimensions)
@@ -59,9 +59,7 @@ IdxArray parse_idx(std::vector<uint8_t> bytes, size_t dimensions, const std::str
 }
 
 IdxArray read_idx(const std::filesystem::path& path, size_t dimensions) {
-    const InputFile file(path, "idx file");
-    std::vector<uint8_t> bytes(file.size());
-    file.read(bytes.data(), bytes.size(), 0);
+    auto bytes = InputFile(path, "idx file").read_all();
     if (is_gzip(bytes)) bytes = gunzip(bytes, path.string());
     return parse_idx(std::move(bytes), dimensions, path.string());
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file_content.h"
 #include "base/input_file.h"
 #include "datasets/codecs/jpeg.h"
 #include "datasets/codecs/png.h"
@@ -18,10 +19,7 @@ constexpr uint8_t kPngStart[4] = {0x89, 'P', 'N', 'G'};
 constexpr uint8_t kJpegStart[3] = {0xff, 0xd8, 0xff};
 
 std::vector<uint8_t> read_bytes(const std::filesystem::path& path) {
-    const InputFile file(path, "image");
-    std::vector<uint8_t> bytes(file.size());
-    file.read(bytes.data(), bytes.size(), 0);
-    return bytes;
+    return InputFile(path, "image").read_all();
 }
 
 template <size_t N>
@@ -59,7 +57,7 @@ cv::Mat read_grey_png(const std::filesystem::path& path, int bits, const std::st
     if (!starts_with(bytes, kPngStart))
         throw Error("label image", place, "a PNG file",
                     starts_with(bytes, kJpegStart) ? "a JPEG file, which does not keep exact labels"
-                                                   : fmt::format("{} bytes of something else", bytes.size()));
+                                                   : content_text(bytes));
     const PngHeader header = check_png(bytes, place);
     if (header.colour_type != 0 || header.bit_depth != bits || header.transparency)
         throw Error("label image", place, expected, describe_png(header));
@@ -82,8 +80,7 @@ cv::Mat decode_colour_image(const std::vector<uint8_t>& bytes, const std::string
         return decode_png(bytes, header, cv::IMREAD_COLOR, place);
     }
     if (!starts_with(bytes, kJpegStart))
-        throw Error("image", place, "a PNG or JPEG file",
-                    fmt::format("{} bytes of something else", bytes.size()));
+        throw Error("image", place, "a PNG or JPEG file", content_text(bytes));
     check_jpeg(bytes, place);
     const cv::Mat pixels = decode(bytes, cv::IMREAD_UNCHANGED, place);
     if (pixels.type() != CV_8UC3)

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/file_content.h"
 #include "base/input_file.h"
 #include "base/json_reader.h"
 #include "datasets/codecs/deflate.h"
@@ -108,7 +109,7 @@ Bytes read_matlab_bytes(const std::filesystem::path& path) {
                            header[126] == 'I' && header[127] == 'M';
     if (!version_5 || file.size() > kLargestFile)
         reject_matlab(path.string(), fmt::format("version 5, little-endian, at most {} bytes", kLargestFile),
-                      fmt::format("{} bytes{}", file.size(), version_5 ? "" : " of another format"));
+                      version_5 ? fmt::format("{} bytes", file.size()) : content_text(file));
     Bytes bytes(file.size() - kHeaderBytes);
     file.read(bytes.data(), bytes.size(), kHeaderBytes);
     return bytes;

@@ -28,6 +28,9 @@ inline cv::Vec3b normal_code(const cv::Vec3f& n) {
     return {code(-n[1]), code(n[2]), code(n[0])};
 }
 
+/// The unit vectors that codes stand for, (0, 0, 0) where there is no normal: CV_32FC3 from CV_8UC3.
+cv::Mat decode_normals(const cv::Mat& codes);
+
 /// Every pixel's normal_code(): CV_8UC3 from CV_32FC3.
 cv::Mat encode_normals(const cv::Mat& normals);
 

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/file_content.h"
 #include "base/input_file.h"
 
 namespace mtlprune {
@@ -59,8 +60,7 @@ std::string header_text(const InputFile& file, int64_t& data_offset) {
     char start[12] = {};
     const size_t got = file.read_up_to(start, sizeof start, 0);
     if (got < 10 || std::memcmp(start, "\x93NUMPY", kMagicSize) != 0)
-        reject(file, "a .npy file (starting with \\x93NUMPY)",
-               fmt::format("{} bytes of something else", file.size()));
+        reject(file, "a .npy file (starting with \\x93NUMPY)", content_text(file));
     const int major = static_cast<unsigned char>(start[6]), minor = static_cast<unsigned char>(start[7]);
     if (major < 1 || major > 3 || minor != 0)
         reject(file, "format version 1.0, 2.0 or 3.0", fmt::format("{}.{}", major, minor));

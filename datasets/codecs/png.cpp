@@ -7,6 +7,7 @@
 #include <cstring>
 
 #include "base/error.h"
+#include "base/file_content.h"
 #include "datasets/codecs/deflate.h"
 #include "datasets/codecs/png_filter.h"
 #include "datasets/contract/sample.h"
@@ -37,7 +38,7 @@ template <typename Visit>
 void for_each_chunk(const std::vector<uint8_t>& bytes, const std::string& place, const Visit& visit) {
     const auto size = static_cast<int64_t>(bytes.size());
     if (size < 8 || std::memcmp(bytes.data(), kSignature, 8) != 0)
-        reject_png(place, "a PNG signature", fmt::format("{} bytes of something else", size));
+        reject_png(place, "a PNG signature", content_text(bytes));
     int64_t at = 8;
     while (true) {
         if (at + 12 > size)

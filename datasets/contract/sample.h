@@ -40,6 +40,17 @@ struct Sample {
     std::vector<Label> labels = {};  ///< one per task of the data set, in its order
 };
 
+/// How a data set's files are read where files of that form occur in several conventions. What a reader
+/// leaves empty is no choice of its.
+struct Reading {
+    std::string normal_axes = {};              ///< of the files' channels, as parse_normal_axes() reads them
+    std::string depth_unit = {};               ///< a name of depth_units()
+    bool indoors = false;                      ///< depths are those of rooms, some metres
+    std::vector<int64_t> class_numbers = {};   ///< how many classes such a data set may be labelled with
+    int64_t first_class = -1;                  ///< the number of the first class; -1: no choice
+    std::vector<std::string> recognised = {};  ///< what was found in the data itself and is used, for people
+};
+
 /// A random-access data set; `get` may be called from several threads at once.
 class Dataset {
   public:
@@ -53,6 +64,10 @@ class Dataset {
     /// Everything that is wrong with frame `index`, file by file where a reader can tell; by default what
     /// get() throws.
     virtual std::vector<Error> problems(int64_t index) const;
+    virtual Reading reading() const { return {}; }
+    /// What single files say against how they are read, where Samples no longer show it; see
+    /// contradictions() in datasets/conventions/ for what is seen in Samples.
+    virtual std::vector<Error> contradictions() const { return {}; }
     /// One line for reports: layout, split, number of frames, size.
     virtual std::string description() const = 0;
 };

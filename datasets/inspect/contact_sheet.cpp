@@ -7,12 +7,15 @@
 #include <opencv2/imgproc.hpp>
 
 #include "base/error.h"
+#include "datasets/inspect/class_list.h"
 #include "datasets/inspect/label_colours.h"
 #include "datasets/pipeline/label_kind.h"
 
 namespace mtlprune {
 namespace {
 
+constexpr size_t kMostClassTiles = 3;
+constexpr int kListTiles = 2;  // as wide as
 constexpr int kGap = 6, kGroupGap = 22, kCaption = 18, kHeader = 26, kLegendRow = 20, kMargin = 10;
 const cv::Scalar kPaper = cv::Scalar::all(250), kInk = cv::Scalar::all(30), kWhite = cv::Scalar::all(255);
 const cv::Scalar kRight = {110, 140, 30}, kWrong = {50, 50, 190};
@@ -66,7 +69,9 @@ class Sheet {
         tile_.width = options.tile_width;
         for (const Sample& sample : samples)
             tile_.height = std::max(tile_.height, tile_.width * sample.image.rows / sample.image.cols);
-        const int tiles = 1 + static_cast<int>(tasks.size()) * (predictions ? 2 : 1);
+        list_classes();
+        const int tiles = 1 + static_cast<int>(tasks.size() - listed_.size()) * (predictions ? 2 : 1) +
+                          (listed_.empty() ? 0 : kListTiles);
         group_width_ = tiles * (tile_.width + kGap) - kGap;
         columns_ = std::min<int>(options.columns, static_cast<int>(samples.size()));
         rows_ = (static_cast<int>(samples.size()) + columns_ - 1) / columns_;
@@ -88,6 +93,14 @@ class Sheet {
     }
 
   private:
+    /// Many classes of images become one list.
+    void list_classes() {
+        for (size_t t = 0; t < tasks_.size(); ++t)
+            if (label_kind(tasks_[t].kind).per_image) listed_.push_back(t);
+        if (listed_.size() <= kMostClassTiles) listed_.clear();
+    }
+    bool is_listed(size_t t) const { return std::find(listed_.begin(), listed_.end(), t) != listed_.end(); }
+
     void check() const {
         if (samples_.empty()) throw Error("contact sheet", "samples", "1 or more", "0");
         if (options_.columns < 1)
@@ -121,10 +134,12 @@ class Sheet {
             left += tile_.width + kGap;
         };
         title("image");
-        for (const TaskSpec& task : tasks_) {
-            title(task.name);
+        for (size_t t = 0; t < tasks_.size(); ++t) {
+            if (is_listed(t)) continue;
+            title(tasks_[t].name);
             if (predictions_) title("predicted");
         }
+        if (!listed_.empty()) title(fmt::format("{} classes", listed_.size()));
     }
 
     void draw_frame(size_t i, int left, int top) {
@@ -133,10 +148,16 @@ class Sheet {
         top += kCaption;
         put(sample.image, left, top, cv::INTER_AREA);
         for (size_t t = 0; t < tasks_.size(); ++t) {
+            if (is_listed(t)) continue;
             const Label* predicted = predictions_ ? &(*predictions_)[i][t] : nullptr;
             left = label_kind(tasks_[t].kind).per_image ? draw_classes(sample, t, predicted, left, top)
                                                         : draw_labels(sample, t, predicted, left, top);
         }
+        if (listed_.empty()) return;
+        const cv::Rect area(left + tile_.width + kGap, top, kListTiles * (tile_.width + kGap) - kGap,
+                            tile_.height);
+        draw_class_lines(sheet_(area), class_lines(tasks_, listed_, sample.labels,
+                                                   predictions_ ? &(*predictions_)[i] : nullptr));
     }
 
     /// The label and, if any, its prediction in the same colours; returns where the last tile begins.
@@ -231,6 +252,7 @@ class Sheet {
     const std::vector<TaskSpec>& tasks_;
     const std::vector<std::vector<Label>>* predictions_;
     const ContactSheetOptions& options_;
+    std::vector<size_t> listed_;  // tasks with classes of images that share a list
     cv::Size tile_{0, 0};
     int group_width_ = 0, columns_ = 0, rows_ = 0, width_ = 0, legend_rows_ = 0;
     std::vector<cv::Point> legend_;

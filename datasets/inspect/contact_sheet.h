@@ -22,9 +22,10 @@ std::vector<cv::Vec3b> palette(int64_t classes);
 /// task's label. With predictions, [frame][task] Labels (pixels of any size), each label is followed by its
 /// prediction. Classes of pixels use palette(channels), depth the range printed in the tile unless it is
 /// inverse (the label's, also for its prediction; near = bright), normals (n + 1) / 2 as colours, keypoints
-/// and edges grey, classification the class's number (a wrong prediction on red, a right one on green).
-/// Masked pixels and missing labels are black. Throws Error on no samples, a wrong number of labels or
-/// predictions, a wrong type of pixels or a prediction without a class.
+/// and edges grey, classification the class's number (a wrong prediction on red, a right one on green); more
+/// than three tasks of that kind are one list of what is there (class_list.h). Masked pixels and missing
+/// labels are black. Throws Error on no samples, a wrong number of labels or predictions, a wrong type of
+/// pixels or a prediction without a class.
 cv::Mat contact_sheet(const std::vector<Sample>& samples, const std::vector<TaskSpec>& tasks,
                       const std::vector<std::vector<Label>>* predictions = nullptr,
                       const ContactSheetOptions& options = {});

@@ -24,8 +24,12 @@ struct DatasetCheckOptions {
 };
 
 /// Decodes every frame and reports what sample_problems() says of it or, where it cannot be decoded, what
-/// Dataset::problems() says. In the order of the frames, whatever the threads.
+/// Dataset::problems() says; and pictures whose EXIF data say that they are to be turned, which is not done.
+/// In the order of the frames, whatever the threads.
 std::vector<FrameProblem> check_dataset(const Dataset& dataset, const DatasetCheckOptions& options);
+
+/// The same with one problem for each folder that does not exist instead of one for each of its files.
+std::vector<FrameProblem> without_missing_folders(std::vector<FrameProblem> problems);
 
 /// Where a sample breaks the contract of sample.h for these tasks: another number of labels, labels that are
 /// missing, of another type or size than documented or out of range. Each message names the sample and the

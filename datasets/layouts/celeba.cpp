@@ -3,79 +3,45 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
-#include <sstream>
 #include <string_view>
 #include <unordered_map>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json_reader.h"
 #include "datasets/codecs/image_file.h"
+#include "datasets/layouts/word_lines.h"
 
 namespace mtlprune {
 namespace {
 
 constexpr const char* kSplits[] = {"train", "valid", "test"};  // as numbered in the partition file
 
-/// The words of a text file, line by line.
-class WordLines {
-  public:
-    explicit WordLines(const std::filesystem::path& path)
-        : place_(path.string()), text_(read_file(path, "CelebA list")) {}
-
-    /// Moves to the next line that is not empty; false at the end.
-    bool next() {
-        words_.clear();
-        while (words_.empty() && at_ < text_.size()) {
-            const size_t end = std::min(text_.find('\n', at_), text_.size());
-            split(std::string_view(text_).substr(at_, end - at_));
-            at_ = end + 1;
-            ++line_;
-        }
-        return !words_.empty();
-    }
-    const std::vector<std::string_view>& words() const { return words_; }
-    std::string where() const { return fmt::format("{}: line {}", place_, line_); }
-
-    int number(size_t word) const {
-        const auto text = words_[word];
-        int value = 0;
-        const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), value);
-        if (code != std::errc() || end != text.data() + text.size())
-            throw Error("CelebA list", where(), "a number", "'" + std::string(text.substr(0, 40)) + "'");
-        return value;
-    }
-
-  private:
-    void split(std::string_view line) {
-        constexpr const char* kSpaces = " \t\r";
-        for (size_t start = line.find_first_not_of(kSpaces); start != std::string_view::npos;) {
-            const size_t end = std::min(line.find_first_of(kSpaces, start), line.size());
-            words_.push_back(line.substr(start, end - start));
-            start = line.find_first_not_of(kSpaces, end);
-        }
-    }
-
-    std::string place_, text_;
-    size_t at_ = 0;
-    int64_t line_ = 0;
-    std::vector<std::string_view> words_;
-};
-
 void check_name(std::string_view name, const std::string& where) {
     if (name.find('/') != std::string_view::npos || name == ".." || name == ".")
         throw Error("CelebA list", where, "a plain file name", "'" + std::string(name.substr(0, 80)) + "'");
 }
 
-/// `folder`/name, or where the published archive has it.
+/// `folder`/name.txt, or where the published archive or Kaggle's has it.
 std::filesystem::path list_file(const std::filesystem::path& folder, const char* published,
-                                const char* name) {
-    const auto inside = folder / published / name;
+                                const std::string& name) {
     std::error_code ignored;
-    return !std::filesystem::exists(folder / name, ignored) && std::filesystem::exists(inside, ignored)
-               ? inside
-               : folder / name;
+    for (const auto& path :
+         {folder / (name + ".txt"), folder / published / (name + ".txt"), folder / (name + ".csv")})
+        if (std::filesystem::exists(path, ignored)) return path;
+    return folder / (name + ".txt");
+}
+
+/// Where the images are.
+std::filesystem::path picture_folder(const std::filesystem::path& folder) {
+    constexpr const char* kName = "img_align_celeba";
+    std::error_code ignored;
+    for (const auto& path : {folder / kName / kName, folder / kName, folder / "Img" / kName})
+        if (std::filesystem::is_directory(path, ignored)) return path;
+    for (const auto& archive : {folder / "img_align_celeba.zip", folder / "Img" / "img_align_celeba.zip"})
+        if (std::filesystem::exists(archive, ignored))
+            throw Error("CelebA", folder.string(), "the folder img_align_celeba or Img/img_align_celeba",
+                        "only " + archive.string() + ": unpack it there");
+    throw Error("CelebA", folder.string(), "the folder img_align_celeba or Img/img_align_celeba", "neither");
 }
 
 int split_number(const std::string& split, const std::string& place) {
@@ -91,8 +57,8 @@ int split_number(const std::string& split, const std::string& place) {
 
 CelebA::CelebA(CelebAOptions options) : options_(std::move(options)) {
     const int split = split_number(options_.split, options_.folder.string());
-    auto all = read_attributes(list_file(options_.folder, "Anno", "list_attr_celeba.txt"));
-    const auto partition_file = list_file(options_.folder, "Eval", "list_eval_partition.txt");
+    auto all = read_attributes(list_file(options_.folder, "Anno", "list_attr_celeba"));
+    const auto partition_file = list_file(options_.folder, "Eval", "list_eval_partition");
     const auto partition = read_partition(partition_file, all);
     std::vector<size_t> members;
     for (size_t i = 0; i < all.size(); ++i)
@@ -105,17 +71,25 @@ CelebA::CelebA(CelebAOptions options) : options_(std::move(options)) {
                     fmt::format("a limit in 0..{}", available), std::to_string(options_.limit));
     const int64_t used = options_.limit == 0 ? available : options_.limit;
     for (int64_t i = 0; i < used; ++i) images_.push_back(std::move(all[members[i * available / used]]));
+    pictures_ = picture_folder(options_.folder);
 }
 
-/// Line 1: the number of images; line 2: the attributes; then a file name and -1 or 1 per attribute.
+/// Line 1: the number of images; line 2: the attributes; then a file name and -1 or 1 per attribute. CSV: no
+/// line 1, and the column of the file names has a name too.
 std::vector<CelebA::Image> CelebA::read_attributes(const std::filesystem::path& list) {
     WordLines lines(list);
-    if (!lines.next() || lines.words().size() != 1)
-        throw Error("CelebA list", list.string() + ": line 1", "the number of images",
-                    fmt::format("{} words", lines.words().size()));
-    const int declared = lines.number(0);
-    if (!lines.next()) throw Error("CelebA list", list.string() + ": line 2", "attribute names", "nothing");
-    const std::vector<std::string> names(lines.words().begin(), lines.words().end());
+    const bool is_csv = list.extension() == ".csv";
+    int declared = -1;
+    if (!is_csv) {
+        if (!lines.next() || lines.words().size() != 1)
+            throw Error("CelebA list", list.string() + ": line 1", "the number of images",
+                        fmt::format("{} words", lines.words().size()));
+        declared = lines.number(0);
+    }
+    if (!lines.next())
+        throw Error("CelebA list", list.string() + (is_csv ? ": line 1" : ": line 2"), "attribute names",
+                    "nothing");
+    const std::vector<std::string> names(lines.words().begin() + (is_csv ? 1 : 0), lines.words().end());
     choose_tasks(names, lines.where());
     std::vector<Image> images;
     while (lines.next()) {
@@ -132,7 +106,7 @@ std::vector<CelebA::Image> CelebA::read_attributes(const std::filesystem::path& 
             image.present.push_back(value == 1);
         }
     }
-    if (static_cast<int64_t>(images.size()) != declared)
+    if (declared >= 0 && static_cast<int64_t>(images.size()) != declared)
         throw Error("CelebA list", list.string(), fmt::format("{} images as line 1 says", declared),
                     std::to_string(images.size()));
     return images;
@@ -158,11 +132,12 @@ std::vector<int> CelebA::read_partition(const std::filesystem::path& list,
     std::unordered_map<std::string_view, size_t> positions;
     for (size_t i = 0; i < all.size(); ++i)
         if (!positions.emplace(all[i].name, i).second)
-            throw Error("CelebA list", list_file(options_.folder, "Anno", "list_attr_celeba.txt").string(),
+            throw Error("CelebA list", list_file(options_.folder, "Anno", "list_attr_celeba").string(),
                         "every image once", all[i].name + " twice");
     std::vector<int> splits(all.size(), -1);
     WordLines lines(list);
     while (lines.next()) {
+        if (list.extension() == ".csv" && lines.words()[0] == "image_id") continue;
         if (lines.words().size() != 2)
             throw Error("CelebA list", lines.where(), "a file name and a split",
                         fmt::format("{} words", lines.words().size()));
@@ -200,7 +175,7 @@ Sample CelebA::get(int64_t index) const {
     const Image& chosen = image(index);
     Sample sample;
     sample.id = chosen.name;
-    sample.image = read_colour_image(options_.folder / "img_align_celeba" / chosen.name);
+    sample.image = read_colour_image(pictures_ / chosen.name);
     for (const size_t column : columns_) sample.labels.push_back({{}, chosen.present[column]});
     return sample;
 }

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "datasets/contract/image_files.h"
 #include "datasets/contract/sample.h"
 
 namespace mtlprune {
@@ -18,13 +19,14 @@ struct CelebAOptions {
 };
 
 /// Reads `folder`/list_attr_celeba.txt, list_eval_partition.txt (either may be in Anno/ and Eval/, as
-/// published) and img_align_celeba/*.jpg. One classification task of two classes (0 = absent, 1 = present)
-/// per attribute.
-class CelebA : public Dataset {
+/// published, or be Kaggle's .csv) and *.jpg in img_align_celeba/, Img/img_align_celeba/ (as published) or
+/// img_align_celeba/img_align_celeba/ (as Kaggle's archive unpacks). One classification task of two classes
+/// (0 = absent, 1 = present) per attribute.
+class CelebA : public Dataset, public ImageFiles {
   public:
     /// Reads the lists only. Throws Error naming file and line for: missing or malformed lists, values other
     /// than -1 and 1, file names that leave the folder, images that only one list has, an unknown split or
-    /// attribute, a limit beyond the number of images.
+    /// attribute, a limit beyond the number of images, and when there is no folder of images.
     explicit CelebA(CelebAOptions options);
 
     int64_t size() const override { return static_cast<int64_t>(images_.size()); }
@@ -34,6 +36,7 @@ class CelebA : public Dataset {
     std::string description() const override;
     /// The file's name, "000001.jpg".
     std::string id(int64_t index) const override;
+    std::filesystem::path image_file(int64_t index) const override { return pictures_ / image(index).name; }
 
   private:
     struct Image {
@@ -47,6 +50,7 @@ class CelebA : public Dataset {
     const Image& image(int64_t index) const;
 
     CelebAOptions options_;
+    std::filesystem::path pictures_;  ///< the folder of the images
     std::vector<TaskSpec> tasks_;
     std::vector<size_t> columns_;  ///< of the tasks in the file
     std::vector<Image> images_;

@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json_reader.h"
+#include "base/text_file.h"
 #include "datasets/codecs/image_file.h"
+#include "datasets/conventions/class_evidence.h"
 #include "datasets/layouts/cityscapes_labels.h"
 #include "datasets/layouts/frame_files.h"
 
@@ -16,6 +18,7 @@ namespace {
 
 constexpr const char* kCityscapes = "Cityscapes";
 constexpr const char* kImageEnding = "_leftImg8bit.png";
+constexpr int64_t kLabelFrames = 8;
 constexpr float kInverseScale = 1.0f / 65535.0f;
 
 std::vector<std::string> list_frames(const std::filesystem::path& images) {
@@ -43,7 +46,7 @@ double positive(const nlohmann::json& camera, const char* group, const char* key
 /// Metres times pixels: baseline * focal length.
 double read_camera(const std::filesystem::path& path) {
     const std::string place = path.string();
-    const auto camera = parse_json(read_file(path, "camera"), place);
+    const auto camera = parse_json(read_text(path, "camera"), place);
     return positive(camera, "extrinsic", "baseline", place) * positive(camera, "intrinsic", "fx", place);
 }
 
@@ -103,12 +106,28 @@ Sample Cityscapes::get(int64_t index) const {
     Sample sample;
     sample.id = id(index);
     sample.image = read_colour_image(image);
-    const cv::Mat classes = map_cityscapes_ids(read_label_image(labels), options_.classes, labels.string()),
+    const cv::Mat ids = read_label_image(labels),
+                  classes = options_.train_ids
+                                ? map_cityscapes_train_ids(ids, options_.classes, labels.string())
+                                : map_cityscapes_ids(ids, options_.classes, labels.string()),
                   depth = read_depth(index);
     check_frame_size(classes, labels, sample.image, image);
     check_frame_size(depth, file(index, "disparity", "_disparity.png"), sample.image, image);
     sample.labels = {{classes}, {depth}};
     return sample;
+}
+
+std::vector<Error> Cityscapes::contradictions() const {
+    std::vector<cv::Mat> ids;
+    const int64_t count = std::min(kLabelFrames, size());
+    for (int64_t i = 0; i < count; ++i) try {
+            ids.push_back(read_label_image(file(i * size() / count, "gtFine", "_gtFine_labelIds.png")));
+        } catch (const Error&) {
+            // Reading the frame for its own sake says what is wrong with it.
+        }
+    if (options_.train_ids || !are_cityscapes_train_ids(ids)) return {};
+    return {Error("labels", (options_.folder / "gtFine" / options_.split).string(), "label ids 0..33",
+                  "255 beside nothing above 18, which are train ids: --set data.label_ids=train")};
 }
 
 std::string Cityscapes::description() const {

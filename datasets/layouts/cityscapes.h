@@ -18,7 +18,8 @@ struct CityscapesOptions {
     std::string split = "train";  ///< "train", "val" or "test", whose labels are published empty
     int64_t classes = 19;         ///< 19 classes or their 7 categories
     CityscapesDepth depth = CityscapesDepth::automatic;
-    int64_t limit = 0;  ///< only this many frames, evenly spaced; 0 = all
+    int64_t limit = 0;       ///< only this many frames, evenly spaced; 0 = all
+    bool train_ids = false;  ///< the files *_labelIds.png hold train ids 0..18 and 255
 };
 
 /// Reads, for every <city>/<frame> of leftImg8bit/<split>, `folder`/
@@ -42,6 +43,8 @@ class Cityscapes : public Dataset {
     /// E.g. "Cityscapes, split val, 19 classes, depth in metres: 500 frames of 2048x1024". Decodes the first
     /// frame's image.
     std::string description() const override;
+    /// Label images that hold train ids but are read as label ids, or the other way round.
+    std::vector<Error> contradictions() const override;
 
   private:
     std::filesystem::path file(int64_t index, const std::string& folder, const std::string& ending) const;

@@ -17,4 +17,7 @@ std::vector<std::string> cityscapes_class_names(int64_t classes);
 /// naming `place`, row and column for another id.
 cv::Mat map_cityscapes_ids(const cv::Mat& ids, int64_t classes, const std::string& place);
 
+/// Train ids 0..18 and 255 likewise.
+cv::Mat map_cityscapes_train_ids(const cv::Mat& ids, int64_t classes, const std::string& place);
+
 }  // namespace mtlprune

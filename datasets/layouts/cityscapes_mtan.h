@@ -35,6 +35,7 @@ class MtanCityscapes : public Dataset {
     /// E.g. "Cityscapes (MTAN layout), split val, 7 classes, inverse depth: 500 frames of 256x128". Reads the
     /// first frame.
     std::string description() const override;
+    Reading reading() const override { return {.class_numbers = {7, 19}}; }
 
   private:
     MtanFolder files_;

@@ -13,15 +13,20 @@ namespace mtlprune {
 
 struct IdxOptions {
     std::filesystem::path folder;
-    std::string split = "train";  ///< "train" (train-*) or "test" (t10k-*)
+    std::string split = "train";  ///< "train" (train-*) or "test" (t10k-* or test-*)
     std::string task;             ///< the task's name; empty = the folder's
     int64_t classes = 10;         ///< labels are 0..classes-1
     int64_t limit = 0;            ///< only this many images, evenly spaced; 0 = all
+    bool classes_given = true;    ///< false: more classes than `classes` where labels say so
+    std::string files = {};       ///< what stands before "-train-images" in the names; empty = whatever does
 };
 
-/// Reads `folder`/{train|t10k}-images-idx3-ubyte and -labels-idx1-ubyte, each plain or with .gz
-/// ("-images.idx3" is accepted too). One classification task. Grey images become CV_8UC3 with three equal
-/// channels.
+/// Reads `folder`/{train|t10k|test}-images-idx3-ubyte and -labels-idx1-ubyte, each plain or with .gz
+/// ("-images.idx3" is accepted too), also behind the name of a set as EMNIST has them
+/// ("emnist-letters-train-images-idx3-ubyte.gz"). Labels 1..classes, as of EMNIST's letters, become
+/// 0..classes-1: they are recognised where none is 0 and the last is `classes`. Pictures are given as stored
+/// (those of EMNIST mirrored and turned). One classification task. Grey images become CV_8UC3 with three
+/// equal channels.
 class IdxImages : public Dataset {
   public:
     /// Holds the whole split in memory, one byte per pixel. Throws Error for missing or damaged files, a
@@ -39,6 +44,7 @@ class IdxImages : public Dataset {
 
   private:
     std::filesystem::path find(const std::string& content) const;
+    void read_labels(const std::filesystem::path& file);
     int64_t position(int64_t index) const;
 
     IdxOptions options_;

@@ -3,38 +3,88 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
+#include "datasets/conventions/depth_evidence.h"
+#include "datasets/conventions/normal_evidence.h"
 #include "datasets/layouts/frame_files.h"
 
 namespace mtlprune {
 namespace {
 
 constexpr int64_t kMtanClasses = 13;
-constexpr double kFocalLength = 519.0 / 640.0;  // of the Kinect's colour camera, in image widths
 constexpr double kLeastFacing = 0.75;
+constexpr int64_t kFramesToRecognise = 4;
+constexpr const char* kUsualAxes = "right down forward";
 
 }  // namespace
 
 MtanNyuv2::MtanNyuv2(MtanNyuv2Options options)
     : files_(options.folder, options.split, options.limit, "NYUv2 (MTAN layout)"),
-      axes_(parse_normal_axes(options.normal_axes, "normal_axes")),
+      axes_given_(!options.normal_axes.empty()),
+      metres_(metres_in(options.depth_unit, "depth_unit")),
+      options_(std::move(options)),
+      axes_(parse_normal_axes(axes_given_ ? options_.normal_axes : kUsualAxes, "normal_axes")),
       tasks_(nyuv2_tasks(kMtanClasses)) {}
+
+/// From a few frames, evenly spaced.
+std::optional<NormalAxes> MtanNyuv2::recognised_axes() const {
+    std::call_once(looked_, [&] {
+        NormalEvidence evidence;
+        const int64_t count = std::min(kFramesToRecognise, files_.size());
+        for (int64_t i = 0; i < count; ++i) try {
+                const int64_t index = i * files_.size() / count;
+                const auto place = files_.file(index, "normal").string();
+                evidence.add(unit_normals(files_.read_vectors(index, "normal"), {}, place),
+                             files_.read_depth(index), kUsualFocalLength);
+            } catch (const Error&) {
+                // Reading the frame for its own sake says what is wrong with it.
+            }
+        const AxesVerdict verdict = evidence.verdict();
+        if (verdict.certain) recognised_ = verdict.axes;
+    });
+    return recognised_;
+}
+
+const NormalAxes& MtanNyuv2::axes() const {
+    return !axes_given_ && recognised_axes() ? *recognised_ : axes_;
+}
 
 cv::Mat MtanNyuv2::read_normals(int64_t index) const {
     const std::string place = files_.file(index, "normal").string();
-    const cv::Mat normals = unit_normals(files_.read_vectors(index, "normal"), axes_, place);
-    const double facing = facing_fraction(normals, kFocalLength);
-    if (facing < kLeastFacing)
+    const cv::Mat normals = unit_normals(files_.read_vectors(index, "normal"), axes(), place);
+    const double facing = facing_fraction(normals, kUsualFocalLength);
+    if (facing < kLeastFacing) {
+        const auto right = recognised_axes();
         throw Error("normals", place, "surfaces that face the camera",
-                    fmt::format("{:.0f} % that do; its axes need another normal_axes", 100.0 * facing));
+                    fmt::format("{:.0f} % that do; its axes are not '{}': {}--set data.normal_axes=\"{}\"",
+                                100.0 * facing, normal_axes_text(axes()), right ? "" : "say which, e.g. ",
+                                right ? normal_axes_text(*right) : "right forward up"));
+    }
     return normals;
+}
+
+cv::Mat MtanNyuv2::read_depth(int64_t index) const {
+    cv::Mat depth = files_.read_depth(index);
+    if (metres_ != 1.0f) depth *= metres_;
+    return depth;
+}
+
+Reading MtanNyuv2::reading() const {
+    Reading reading;
+    reading.normal_axes = normal_axes_text(axes());
+    reading.depth_unit = options_.depth_unit;
+    reading.indoors = true;
+    if (!axes_given_ && axes() != NormalAxes())
+        reading.recognised.push_back("normals: axes " + reading.normal_axes +
+                                     ", as normals fitted to depth show");
+    return reading;
 }
 
 Sample MtanNyuv2::get(int64_t index) const {
     Sample sample;
     sample.id = id(index);
     sample.image = files_.read_image(index);
-    const cv::Mat classes = files_.read_classes(index, "label", kMtanClasses),
-                  depth = files_.read_depth(index), normals = read_normals(index);
+    const cv::Mat classes = files_.read_classes(index, "label", kMtanClasses), depth = read_depth(index),
+                  normals = read_normals(index);
     const auto image = files_.file(index, "image");
     check_frame_size(classes, files_.file(index, "label"), sample.image, image);
     check_frame_size(depth, files_.file(index, "depth"), sample.image, image);

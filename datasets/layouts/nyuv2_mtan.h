@@ -2,6 +2,8 @@
 #pragma once
 
 #include <filesystem>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +17,10 @@ struct MtanNyuv2Options {
     std::filesystem::path folder;
     std::string split = "train";  ///< "train" or "val" ("test" is another name of it)
     int64_t limit = 0;            ///< only this many frames, evenly spaced; 0 = all
-    /// The directions that the channels of normal/K.npy hold, see parse_normal_axes().
-    std::string normal_axes = "right down forward";
+    /// The directions that the channels of normal/K.npy hold, see parse_normal_axes(). Empty: as a few frames
+    /// tell (NormalEvidence), "right down forward" where they do not.
+    std::string normal_axes = {};
+    std::string depth_unit = "metres";  ///< see depth_units()
 };
 
 /// Reads `folder`/train|val/{image,label,depth,normal}/K.npy; docs/datasets/nyuv2.md has the encodings.
@@ -35,12 +39,21 @@ class MtanNyuv2 : public Dataset {
     std::string id(int64_t index) const override { return files_.id(index); }
     /// E.g. "NYUv2 (MTAN layout), split train: 795 frames of 384x288". Reads the first frame.
     std::string description() const override;
+    Reading reading() const override;
 
   private:
     cv::Mat read_normals(int64_t index) const;
+    cv::Mat read_depth(int64_t index) const;
+    const NormalAxes& axes() const;
+    std::optional<NormalAxes> recognised_axes() const;
 
     MtanFolder files_;
-    NormalAxes axes_;
+    bool axes_given_;
+    float metres_;  ///< in one unit of the files' depths
+    MtanNyuv2Options options_;
+    NormalAxes axes_;  ///< given, or the usual
+    mutable std::once_flag looked_;
+    mutable std::optional<NormalAxes> recognised_;
     std::vector<TaskSpec> tasks_;
 };
 

@@ -1,158 +1,36 @@
 #include "datasets/layouts/open_dataset.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "base/error.h"
 #include "base/json_reader.h"
-#include "datasets/layouts/adashare.h"
-#include "datasets/layouts/celeba.h"
-#include "datasets/layouts/cityscapes.h"
-#include "datasets/layouts/cityscapes_mtan.h"
-#include "datasets/layouts/idx.h"
-#include "datasets/layouts/nyuv2_mat.h"
-#include "datasets/layouts/nyuv2_mtan.h"
-#include "datasets/layouts/taskonomy/taskonomy.h"
-#include "datasets/packed/packed.h"
-#include "datasets/synthetic/synthetic_rooms.h"
+#include "datasets/pipeline/task_subset.h"
 
 namespace mtlprune {
 namespace {
 
-using Opened = std::shared_ptr<const Dataset>;
-
-Opened open_adashare(const DatasetRequest& r) {
-    return std::make_shared<AdaShareNyuv2>(AdaShareOptions{r.folder, r.split, r.classes, r.limit});
+std::vector<std::string> task_names(const Dataset& dataset) {
+    std::vector<std::string> names;
+    for (const auto& task : dataset.tasks()) names.push_back(task.name);
+    return names;
 }
 
-Opened open_mat(const DatasetRequest& r) {
-    return std::make_shared<Nyuv2Mat>(Nyuv2MatOptions{r.folder, r.split, r.classes, r.limit});
-}
-
-Opened open_mtan(const DatasetRequest& r) {
-    MtanNyuv2Options options{r.folder, r.split, r.limit};
-    if (r.classes != 13) throw Error("NYUv2 in MTAN's layout", "classes", "13", std::to_string(r.classes));
-    return std::make_shared<MtanNyuv2>(options);
-}
-
-Opened open_taskonomy(const DatasetRequest& r) {
-    TaskonomyOptions options;
-    options.folder = r.folder;
-    options.split = r.split;
-    options.limit = r.limit;
-    return std::make_shared<Taskonomy>(options);
-}
-
-Opened open_cityscapes(const DatasetRequest& r) {
-    CityscapesOptions options{r.folder, r.split, r.classes};
-    options.limit = r.limit;
-    return std::make_shared<Cityscapes>(options);
-}
-
-Opened open_mtan_cityscapes(const DatasetRequest& r) {
-    return std::make_shared<MtanCityscapes>(MtanCityscapesOptions{r.folder, r.split, r.classes, r.limit});
-}
-
-Opened open_packed(const DatasetRequest& r) {
-    return std::make_shared<PackedDataset>(PackedOptions{r.folder, r.split, r.limit});
-}
-
-Opened open_rooms(const DatasetRequest& r) {
-    SyntheticRoomsOptions options;
-    options.split = r.split;
-    if (r.limit > 0) options.count = r.limit;
-    return std::make_shared<SyntheticRooms>(options);
-}
-
-Opened open_idx(const DatasetRequest& r) {
-    IdxOptions options{r.folder, r.split};
-    options.classes = r.classes;
-    options.limit = r.limit;
-    return std::make_shared<IdxImages>(options);
-}
-
-Opened open_celeba(const DatasetRequest& r) {
-    CelebAOptions options{r.folder, r.split};
-    options.limit = r.limit;
-    return std::make_shared<CelebA>(options);
+/// What `open` gives; what it throws says also what the folder looks like.
+template <typename Open>
+auto with_hint(const DatasetRequest& request, const DatasetLayout& layout, const Open& open) {
+    try {
+        return open();
+    } catch (const Error& error) {
+        const auto hint = layout_hint(request.folder, layout.name);
+        if (hint.empty()) throw;
+        throw error.place().empty() ? Error(error.what() + hint)
+                                    : Error("data set", error.place(), error.problem() + hint);
+    }
 }
 
 }  // namespace
-
-std::vector<DatasetLayout>& dataset_layouts() {
-    static std::vector<DatasetLayout> layouts = {
-        {"synthetic_rooms",
-         {},
-         "ray-cast rooms drawn on demand: segmentation (13 classes), normals, depth",
-         {"train", "test"},
-         false,
-         13,
-         open_rooms},
-        {"nyuv2_adashare",
-         {"nyuv2", "adashare"},
-         "NYUv2 in the AdaShare layout (docs/datasets/nyuv2.md)",
-         {"train", "test"},
-         true,
-         40,
-         open_adashare},
-        {"nyuv2_mat",
-         {},
-         "NYUv2 as published, one MATLAB file (docs/datasets/nyuv2.md)",
-         {"train", "test"},
-         true,
-         40,
-         open_mat},
-        {"nyuv2_mtan",
-         {},
-         "NYUv2 in MTAN's layout, 13 classes (docs/datasets/nyuv2.md)",
-         {"train", "val"},
-         true,
-         13,
-         open_mtan},
-        {"taskonomy",
-         {},
-         "Taskonomy, also tiny: 17 classes, normals, depth, keypoints, edges (docs/datasets/taskonomy.md)",
-         {"train", "val", "test"},
-         true,
-         17,
-         open_taskonomy},
-        {"cityscapes",
-         {},
-         "Cityscapes as published: 19 or 7 classes, depth (docs/datasets/cityscapes.md)",
-         {"train", "val"},
-         true,
-         19,
-         open_cityscapes},
-        {"cityscapes_mtan",
-         {},
-         "Cityscapes in MTAN's layout: 2, 7 or 19 classes, inverse depth (docs/datasets/cityscapes.md)",
-         {"train", "val"},
-         true,
-         7,
-         open_mtan_cityscapes},
-        {"packed",
-         {},
-         "any data set in one file, written by data pack (docs/datasets/packed.md)",
-         {"train", "test"},
-         true,
-         0,
-         open_packed},
-        {"idx",
-         {},
-         "MNIST and its relatives, one class per image (docs/datasets/idx.md)",
-         {"train", "test"},
-         true,
-         10,
-         open_idx},
-        {"celeba",
-         {},
-         "CelebA faces, 40 binary attributes per image (docs/datasets/celeba.md)",
-         {"train", "valid", "test"},
-         true,
-         0,
-         open_celeba},
-    };
-    return layouts;
-}
 
 std::vector<std::string> dataset_layout_names() {
     std::vector<std::string> names;
@@ -178,8 +56,47 @@ std::shared_ptr<const Dataset> open_dataset(const DatasetRequest& request) {
     if (layout.needs_folder && request.folder.empty())
         throw Error("data set", layout.name, "a folder (" + layout.name + "=DIR)", "none");
     DatasetRequest resolved = request;
+    resolved.classes_given = request.classes != 0;
     if (resolved.classes == 0) resolved.classes = layout.classes;
-    return layout.open(resolved);
+    resolved.options = complete_layout_options(layout, request.options);
+    const auto dataset = with_hint(request, layout, [&] { return layout.open(resolved); });
+    const auto names = task_names(*dataset);
+    if (request.tasks.empty() || names == request.tasks) return dataset;
+    return std::make_shared<TaskSubset>(dataset, request.tasks);
+}
+
+std::vector<std::string> dataset_splits(const DatasetRequest& request) {
+    const auto& layout = dataset_layout(request.layout);
+    if (layout.own_splits == nullptr) return layout.splits;
+    return with_hint(request, layout, [&] { return layout.own_splits(request.folder); });
+}
+
+std::string test_split(const DatasetRequest& request) {
+    const std::string usual = dataset_layout(request.layout).splits.back();
+    const auto own = dataset_splits(request);
+    if (std::find(own.begin(), own.end(), usual) != own.end()) return usual;
+    const auto last =
+        std::find_if(own.rbegin(), own.rend(), [](const auto& split) { return split != "train"; });
+    return last == own.rend() ? usual : *last;
+}
+
+nlohmann::json complete_layout_options(const DatasetLayout& layout, const nlohmann::json& options) {
+    Description entry;
+    entry.key = layout.name;
+    entry.options = layout.options;
+    return complete_options("data set", entry, options, false);
+}
+
+std::string reading_keys_text(const std::string& indent) {
+    std::string text =
+        indent + "data.classes, data.tasks: the number of classes; which tasks, e.g. [\"depth\"]\n";
+    for (const auto& layout : dataset_layouts()) {
+        Description entry;
+        entry.options = layout.options;
+        if (!entry.options.empty())
+            text += fmt::format("{}{}:\n{}", indent, layout.name, options_text(entry, indent + "  data."));
+    }
+    return text;
 }
 
 DatasetRequest parse_dataset(const std::string& text) {

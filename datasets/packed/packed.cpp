@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/error.h"
@@ -59,6 +60,23 @@ Hdf5Type element_type(int type) {
 }
 
 }  // namespace
+
+std::vector<std::string> packed_splits(const std::filesystem::path& path) {
+    const std::string place = path.string();
+    const auto file = Hdf5File::open(path);
+    if (file.text_attribute("format") != kPackedFormat)
+        throw Error("packed file", place, kPackedFormat, "'" + file.text_attribute("format") + "'");
+    const auto text = file.dataset("metadata").read_all();
+    const auto metadata = parse_json({text.begin(), text.end()}, place + ": metadata");
+    const auto& splits = entry(metadata, "splits", place);
+    std::vector<std::pair<double, std::string>> starts;
+    for (const auto& [name, range] : splits.items())
+        starts.emplace_back(number(range, "first", place + ": splits"), name);
+    std::sort(starts.begin(), starts.end());
+    std::vector<std::string> names;
+    for (const auto& start : starts) names.push_back(start.second);
+    return names;
+}
 
 PackedDataset::PackedDataset(PackedOptions options) : options_(std::move(options)) {
     file_ = std::make_unique<InputFile>(options_.path, "packed file");

@@ -19,6 +19,9 @@ struct PackedOptions {
     int64_t limit = 0;            ///< only this many frames, evenly spaced; 0 = all
 };
 
+/// The splits of a packed file in the order of their frames. Throws Error as PackedDataset does.
+std::vector<std::string> packed_splits(const std::filesystem::path& path);
+
 /// Reads what write_packed() (packed_writer.h) writes. Frames are read from the file directly, by any number
 /// of threads at once; nothing but tables is kept in memory. The check sum of each stored modality is
 /// verified on every read.

@@ -47,6 +47,58 @@ NormalAxes parse_normal_axes(const std::string& directions, const std::string& p
     return axes;
 }
 
+std::string normal_axes_text(const NormalAxes& axes) {
+    std::string words[3];
+    for (const Direction& d : kDirections)
+        if (axes.sign[d.axis] == d.sign) words[axes.channel[d.axis]] = d.name;
+    return words[0] + " " + words[1] + " " + words[2];
+}
+
+const std::vector<NormalAxes>& all_normal_axes() {
+    static const std::vector<NormalAxes> all = [] {
+        std::vector<NormalAxes> axes;
+        std::array<int, 3> order = {0, 1, 2};
+        do
+            for (int signs = 0; signs < 8; ++signs)
+                axes.push_back(
+                    {order, {signs & 1 ? -1.0f : 1.0f, signs & 2 ? -1.0f : 1.0f, signs & 4 ? -1.0f : 1.0f}});
+        while (std::next_permutation(order.begin(), order.end()));
+        return axes;
+    }();
+    return all;
+}
+
+NormalAxes corrected_axes(const NormalAxes& read, const NormalAxes& found) {
+    NormalAxes axes;
+    for (int axis = 0; axis < 3; ++axis) {
+        axes.channel[axis] = read.channel[found.channel[axis]];
+        axes.sign[axis] = found.sign[axis] * read.sign[found.channel[axis]];
+    }
+    return axes;
+}
+
+cv::Mat turned_codes(const cv::Mat& codes, const NormalAxes& axes) {
+    // Sample's codes are B = up, G = forward, R = right.
+    constexpr int kAxis[] = {1, 2, 0};
+    cv::Mat turned(codes.size(), CV_8UC3);
+    for (int y = 0; y < codes.rows; ++y) {
+        const cv::Vec3b* in = codes.ptr<cv::Vec3b>(y);
+        cv::Vec3b* out = turned.ptr<cv::Vec3b>(y);
+        for (int x = 0; x < codes.cols; ++x) {
+            const int largest = std::max({in[x][0], in[x][1], in[x][2]}),
+                      smallest = std::min({in[x][0], in[x][1], in[x][2]});
+            out[x] = in[x];
+            if (largest == 255 || (smallest >= 127 && largest <= 128)) continue;
+            for (int c = 0; c < 3; ++c) {
+                const uint8_t code = in[x][2 - axes.channel[kAxis[c]]];
+                const bool same = (axes.sign[kAxis[c]] > 0.0f) == (kAxis[c] != 1);
+                out[x][c] = same ? code : static_cast<uint8_t>(std::min(255 - code, 254));
+            }
+        }
+    }
+    return turned;
+}
+
 cv::Mat unit_normals(const cv::Mat& values, const NormalAxes& axes, const std::string& place) {
     cv::Mat normals(values.size(), CV_32FC3);
     for (int y = 0; y < values.rows; ++y) {

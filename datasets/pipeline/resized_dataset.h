@@ -17,6 +17,8 @@ class ResizedDataset : public Dataset {
     std::string description() const override;
     std::string id(int64_t index) const override { return source_->id(index); }
     std::vector<Error> problems(int64_t index) const override { return source_->problems(index); }
+    Reading reading() const override { return source_->reading(); }
+    std::vector<Error> contradictions() const override { return source_->contradictions(); }
 
   private:
     std::shared_ptr<const Dataset> source_;

@@ -1,6 +1,7 @@
 #include "pruning/allocation/allocation.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cmath>
@@ -115,6 +116,7 @@ class Allocator {
 
     void fill_removed() {
         const auto counts = kept(taken_);
+        note_rounding(counts);
         result_.removed.resize(groups_.size());
         for (size_t g = 0; g < groups_.size(); ++g) {
             const int64_t count = limits_[g].channels - counts[g];
@@ -122,6 +124,15 @@ class Allocator {
             removed.assign(ranked_[g].begin(), ranked_[g].begin() + count);
             std::sort(removed.begin(), removed.end());
         }
+    }
+
+    void note_rounding(const Counts& counts) {
+        std::vector<std::string> whole;
+        for (size_t g = 0; g < groups_.size(); ++g)
+            if (taken_[g] > 0 && counts[g] == limits_[g].channels) whole.push_back(groups_[g].name);
+        if (!whole.empty())
+            result_.notes.push_back(fmt::format("rounding to multiples of {} keeps all channels of {}",
+                                                options_.round_to, fmt::join(whole, ", ")));
     }
 
     const Coupling& coupling_;

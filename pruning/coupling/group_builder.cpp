@@ -279,7 +279,7 @@ void GroupBuilder::list_frozen() {
             ++frozen.count;
             if (frozen.reason.empty()) frozen.reason = labelling_.sets().reason(label);
         }
-        if (frozen.reason.empty()) frozen.reason = labelling_.explain(block.node, kFixed);
+        if (frozen.reason.empty()) frozen.reason = labelling_.explain_fixed(block.node);
         if (frozen.count > 0) coupling_.frozen.push_back(std::move(frozen));
     }
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <regex>
 
 #include "base/error.h"
@@ -17,6 +18,19 @@ int64_t AxisSize::at(const std::vector<int64_t>& kept) const {
     return size;
 }
 
+namespace {
+
+bool loses_channels(const Coupling& coupling, size_t value) {
+    const auto& axes = coupling.axes[value];
+    return std::any_of(axes.begin(), axes.end(), [&](const AxisChannels& channels) {
+        return channels && std::any_of(channels->begin(), channels->end(), [&](int64_t channel) {
+                   return channel >= 0 && !coupling.groups[coupling.channels[channel].first].frozen;
+               });
+    });
+}
+
+}  // namespace
+
 Coupling couple(TracedGraph graph, const CouplingOptions& options) {
     for (const size_t output : options.shrinkable_outputs)
         if (output >= graph.outputs.size())
@@ -27,6 +41,12 @@ Coupling couple(TracedGraph graph, const CouplingOptions& options) {
         Labelling labelling(graph, options);
         propagate(labelling);
         build_groups(labelling, coupling);
+        if (options.whole_heads && !labelling.found_heads() && options.attention.empty())
+            coupling.notes.push_back("whole heads had no effect: no attention with several heads was found");
+        for (const size_t output : options.shrinkable_outputs)
+            if (!loses_channels(coupling, graph.outputs[output]))
+                coupling.notes.push_back(fmt::format(
+                    "output {} was allowed to shrink, but none of its channels can leave", output));
     }
     coupling.graph = std::move(graph);
     return coupling;

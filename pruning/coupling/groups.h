@@ -83,6 +83,7 @@ struct Coupling {
         channels;                                 ///< all channels of all groups: (group, number within it)
     std::vector<std::vector<AxisChannels>> axes;  ///< per value, per axis; null when nothing of it can leave
     std::vector<FrozenDimension> frozen;
+    std::vector<std::string> notes;       ///< options that had no effect
     std::shared_ptr<ScriptTrace> script;  ///< of a TorchScript network: what surgery edits
 };
 

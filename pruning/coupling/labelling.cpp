@@ -138,10 +138,39 @@ std::string Labelling::explain(int64_t number, const std::string& why) const {
                           : fmt::format("{} at {}: {}", node.kind, origin, why);
 }
 
+/// What cannot shrink has no labels, so that the way back to where it lost them is searched.
+std::string Labelling::with_cause(int64_t node, const std::string& why) {
+    constexpr size_t kMostValues = 256;
+    auto open = graph_.tensor_inputs(graph_.nodes[node]);
+    const auto found = [&](const std::string& cause) { return fmt::format("{} ({})", why, cause); };
+    for (size_t i = 0; i < open.size() && i < kMostValues; ++i) {
+        const size_t value = open[i];
+        if (is_stored(value) || graph_.values[value].constant || !labels_[value].arrays.empty()) continue;
+        const auto input = std::find(graph_.inputs.begin(), graph_.inputs.end(), value);
+        if (input != graph_.inputs.end())
+            return found(fmt::format("network input {}", input - graph_.inputs.begin()));
+        const size_t maker = uses().maker[value];
+        if (maker == ValueUses::kNobody) continue;
+        const auto sources = graph_.tensor_inputs(graph_.nodes[maker]);
+        for (const size_t source : sources)
+            for (const auto& array : labels_[source].arrays)
+                for (const Label label : *array.labels)
+                    if (label != kFixedLabel && sets_.frozen(label)) return found(sets_.reason(label));
+        if (const auto* freezes = graph_.nodes[maker].op->freezes)
+            return found(explain(static_cast<int64_t>(maker), freezes));
+        open.insert(open.end(), sources.begin(), sources.end());
+    }
+    return why;
+}
+
+std::string Labelling::explain_fixed(int64_t node) {
+    return explain(node, with_cause(node, kFixed));
+}
+
 LabelsPtr Labelling::join(const LabelsPtr& a, const LabelsPtr& b, const std::string& why) {
     if (a == b) return a;
     if (!a || !b) {
-        freeze(a ? a : b, why);
+        if (a || b) freeze(a ? a : b, with_cause(node_, why));
         return nullptr;
     }
     for (size_t i = 0; i < a->size(); ++i)
@@ -189,6 +218,7 @@ LabelsPtr Labelling::alone(Labelled& x, size_t axis) {
     const auto* array = x.covering(axis);
     if (array == nullptr) return nullptr;
     if (options_.whole_heads && array->axes.size() > 1 && array->axes.back() == axis) {
+        found_heads_ = true;
         fix_axis(x, axis, "part of a head is fixed");
         return nullptr;
     }
@@ -229,6 +259,7 @@ void Labelling::separate(Labelled& x, const std::vector<size_t>& inner) {
         const auto is_inner = [&](size_t axis) { return contains(inner, axis); };
         const auto inside = std::count_if(array.axes.begin(), array.axes.end(), is_inner);
         if (inside == 0 || inside == static_cast<int64_t>(array.axes.size())) continue;
+        found_heads_ = true;
         for (const size_t axis : array.axes)
             if (is_inner(axis) == options_.whole_heads) fix_axis(x, axis, "part of a head is fixed");
     }

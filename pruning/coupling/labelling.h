@@ -45,6 +45,8 @@ class Labelling {
     /// "aten::cumsum at backbone.conv3: <why>"
     std::string explain(const std::string& why) const { return explain(node_, why); }
     std::string explain(int64_t node, const std::string& why) const;
+    /// kFixed at this node, and where the channels that it meets were frozen.
+    std::string explain_fixed(int64_t node);
 
     /// Position by position; when one of the two is fixed (null) the other freezes. Returns what both are
     /// now.
@@ -104,6 +106,8 @@ class Labelling {
     /// Arrays of all values that have any, those of stored tensors and constants included.
     const std::vector<Labelled>& all() const { return labels_; }
     const std::vector<Label>& cross_channel() const { return cross_channel_; }
+    /// Axes of heads and of their widths met an operator that tells them apart: whole_heads had an effect.
+    bool found_heads() const { return found_heads_; }
 
   private:
     void materialise(size_t value);
@@ -116,6 +120,7 @@ class Labelling {
     void unite(Labelled& result, const std::vector<LabelArray>& arrays);
     void simplify(Labelled& x, LabelArray array);
     std::string origin_of(const TracedNode& node) const;
+    std::string with_cause(int64_t node, const std::string& why);
 
     const TracedGraph& graph_;
     const CouplingOptions& options_;
@@ -132,6 +137,7 @@ class Labelling {
     std::vector<size_t> memory_;       ///< per value: the value whose memory it shares
     std::vector<bool> is_copy_;        ///< per label
     std::vector<Label> cross_channel_;
+    bool found_heads_ = false;
     int64_t node_ = -1;
 };
 

@@ -89,7 +89,7 @@ bool Labelling::fix_unlabelled_axes(std::vector<Labelled>& operands, const std::
         if (std::none_of(operands.begin(), operands.end(), has_fixed)) continue;
         for (auto& x : operands) {
             if (x.is_fixed(axis)) continue;
-            fix_axis(x, axis, kCombined);
+            fix_axis(x, axis, with_cause(node_, kCombined));
             changed = true;
         }
     }
@@ -152,6 +152,7 @@ void Labelling::fix_widths(std::vector<Labelled>& operands) {
                 if (narrow != nullptr && narrow->axes.size() < joint.axes.size())
                     widths.insert(narrow->axes.begin(), narrow->axes.end());
             }
+    found_heads_ = found_heads_ || !widths.empty();
     for (const size_t axis : widths)
         for (auto& x : operands) fix_axis(x, axis, "part of a head is fixed");
 }

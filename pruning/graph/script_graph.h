@@ -15,6 +15,12 @@
 
 namespace mtlprune {
 
+/// A branch or loop that the example inputs did not enter, though other inputs may.
+struct UntakenBranch {
+    std::string place;          ///< "net.py:31"; the module where the source is not known
+    std::vector<size_t> reads;  ///< traced tensors from outside that its operators read
+};
+
 struct ScriptTrace {
     TracedGraph graph;
     /// The forward method with all calls inlined, whose constants may be changed.
@@ -24,9 +30,7 @@ struct ScriptTrace {
     std::vector<torch::jit::Node*> nodes;  ///< per traced node, the node of `code` that it comes from
     std::vector<torch::jit::Value*>
         constants;  ///< per traced value, the constant tensor of `code` that it is, or null
-    /// Per traced value that is a number (or a tensor or list of such) computed from sizes: the axes it
-    /// depends on.
-    std::vector<std::vector<std::pair<size_t, size_t>>> computed_from;
+    std::vector<UntakenBranch> untaken;
     std::vector<std::string> computed_for_real;  ///< operators that have no shape-only form here
 };
 
@@ -39,8 +43,10 @@ ScriptTrace trace_computed(const torch::jit::Module& module, const std::vector<c
 
 /// Traces `forward` of the module on these inputs, tensors or anything else that forward takes (the contents
 /// of tensors do not matter unless a shape depends on them); arguments left out have their defaults. Branches
-/// and loops are followed as these inputs take them. Shapes come from LibTorch's meta device or from rules of
-/// our own; only operators that have neither are computed. Throws Error naming the operator that failed.
+/// and loops are followed as these inputs take them; a branch into one of LibTorch's fused operators, which
+/// have no place for sizes that differ, is not taken where there is another. Shapes come from LibTorch's meta
+/// device or from rules of our own; only operators that have neither are computed. Throws Error naming the
+/// operator that failed.
 ScriptTrace trace(const torch::jit::Module& module, const std::vector<c10::IValue>& inputs);
 
 /// All tensors in tuples, lists and dictionaries, in order. Throws Error on anything else in an output.

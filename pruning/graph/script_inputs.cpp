@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <unordered_map>
+
 #include "base/error.h"
 
 namespace mtlprune {
@@ -90,14 +92,6 @@ bool is_kind(const IValue& value, TypeKind kind) {
     }
 }
 
-/// What stands for an argument that is left out.
-c10::optional<IValue> default_of(const c10::Argument& argument) {
-    if (argument.default_value()) return argument.default_value();
-    const auto kind = argument.type()->kind();
-    if (kind == TypeKind::OptionalType || kind == TypeKind::NoneType) return IValue();
-    return c10::nullopt;
-}
-
 }  // namespace
 
 IValue map_tensors(const IValue& value, const TensorChange& map) {
@@ -145,21 +139,35 @@ std::string argument_name(const c10::FunctionSchema& schema, size_t number) {
     return fmt::format("argument {} ({}: {})", number, argument.name(), argument.type()->annotation_str());
 }
 
+c10::optional<IValue> default_argument(const c10::Argument& argument) {
+    if (argument.default_value()) return argument.default_value();
+    const auto kind = argument.type()->kind();
+    if (kind == TypeKind::OptionalType || kind == TypeKind::NoneType) return IValue();
+    return c10::nullopt;
+}
+
 std::vector<IValue> forward_arguments(const torch::jit::Module& module, const std::vector<IValue>& inputs) {
     const auto& schema = forward_schema(module);
     const size_t count = schema.arguments().size() - 1;
     if (inputs.size() > count)
         throw Error("TorchScript network", "forward", fmt::format("{} inputs", count),
                     std::to_string(inputs.size()));
+    // One tensor given twice stays one.
+    std::unordered_map<const c10::TensorImpl*, torch::Tensor> copies;
+    const auto copy_of = [&](const torch::Tensor& tensor) {
+        auto& copy = copies[tensor.unsafeGetTensorImpl()];
+        if (!copy.defined()) copy = tensor.clone();
+        return copy;
+    };
     std::vector<IValue> arguments;
     for (size_t i = 0; i < count; ++i) {
         const auto& argument = schema.arguments()[i + 1];
         const bool is_given = i < inputs.size();
-        const auto value = is_given ? as_type(inputs[i], argument.type()) : default_of(argument);
+        const auto value = is_given ? as_type(inputs[i], argument.type()) : default_argument(argument);
         if (!value)
             throw Error("TorchScript network", argument_name(schema, i + 1), kind_of(*argument.type()),
                         is_given ? kind_of(inputs[i]) : "nothing");
-        arguments.push_back(map_tensors(*value, [](const torch::Tensor& tensor) { return tensor.clone(); }));
+        arguments.push_back(map_tensors(*value, copy_of));
     }
     return arguments;
 }

@@ -26,8 +26,11 @@ const c10::FunctionSchema& forward_schema(const torch::jit::Module& module);
 /// "argument 2 (mask: Optional[Tensor])" of an argument of a schema.
 std::string argument_name(const c10::FunctionSchema& schema, size_t number);
 
+/// What stands for an argument that is left out: its default, or None of an Optional; else nothing.
+c10::optional<c10::IValue> default_argument(const c10::Argument& argument);
+
 /// The arguments of `forward` as its schema declares them: `inputs` in order, then the defaults of those that
-/// are left out; an Optional without a default is None. Tensors and containers are copies, so that forward
+/// are left out. Tensors and containers are copies, so that forward
 /// may write into them. Throws Error naming the argument that is missing, of another type, or one too many.
 std::vector<c10::IValue> forward_arguments(const torch::jit::Module& module,
                                            const std::vector<c10::IValue>& inputs);

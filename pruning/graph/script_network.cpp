@@ -1,6 +1,9 @@
 #include "pruning/graph/script_network.h"
 
+#include <fmt/format.h>
 #include <torch/utils.h>
+
+#include <algorithm>
 
 #include "base/error.h"
 #include "pruning/graph/script_inputs.h"
@@ -86,6 +89,24 @@ void apply_plan(jit::Module& module, const Coupling& coupling, const Plan& plan)
     install_forward(module, coupling.script->code);
 }
 
+std::vector<std::string> branch_notes(const Coupling& coupling, const Plan& plan) {
+    const KeptChannels kept(coupling, plan);
+    const auto loses_channels = [&](size_t value) {
+        for (size_t axis = 0; axis < coupling.graph.values[value].shape.size(); ++axis)
+            if (kept.changes(value, axis)) return true;
+        return false;
+    };
+    std::vector<std::string> places;
+    for (const auto& branch : coupling.script->untaken)
+        if (std::any_of(branch.reads.begin(), branch.reads.end(), loses_channels) &&
+            std::find(places.begin(), places.end(), branch.place) == places.end())
+            places.push_back(branch.place);
+    if (places.empty()) return {};
+    const bool is_one = places.size() == 1;
+    return {fmt::format("these inputs did not take the branch{} at {}: {} may not run on the pruned network",
+                        is_one ? "" : "es", fmt::join(places, ", "), is_one ? "it" : "they")};
+}
+
 void install_forward(jit::Module& module, std::shared_ptr<jit::Graph> code) {
     const auto type = type_like(module);
     code->inputs()[0]->setType(type);
@@ -96,8 +117,8 @@ void install_forward(jit::Module& module, std::shared_ptr<jit::Graph> code) {
     module = jit::Module(std::move(object));
 }
 
-void zero_removed(jit::Module& module, const Plan& plan) {
-    zero_slices(tensors_of(module), plan);
+void zero_removed(jit::Module& module, const Plan& plan, const std::set<std::string>& buffers) {
+    zero_slices(tensors_of(module), plan, buffers);
 }
 
 }  // namespace mtlprune

@@ -3,7 +3,8 @@
 
 #include <torch/script.h>
 
-#include <functional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "pruning/coupling/groups.h"
@@ -24,8 +25,13 @@ Coupling couple(const torch::jit::Module& module, const std::vector<c10::IValue>
 /// different sizes.
 void apply_plan(torch::jit::Module& module, const Coupling& coupling, const Plan& plan);
 
-/// Sets the plan's slices of parameters to zero (zero_slices in surgery.h says which stay).
-void zero_removed(torch::jit::Module& module, const Plan& plan);
+/// Branches that the example inputs did not take and that read channels which the plan removes: the pruned
+/// network may fail there, and no check has seen it.
+std::vector<std::string> branch_notes(const Coupling& coupling, const Plan& plan);
+
+/// Sets the plan's slices of parameters and of these buffers to zero (zero_slices in surgery.h says which
+/// stay).
+void zero_removed(torch::jit::Module& module, const Plan& plan, const std::set<std::string>& buffers = {});
 
 /// Makes the module one of a new type, with the same tensors, whose forward method is this code. Copies of
 /// the module share its type: they keep their code.

@@ -1,32 +1,21 @@
 #include "pruning/graph/shape_inference.h"
 
-#include <algorithm>
+#include "pruning/graph/precision.h"
+#include "pruning/graph/script_inputs.h"
 
 namespace mtlprune {
 namespace {
 
 using torch::jit::Stack;
 
-bool is_meta(const c10::IValue& value) {
-    return value.isTensor() && value.toTensor().defined() && value.toTensor().is_meta();
-}
-
-/// As the indices of x[:, index] are.
-bool holds_optional_tensors(const c10::IValue& value) {
-    return value.isList() && value.toList().elementType()->kind() == c10::TypeKind::OptionalType;
-}
-
 bool has_meta(const Stack& stack) {
-    return std::any_of(stack.begin(), stack.end(), [](const c10::IValue& value) {
-        if (holds_optional_tensors(value)) {
-            const auto list = value.toListRef();
-            return std::any_of(list.begin(), list.end(), is_meta);
-        }
-        if (!value.isTensorList()) return is_meta(value);
-        const auto list = value.toTensorVector();
-        return std::any_of(list.begin(), list.end(),
-                           [](const torch::Tensor& tensor) { return tensor.is_meta(); });
-    });
+    bool found = false;
+    for (const auto& value : stack)
+        map_tensors(value, [&](const torch::Tensor& tensor) {
+            found = found || tensor.is_meta();
+            return tensor;
+        });
+    return found;
 }
 
 torch::Tensor meta_like(const torch::Tensor& tensor) {
@@ -34,35 +23,20 @@ torch::Tensor meta_like(const torch::Tensor& tensor) {
                         torch::TensorOptions().dtype(tensor.scalar_type()).device(torch::kMeta));
 }
 
-/// Every tensor on the stack through `convert`, those in lists too.
-template <typename Convert>
-void convert_tensors(Stack& stack, const Convert& convert) {
-    for (auto& value : stack) {
-        if (value.isTensor() && value.toTensor().defined()) {
-            value = convert(value.toTensor());
-        } else if (value.isTensorList()) {
-            auto list = value.toTensorVector();
-            for (auto& tensor : list) tensor = convert(tensor);
-            value = list;
-        } else if (holds_optional_tensors(value)) {
-            const auto list = value.toList();
-            c10::impl::GenericList converted(list.elementType());
-            for (const c10::IValue& element : list)
-                converted.push_back(element.isTensor() ? c10::IValue(convert(element.toTensor())) : element);
-            value = converted;
-        }
-    }
-}
-
 }  // namespace
 
-/// On zeros instead of the numbers that are not there.
+/// On zeros instead of the numbers that are not there; masks let everything pass. Processors do not compute
+/// everything in half precision.
 void ShapeInference::by_computing(const torch::jit::Node& node, Stack& stack) {
-    convert_tensors(stack, [](const torch::Tensor& tensor) {
-        return tensor.is_meta() ? torch::zeros(tensor.sizes(), tensor.options().device(torch::kCPU)) : tensor;
+    stack = map_tensors(stack, [](const torch::Tensor& tensor) {
+        if (!tensor.is_meta()) return tensor;
+        const auto type = is_low_precision(tensor.scalar_type()) ? torch::kFloat32 : tensor.scalar_type();
+        const auto options = torch::TensorOptions().dtype(type);
+        return tensor.scalar_type() == torch::kBool ? torch::ones(tensor.sizes(), options)
+                                                    : torch::zeros(tensor.sizes(), options);
     });
     node.getOperation()(stack);
-    convert_tensors(stack, meta_like);
+    stack = map_tensors(stack, meta_like);
     computed_.emplace_back(node.kind().toQualString());
 }
 
@@ -75,7 +49,7 @@ void ShapeInference::run(const torch::jit::Node& node, const Operator& op, Stack
     }
     const Stack arguments = stack;
     try {
-        convert_tensors(stack, [](const torch::Tensor& tensor) {
+        stack = map_tensors(stack, [](const torch::Tensor& tensor) {
             return tensor.dim() == 0 ? tensor : meta_like(tensor);
         });
         node.getOperation()(stack);

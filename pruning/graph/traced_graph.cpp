@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "base/error.h"
+#include "base/torch_message.h"
 
 namespace mtlprune {
 namespace {
@@ -242,9 +243,11 @@ TracedGraph trace(torch::nn::Module& module, const TracedFunction& forward,
         for (const auto& item : stored) recording.add_input(item.tensor);
         const auto outputs = forward(inputs);
         return GraphReader(*recording.end(outputs)).read(inputs.size(), stored);
-    } catch (const c10::Error& error) {
+    } catch (const Error&) {
+        throw;
+    } catch (const std::exception& error) {
         throw Error("trace", "forward pass of " + module.name(), "operators that the tracer can record",
-                    error.what_without_backtrace());
+                    torch_message(error));
     }
 }
 

@@ -21,7 +21,9 @@ struct TracedValue {
     c10::ScalarType type = c10::ScalarType::Undefined;
     /// What it held: of constants, of numbers computed from sizes, and of integer buffers.
     std::optional<c10::IValue> constant;
-    bool computed = false;         ///< a number that the network computes; only known in TorchScript
+    /// Of a number (or a tensor of one) that the network computes from sizes: the axes (value, axis) whose
+    /// sizes are behind it; only known in TorchScript.
+    std::vector<std::pair<size_t, size_t>> computed_from;
     std::vector<size_t> elements;  ///< values of a list
 };
 

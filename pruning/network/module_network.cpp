@@ -1,10 +1,13 @@
 // C++ modules: surgery on tensors and options, checked by running the module before and after.
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <limits>
+#include <set>
 
 #include "base/error.h"
 #include "base/stop_watch.h"
+#include "base/torch_message.h"
 #include "pruning/graph/module_options.h"
 #include "pruning/network/network.h"
 
@@ -43,6 +46,29 @@ double largest_error(const std::vector<torch::Tensor>& found, const std::vector<
     return error;
 }
 
+std::vector<torch::Tensor> resized(const std::vector<torch::Tensor>& inputs, const SizeChanges& changes) {
+    std::vector<torch::Tensor> tensors;
+    for (const auto& input : with_sizes({inputs.begin(), inputs.end()}, changes))
+        tensors.push_back(input.toTensor());
+    return tensors;
+}
+
+SizeChanges accepted_sizes(const TracedFunction& forward, const std::vector<torch::Tensor>& inputs) {
+    return find_other_sizes(tensor_shapes({inputs.begin(), inputs.end()}), [&](const SizeChanges& changes) {
+        try {
+            forward(resized(inputs, changes));
+            return true;
+        } catch (const std::exception&) {
+            return false;
+        }
+    });
+}
+
+bool have_equal_shapes(const std::vector<torch::Tensor>& a, const std::vector<torch::Tensor>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const torch::Tensor& x, const torch::Tensor& y) { return x.sizes() == y.sizes(); });
+}
+
 bool mixes_channels(const Coupling& coupling, const Plan& plan) {
     for (const auto& removal : plan.groups)
         for (const auto& group : coupling.groups)
@@ -53,8 +79,8 @@ bool mixes_channels(const Coupling& coupling, const Plan& plan) {
 /// Outputs of the original with zeros; the module is as before afterwards.
 std::vector<torch::Tensor> zeroed_outputs(torch::nn::Module& module, const TracedFunction& forward,
                                           const std::vector<torch::Tensor>& inputs, const Plan& plan,
-                                          const Backup& backup) {
-    zero_removed(module, plan);
+                                          const std::set<std::string>& buffers, const Backup& backup) {
+    zero_removed(module, plan, buffers);
     auto outputs = forward(inputs);
     backup.restore();
     return outputs;
@@ -63,12 +89,13 @@ std::vector<torch::Tensor> zeroed_outputs(torch::nn::Module& module, const Trace
 /// Rounding that a network amplifies is told from a wrong result as in verify(). The module is pruned before
 /// and afterwards.
 double error_in_double(torch::nn::Module& module, const TracedFunction& forward,
-                       const std::vector<torch::Tensor>& inputs, const Plan& plan, const Backup& backup) {
+                       const std::vector<torch::Tensor>& inputs, const Plan& plan,
+                       const std::set<std::string>& buffers, const Backup& backup) {
     double error = std::numeric_limits<double>::infinity();
     try {
         backup.restore();
         module.to(torch::kFloat64);
-        const auto expected = zeroed_outputs(module, forward, in_double(inputs), plan, backup);
+        const auto expected = zeroed_outputs(module, forward, in_double(inputs), plan, buffers, backup);
         apply_plan(module, plan);
         module.to(torch::kFloat64);
         error = largest_error(forward(in_double(inputs)), expected);
@@ -87,31 +114,23 @@ class ModuleExpectation : public Expectation {
           forward_(std::move(forward)),
           inputs_(std::move(inputs)),
           plan_(plan),
+          buffers_(buffers_with_weights(coupling.groups)),
           mixes_channels_(mixes_channels(coupling, plan)),
           eval_mode_(module),
           backup_(module),
-          expected_(zeroed_outputs(module, forward_, inputs_, plan, backup_)) {}
+          other_sizes_(accepted_sizes(forward_, inputs_)),
+          expected_(zeroed(inputs_)),
+          expected_at_others_(zeroed(resized(inputs_, other_sizes_))) {}
 
     Verification check() override {
         Verification result;
-        try {
-            const auto found = forward_(inputs_);
-            // Without some of its channels a layer norm gives other values, so only the shapes can be
-            // compared.
-            result.error = mixes_channels_ ? 0 : largest_error(found, expected_);
-            bool is_right = result.error <= verification_tolerance(expected_.at(0));
-            if (!is_right && plan_.edit == EditKind::remove) {
-                const double exact = error_in_double(module_, forward_, inputs_, plan_, backup_);
-                is_right = exact <= verification_tolerance(in_double(expected_).at(0));
-                if (is_right) result.error = exact;
-            }
-            if (!is_right) result.first_difference = "one of the outputs";
-        } catch (const std::exception& error) {
-            const std::string text = error.what();
+        const auto failure = compare(inputs_, expected_, result);
+        if (!failure.empty()) {
             result.error = std::numeric_limits<double>::infinity();
             result.first_difference = "forward";
-            result.failure = text.substr(0, text.find('\n'));
+            result.failure = failure;
         }
+        if (result.passed() && !other_sizes_.empty()) check_other_sizes(result);
         if (result.passed()) return result;
         backup_.restore();
         result.first_difference = module_.name() + " (restored): " + result.first_difference;
@@ -119,14 +138,55 @@ class ModuleExpectation : public Expectation {
     }
 
   private:
+    std::vector<torch::Tensor> zeroed(const std::vector<torch::Tensor>& inputs) const {
+        return zeroed_outputs(module_, forward_, inputs, plan_, buffers_, backup_);
+    }
+
+    /// Why the module does not run; empty when it does. Without some of its channels a layer norm gives other
+    /// values, so only the shapes can be compared.
+    std::string compare(const std::vector<torch::Tensor>& inputs, const std::vector<torch::Tensor>& expected,
+                        Verification& result) const {
+        try {
+            const auto found = forward_(inputs);
+            result.error = mixes_channels_ ? 0 : largest_error(found, expected);
+            bool is_right =
+                have_equal_shapes(found, expected) && result.error <= verification_tolerance(expected.at(0));
+            if (!is_right && !mixes_channels_ && plan_.edit == EditKind::remove) {
+                const double exact = error_in_double(module_, forward_, inputs, plan_, buffers_, backup_);
+                is_right = exact <= verification_tolerance(in_double(expected.at(0)));
+                if (is_right) result.error = exact;
+            }
+            if (!is_right) result.first_difference = "one of the outputs";
+            return "";
+        } catch (const std::exception& error) {
+            return torch_message(error);
+        }
+    }
+
+    void check_other_sizes(Verification& result) const {
+        const auto place = describe(tensor_shapes({inputs_.begin(), inputs_.end()}), other_sizes_);
+        Verification there;
+        const auto failure = compare(resized(inputs_, other_sizes_), expected_at_others_, there);
+        if (!failure.empty()) {
+            result.unconfirmed.push_back(place + ": " + failure);
+        } else if (there.passed()) {
+            result.other_sizes = other_sizes_;
+        } else {
+            result.error = there.error;
+            result.first_difference = "other sizes (" + place + ")";
+        }
+    }
+
     torch::nn::Module& module_;
     TracedFunction forward_;
     std::vector<torch::Tensor> inputs_;
     Plan plan_;
+    std::set<std::string> buffers_;
     bool mixes_channels_;
     EvalMode eval_mode_;
     Backup backup_;
-    std::vector<torch::Tensor> expected_;
+    SizeChanges other_sizes_;
+    std::vector<torch::Tensor> expected_, expected_at_others_;
 };
 
 }  // namespace
@@ -149,9 +209,9 @@ StoredTensors ModuleNetwork::tensors() const {
     return stored_tensors(module_);
 }
 
-void ModuleNetwork::apply(const Coupling&, const Plan& plan, const OnSlice& on_slice) {
+void ModuleNetwork::apply(const Coupling& coupling, const Plan& plan, const OnSlice& on_slice) {
     if (plan.edit == EditKind::mask)
-        zero_removed(module_, plan);
+        zero_removed(module_, plan, buffers_with_weights(coupling.groups));
     else
         apply_plan(module_, plan, on_slice);
 }

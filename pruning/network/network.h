@@ -43,6 +43,9 @@ class Network {
     /// couple again to go on. Throws Error before anything is changed when the plan does not fit.
     virtual void apply(const Coupling& coupling, const Plan& plan, const OnSlice& on_slice = {}) = 0;
 
+    /// What the check of a pruned network cannot see.
+    virtual std::vector<std::string> notes(const Coupling&, const Plan&) const { return {}; }
+
     /// What the network should compute after apply(coupling, plan), to be asked for before.
     virtual std::unique_ptr<Expectation> expect(const Coupling& coupling, const Plan& plan,
                                                 const CouplingOptions& options) = 0;
@@ -83,6 +86,7 @@ class ScriptNetwork : public Network {
     void apply(const Coupling& coupling, const Plan& plan, const OnSlice& on_slice = {}) override;
     std::unique_ptr<Expectation> expect(const Coupling& coupling, const Plan& plan,
                                         const CouplingOptions& options) override;
+    std::vector<std::string> notes(const Coupling& coupling, const Plan& plan) const override;
     bool edits_code() const override { return true; }
 
   private:

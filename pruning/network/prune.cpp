@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <torch/utils.h>
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "base/stop_watch.h"
 
@@ -25,16 +27,26 @@ void observe(Pruner& pruner, const Network& network, const std::vector<BatchLoss
     }
 }
 
+/// Several steps may say the same.
+void add_note(PruneReport& report, std::string note) {
+    if (std::find(report.notes.begin(), report.notes.end(), note) == report.notes.end())
+        report.notes.push_back(std::move(note));
+}
+
 void check(Expectation& expectation, PruneReport& report) {
     const auto result = expectation.check();
     report.error = std::max(report.error, result.error);
     if (!result.passed())
         throw Error("pruned network", result.first_difference,
                     "what the original computes without the removed channels", result.found());
+    report.other_sizes = result.other_sizes;
+    for (const auto& place : result.unconfirmed)
+        add_note(report, "the original runs with other sizes, the pruned network does not: " + place);
 }
 
 void describe(const Pruner& pruner, PruneReport& report) {
     report.frozen = pruner.coupling().frozen;
+    report.notes = pruner.coupling().notes;
     for (const auto& group : pruner.groups()) {
         if (group.frozen) continue;
         ++report.groups;
@@ -47,7 +59,7 @@ void add(PruneReport& report, PruneEvent&& event, bool is_first) {
     report.after = event.plan.edit == EditKind::mask ? report.before : event.after;
     for (const auto& group : event.plan.groups)
         report.removed_channels += static_cast<int64_t>(group.channels.size());
-    report.notes = std::move(event.notes);
+    for (auto& note : event.notes) add_note(report, std::move(note));
     report.steps.push_back(std::move(event.plan));
 }
 
@@ -74,6 +86,7 @@ PruneReport prune(Network& network, std::unique_ptr<Criterion> criterion, const 
         report.seconds.coupling += watch.lap();
         const auto expectation = options.verify ? network.expect(now, event.plan, options.coupling) : nullptr;
         report.seconds.verification += watch.lap();
+        for (auto& note : network.notes(now, event.plan)) event.notes.push_back(std::move(note));
         network.apply(now, event.plan);
         report.seconds.surgery += watch.lap();
         if (expectation) check(*expectation, report);

@@ -28,6 +28,8 @@ struct PruneReport {
     int64_t removed_channels = 0;
     std::vector<FrozenDimension> frozen;
     std::vector<std::string> notes;
+    /// Of the inputs, at which the pruned network computes what it should too.
+    SizeChanges other_sizes;
     double error = 0;  ///< largest relative difference of the outputs; 0 when not verified
     struct Seconds {
         double trace = 0, coupling = 0, scoring = 0, surgery = 0, verification = 0;

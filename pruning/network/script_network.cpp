@@ -57,9 +57,13 @@ void ScriptNetwork::apply(const Coupling& coupling, const Plan& plan, const OnSl
     if (on_slice)
         throw Error("TorchScript network", "surgery", "no optimiser", "one whose state must shrink");
     if (plan.edit == EditKind::mask)
-        zero_removed(module_, plan);
+        zero_removed(module_, plan, buffers_with_weights(coupling.groups));
     else
         apply_plan(module_, coupling, plan);
+}
+
+std::vector<std::string> ScriptNetwork::notes(const Coupling& coupling, const Plan& plan) const {
+    return plan.edit == EditKind::mask ? std::vector<std::string>() : branch_notes(coupling, plan);
 }
 
 std::unique_ptr<Expectation> ScriptNetwork::expect(const Coupling&, const Plan& plan,

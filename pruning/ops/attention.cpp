@@ -196,14 +196,17 @@ void add_attention(std::vector<Operator>& all) {
          .macs = native_attention_macs,
          .edits = edit_attention<3, 5>,
          .modules = {refresh_attention, remember_attention},
-         .scored = Scored::not_asked},
+         .scored = Scored::not_asked,
+         .tracing = Tracing::second_choice},
         {"_native_multi_head_attention"});
     add(all,
         {.labels = encoder_layer,
          .macs = encoder_layer_macs,
          .edits = edit_attention<1, 3>,
-         .scored = Scored::not_asked},
+         .scored = Scored::not_asked,
+         .tracing = Tracing::second_choice},
         {"_transformer_encoder_layer_fwd"});
+    add(all, {.freezes = kNoRule, .tracing = Tracing::second_choice}, {"_nested_tensor_from_mask"});
 }
 
 }  // namespace mtlprune

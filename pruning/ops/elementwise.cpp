@@ -155,9 +155,7 @@ void add_functions(std::vector<Operator>& all) {
 
 /// Of several tensors, or of tensors and numbers.
 void add_arithmetic(std::vector<Operator>& all) {
-    // Lists are added too: one after the other.
-    add(all, {.labels = add_or_subtract, .on_list = OnList::rearranges}, {"add", "add_"});
-    add(all, {.labels = add_or_subtract}, {"sub", "sub_", "rsub", "subtract"});
+    add(all, {.labels = add_or_subtract}, {"add", "add_", "sub", "sub_", "rsub", "subtract"});
     add(all, {.labels = elementwise<AtZero::any_operand>}, {"mul", "mul_", "multiply", "multiply_"});
     add(all, {.labels = elementwise<AtZero::all_operands>}, {"maximum", "minimum", "copy_"});
     add(all, {.labels = kZeroStays}, {"div", "div_", "true_divide", "true_divide_", "divide", "divide_"});

@@ -265,6 +265,7 @@ void add_normalisations(std::vector<Operator>& all) {
          .modules = {refresh_embedding},
          .scored = Scored::not_asked},
         {"embedding"});
+    // Sums or means of the entries of each bag.
     add(all, {.labels = embedding, .scored = Scored::not_asked}, {"embedding_bag"});
 }
 

@@ -64,15 +64,13 @@ enum class Scored {
 /// Whose memory the result is; `view`: it may be that of the first argument (with the same type of numbers).
 enum class Memory { own, view, in_place };
 
-/// What the tracer of TorchScript does with a node whose first argument is a list.
-enum class OnList { nothing, rearranges, takes_element, takes_part };
-
 /// What else than recording it the tracer of TorchScript does with a node.
 enum class Tracing {
     records,
     reads_sizes,    ///< its numbers are sizes of the first argument
     makes_literal,  ///< makes a constant tensor of numbers
-    passes          ///< nothing happens to its argument
+    passes,         ///< nothing happens to its argument
+    second_choice   ///< of two branches the one without it is followed
 };
 
 /// Where convolutions (x, weight, bias, stride, padding, ...) have the arguments that differ between their
@@ -95,7 +93,6 @@ struct Operator {
     Scored scored = Scored::no_parameters;
     int64_t scale = -1;  ///< the argument that `scored` names, if it names one
     Memory memory = Memory::own;
-    OnList on_list = OnList::nothing;
     Tracing tracing = Tracing::records;
     const ConvolutionForm* convolution = nullptr;  ///< null: is no convolution
 };

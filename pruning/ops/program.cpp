@@ -25,11 +25,7 @@ void unpack_list(Labelling& l, const TracedNode& node) {
 }
 
 void add_lists(std::vector<Operator>& all) {
-    // Of dictionaries they are not followed.
-    add(all, {.freezes = kNoRule, .on_list = OnList::rearranges},
-        {"append", "_set_item", "insert", "extend", "pop", "list", "reverse", "clear", "copy", "Delete"});
-    add(all, {.labels = metadata, .on_list = OnList::rearranges}, {"len"});
-    add(all, {.labels = metadata, .on_list = OnList::takes_element}, {"__getitem__"});
+    add(all, {.labels = metadata}, {"len", "__getitem__"});
     add_named(all, {.labels = unpack_list, .memory = Memory::view}, "prim::ListUnpack");
 }
 

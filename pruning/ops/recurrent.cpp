@@ -3,6 +3,7 @@
 #include <torch/nn.h>
 
 #include <algorithm>
+#include <type_traits>
 
 #include "pruning/ops/families.h"
 
@@ -15,13 +16,25 @@ struct Layers {
     size_t per_direction() const { return biases ? 4 : 2; }
 };
 
-/// One layer in one direction: weights [gates * H, I] and [gates * H, H], biases [gates * H].
-void join_cell(Labelling& l, const std::vector<size_t>& weights, int64_t gates, const LabelsPtr& input,
-               const LabelsPtr& hidden) {
-    const auto rows = hidden ? share(tile(*hidden, gates)) : nullptr;
+/// Labels of the units, and of what is handed on: the units themselves, or their projection (LSTM alone).
+struct Units {
+    LabelsPtr hidden, output;
+    bool projects = false;
+};
+
+/// One layer in one direction: weights [gates * H, I] and [gates * H, P], biases [gates * H] and, where the
+/// units are projected, [P, H]; else P = H.
+void join_cell(Labelling& l, std::vector<size_t> weights, int64_t gates, const LabelsPtr& input,
+               const Units& units) {
+    if (units.projects) {
+        l.attach(weights.back(), 0, units.output, Role::output);
+        l.attach(weights.back(), 1, units.hidden, Role::input);
+        weights.pop_back();
+    }
+    const auto rows = units.hidden ? share(tile(*units.hidden, gates)) : nullptr;
     l.attach(weights[0], 1, input, Role::input);
     l.attach(weights[0], 0, rows, Role::output);
-    l.attach(weights[1], 1, hidden, Role::input);
+    l.attach(weights[1], 1, units.output, Role::input);
     l.attach(weights[1], 0, rows, Role::output);
     for (size_t i = 2; i < weights.size(); ++i) l.attach(weights[i], 0, rows, Role::output);
 }
@@ -45,30 +58,33 @@ bool vanish(const Labelling& l, const std::vector<size_t>& states) {
     return std::all_of(states.begin(), states.end(), [&](size_t state) { return l.vanishes(state); });
 }
 
-void set_states(Labelling& l, const TracedNode& node, const LabelsPtr& hidden, bool vanishes) {
+/// The last outputs [.., P] and, of an LSTM, the cells [.., H].
+void set_states(Labelling& l, const TracedNode& node, const Units& units, bool vanishes) {
     for (size_t i = 1; i < node.outputs.size(); ++i) {
+        const auto& labels = i == 1 ? units.output : units.hidden;
         Labelled state{l.shape(node.outputs[i]), {}, vanishes};
-        if (hidden) state.arrays.push_back({{state.shape.size() - 1}, hidden, {}});
+        if (labels) state.arrays.push_back({{state.shape.size() - 1}, labels, {}});
         l.set(node.outputs[i], std::move(state));
     }
 }
 
 void recurrent(Labelling& l, const TracedNode& node, const std::vector<size_t>& states, Layers layers) {
     const auto& weights = l.graph().values[node.inputs[2]].elements;
-    const size_t per = layers.per_direction();
-    if (weights.size() != per * layers.count * layers.directions)
-        return freeze_inputs(l, node, "no coupling rule for recurrent projections");
+    const size_t per = weights.size() / (layers.count * layers.directions);
+    Units units;
+    units.projects = per > layers.per_direction();
     auto x = l.labels(node.inputs[0]);
     const size_t last = x.shape.size() - 1;
     for (size_t axis = 0; axis < last; ++axis) l.fix_axis(x, axis, "runs along this axis");
-    const auto hidden = hidden_labels(l, states);
-    const auto output = hidden ? share(tile(*hidden, layers.directions)) : nullptr;
+    units.hidden = hidden_labels(l, units.projects ? std::vector<size_t>{states.at(1)} : states);
+    units.output = units.projects ? hidden_labels(l, {states.at(0)}) : units.hidden;
+    const auto output = units.output ? share(tile(*units.output, layers.directions)) : nullptr;
     auto input = l.alone(x, last);
     for (int64_t layer = 0; layer < layers.count; ++layer) {
         for (int64_t direction = 0; direction < layers.directions; ++direction) {
             const auto first =
                 weights.begin() + static_cast<int64_t>(per) * (layer * layers.directions + direction);
-            join_cell(l, {first, first + static_cast<int64_t>(per)}, layers.gates, input, hidden);
+            join_cell(l, {first, first + static_cast<int64_t>(per)}, layers.gates, input, units);
         }
         input = output;
     }
@@ -76,7 +92,7 @@ void recurrent(Labelling& l, const TracedNode& node, const std::vector<size_t>& 
     Labelled out{l.shape(node.outputs[0]), {}, vanishes};
     if (output) out.arrays.push_back({{out.shape.size() - 1}, output, {}});
     l.set(node.outputs[0], std::move(out));
-    set_states(l, node, hidden, vanishes);
+    set_states(l, node, units, vanishes);
 }
 
 /// lstm(x, [h, c], weights, has_biases, layers, dropout, train, bidirectional, batch_first), gru(x, h, ...);
@@ -103,7 +119,7 @@ void cell(Labelling& l, const TracedNode& node) {
         if (l.is_tensor(node, i)) weights.push_back(node.inputs[i]);
     const auto hidden = hidden_labels(l, states);
     auto x = l.labels(node.inputs[0]);
-    join_cell(l, weights, gates, l.alone(x, x.shape.size() - 1), hidden);
+    join_cell(l, weights, gates, l.alone(x, x.shape.size() - 1), {hidden, hidden});
     for (const size_t output : node.outputs) {
         Labelled out{l.shape(output), {}, vanish(l, states)};
         if (hidden) out.arrays.push_back({{out.shape.size() - 1}, hidden, {}});
@@ -133,10 +149,17 @@ template <typename Layer>
 bool refresh_layers(torch::nn::Module& module, const std::vector<int64_t>*) {
     return refresh_as<Layer>(module, [](Layer& layer) {
         const auto parameters = layer.named_parameters(/*recurse=*/false);
-        const int64_t inputs = parameters["weight_ih_l0"].size(1),
-                      hidden = parameters["weight_hh_l0"].size(1);
+        const int64_t inputs = parameters["weight_ih_l0"].size(1);
+        const auto* projection = parameters.find("weight_hr_l0");
+        const int64_t hidden =
+            projection != nullptr ? projection->size(1) : parameters["weight_hh_l0"].size(1);
         layer.options.input_size(inputs).hidden_size(hidden);
         layer.options_base.input_size(inputs).hidden_size(hidden);
+        if constexpr (std::is_same_v<Layer, torch::nn::LSTMImpl>) {
+            if (projection == nullptr) return;
+            layer.options.proj_size(projection->size(0));
+            layer.options_base.proj_size(projection->size(0));
+        }
     });
 }
 

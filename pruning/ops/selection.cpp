@@ -6,6 +6,7 @@
 namespace mtlprune {
 namespace {
 
+constexpr const char* kVaries = "is cut where the size of an input says";
 constexpr const char* kBound = "a bound written into the network counts these channels";
 
 /// How many channels lie before a bound (behind a negative one) must stay what it is, unless surgery can
@@ -16,12 +17,21 @@ void hold_bound(Labelling& l, Labelled& x, size_t axis, int64_t bound) {
     l.freeze_range(l.alone(x, axis), bound > 0 ? 0 : size + bound, bound > 0 ? bound : size, kBound);
 }
 
+/// The argument is a position computed from sizes that no channels decide: with other inputs it is another,
+/// so that what these inputs do not reach may be read.
+bool bound_varies(Labelling& l, const TracedNode& node, size_t argument) {
+    const auto& from = l.graph().values[node.inputs[argument]].computed_from;
+    return std::any_of(from.begin(), from.end(),
+                       [&](const auto& place) { return l.labels(place.first).is_fixed(place.second); });
+}
+
 /// slice(x, axis, start, end, step)
 void slice(Labelling& l, const TracedNode& node) {
     auto x = l.labels(node.inputs[0]);
     const auto axis = axis_argument(l.graph(), node, 1, x.shape.size());
     if (!axis) return freeze_inputs(l, node, kNotConstant);
     const int64_t count = l.shape(node.outputs[0])[*axis], size = x.shape[*axis];
+    if (bound_varies(l, node, 2) || bound_varies(l, node, 3)) l.fix_axis(x, *axis, kVaries);
     if (x.is_fixed(*axis) || count == size) {
         x.shape[*axis] = count;
         return l.set(node.outputs[0], std::move(x));
@@ -52,6 +62,7 @@ void narrow(Labelling& l, const TracedNode& node) {
     if (!axis || !start) return freeze_inputs(l, node, kNotConstant);
     const int64_t first = start->front() < 0 ? start->front() + x.shape[*axis] : start->front();
     const int64_t count = l.shape(node.outputs[0])[*axis];
+    if (bound_varies(l, node, 2) || bound_varies(l, node, 3)) l.fix_axis(x, *axis, kVaries);
     if (count == x.shape[*axis]) return l.set(node.outputs[0], std::move(x));
     hold_bound(l, x, *axis, start->front());
     // The length is a number of its own.
@@ -67,6 +78,7 @@ void select(Labelling& l, const TracedNode& node) {
     const auto index = l.graph().integers(node.inputs[2]);
     if (!axis || !index) return freeze_inputs(l, node, kNotConstant);
     const int64_t at = index->front() < 0 ? index->front() + x.shape[*axis] : index->front();
+    if (bound_varies(l, node, 2)) l.fix_axis(x, *axis, kVaries);
     const auto* array = x.covering(*axis);
     // What lies before it must stay as it is, or the index would name another channel.
     if (array != nullptr && array->axes.size() == 1) hold_bound(l, x, *axis, index->front());
@@ -224,8 +236,7 @@ void edit_roll(EditFinder& finder, const TracedNode& node) {
 }  // namespace
 
 void add_selections(std::vector<Operator>& all) {
-    add(all, {.labels = slice, .edits = edit_slice, .memory = Memory::view, .on_list = OnList::takes_part},
-        {"slice"});
+    add(all, {.labels = slice, .edits = edit_slice, .memory = Memory::view}, {"slice"});
     add(all, {.labels = narrow, .edits = edit_narrow, .memory = Memory::view}, {"narrow"});
     add(all, {.labels = select, .edits = edit_select, .memory = Memory::view}, {"select"});
     add(all, {.labels = split, .edits = edit_split, .memory = Memory::view},

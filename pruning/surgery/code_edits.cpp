@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "pruning/surgery/edit_finder.h"
+#include "pruning/surgery/number_code.h"
 
 namespace mtlprune {
 
@@ -18,14 +19,6 @@ namespace {
 bool is_whole(const c10::IValue& number) {
     return number.isInt() ||
            (number.isTensor() && c10::isIntegralType(number.toTensor().scalar_type(), /*includeBool=*/false));
-}
-
-std::optional<double> number_of(const c10::IValue& number) {
-    if (number.isBool()) return number.toBool() ? 1 : 0;
-    if (number.isInt()) return static_cast<double>(number.toInt());
-    if (number.isDouble()) return number.toDouble();
-    const bool is_one = number.isTensor() && number.toTensor().defined() && number.toTensor().numel() == 1;
-    return is_one ? std::optional(number.toTensor().to(torch::kFloat64).item<double>()) : std::nullopt;
 }
 
 /// What one piece of code may do that runs several times.
@@ -81,15 +74,13 @@ NumberEdit EditFinder::form_of(const c10::IValue& number, size_t value) {
     const auto wanted = number_of(number), found = computed ? number_of(*computed) : std::nullopt;
     if (!wanted || !found) return constant;
     if (*wanted == *found) return {NumberEdit::Form::computed, number};
-    if (!recomputed_.varies(value) || *found == 0 || computed->isBool()) return constant;
-    NumberEdit scaled{NumberEdit::Form::scaled, number, *wanted / *found, 1};
-    if (is_whole(*computed)) {
-        const auto divisor =
-            static_cast<double>(std::gcd(static_cast<int64_t>(*wanted), static_cast<int64_t>(*found)));
-        scaled.numerator = *wanted / divisor;
-        scaled.denominator = *found / divisor;
-    }
-    return scaled;
+    const auto exact = recomputed_.fraction(value);
+    if (!recomputed_.varies(value) || computed->isBool() || !exact || exact->first == 0) return constant;
+    const double numerator = *wanted * exact->second, denominator = exact->first;
+    if (!is_whole(*computed)) return {NumberEdit::Form::scaled, number, numerator / denominator, 1};
+    const auto divisor =
+        static_cast<double>(std::gcd(static_cast<int64_t>(numerator), static_cast<int64_t>(denominator)));
+    return {NumberEdit::Form::scaled, number, numerator / divisor, denominator / divisor};
 }
 
 void EditFinder::edit(size_t argument, int64_t element, const c10::IValue& number, size_t value) {
@@ -182,7 +173,7 @@ void EditFinder::scale_rows(size_t value, int64_t count, double factor) {
 /// A number in an operator on tensors that was computed from a size (a scale, say) stays what it was.
 void EditFinder::keep_numbers() {
     const auto& node = *node_;
-    if (node.outputs.size() == 1 && !coupling_.script->computed_from[node.outputs[0]].empty()) return;
+    if (node.outputs.size() == 1 && !coupling_.graph.values[node.outputs[0]].computed_from.empty()) return;
     if (graph_.tensor_outputs(node).empty()) return;
     const auto keep = [&](size_t value, size_t argument, int64_t element) {
         if (!kept_.changes_number(value) || edits_.numbers.count({code_, argument, element}) > 0) return;

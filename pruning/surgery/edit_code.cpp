@@ -1,11 +1,11 @@
 #include <torch/csrc/jit/ir/constants.h>
 
 #include <algorithm>
-#include <cmath>
 #include <unordered_map>
 #include <unordered_set>
 
 #include "pruning/surgery/code_edits.h"
+#include "pruning/surgery/number_code.h"
 
 namespace mtlprune {
 namespace {
@@ -41,13 +41,15 @@ class DeadCode {
 /// The value of the code that follows an edit; code goes where the graph inserts.
 jit::Value* edited(jit::Graph& graph, const NumberEdit& edit, jit::Value* old) {
     if (edit.form == NumberEdit::Form::constant) return graph.insertConstant(edit.number);
-    if (edit.denominator == 1 && edit.numerator != std::floor(edit.numerator))
-        return graph.insert(c10::aten::mul, {old, edit.numerator});
-    auto* product = graph.insert(c10::aten::mul, {old, static_cast<int64_t>(edit.numerator)});
-    if (edit.denominator == 1) return product;
-    const auto division =
-        old->type()->kind() == c10::TypeKind::TensorType ? c10::aten::floor_divide : c10::aten::floordiv;
-    return graph.insert(division, {product, static_cast<int64_t>(edit.denominator)});
+    return scaled_number(graph, old, edit.numerator, edit.denominator);
+}
+
+/// By an operator that writes into it, such as append.
+bool is_changed(const jit::Value& list) {
+    return std::any_of(list.uses().begin(), list.uses().end(), [](const jit::Use& use) {
+        const auto* schema = use.user->maybeSchema();
+        return schema != nullptr && schema->is_mutable() && use.offset == 0;
+    });
 }
 
 /// `length`: of the list, where the argument is one.
@@ -67,7 +69,7 @@ void change_number(jit::Node* node, size_t argument, int64_t element, const Numb
         return;
     }
     std::vector<jit::Value*> elements(list->inputs().begin(), list->inputs().end());
-    if (list->kind() != c10::prim::ListConstruct) {
+    if (list->kind() != c10::prim::ListConstruct || is_changed(*list->output())) {
         elements.clear();
         for (size_t i = 0; i < length; ++i)
             elements.push_back(

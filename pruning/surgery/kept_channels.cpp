@@ -40,7 +40,7 @@ int64_t KeptChannels::size(size_t value, size_t axis) const {
 }
 
 bool KeptChannels::changes_number(size_t value) const {
-    for (const auto& [tensor, axis] : coupling_.script->computed_from[value])
+    for (const auto& [tensor, axis] : coupling_.graph.values[value].computed_from)
         if (changes(tensor, axis)) return true;
     return false;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "pruning/graph/script_graph.h"
+#include "pruning/surgery/number_code.h"
 
 namespace mtlprune {
 
@@ -18,11 +19,11 @@ RecomputedNumbers::RecomputedNumbers(const Coupling& coupling, const KeptChannel
 }
 
 bool RecomputedNumbers::is_computed(size_t value) const {
-    return !coupling_.script->computed_from[value].empty();
+    return !coupling_.graph.values[value].computed_from.empty();
 }
 
 bool RecomputedNumbers::varies(size_t value) const {
-    const auto& from = coupling_.script->computed_from[value];
+    const auto& from = coupling_.graph.values[value].computed_from;
     return std::any_of(from.begin(), from.end(),
                        [&](const auto& place) { return !kept_.changes(place.first, place.second); });
 }
@@ -33,6 +34,21 @@ std::optional<c10::IValue> RecomputedNumbers::of(size_t value) {
     const auto result = compute(value);
     known_[value] = result;
     return result;
+}
+
+std::optional<std::pair<double, double>> RecomputedNumbers::fraction(size_t value) {
+    const auto maker = maker_.find(value);
+    if (maker != maker_.end()) {
+        const auto& inputs = coupling_.graph.nodes[maker->second].inputs;
+        const auto* code = coupling_.script->nodes[maker->second];
+        if (passes_number(*code)) return fraction(inputs[0]);
+        const auto a = rounds_quotient(*code) ? argument(inputs[0]) : std::nullopt;
+        const auto b = a ? argument(inputs[1]) : std::nullopt;
+        if (b && number_of(*a) && number_of(*b)) return std::pair(*number_of(*a), *number_of(*b));
+    }
+    const auto number = of(value);
+    if (!number || !number_of(*number)) return std::nullopt;
+    return std::pair(*number_of(*number), 1.0);
 }
 
 /// Tensors of one number are copied: operators may work in place.
@@ -54,7 +70,7 @@ std::optional<c10::IValue> RecomputedNumbers::argument(size_t value) {
 /// A size, where nothing but one axis is behind the number; else that of all axes.
 std::optional<c10::IValue> RecomputedNumbers::size_of(size_t node, size_t value) {
     int64_t product = 1;
-    for (const auto& [tensor, axis] : coupling_.script->computed_from[value])
+    for (const auto& [tensor, axis] : coupling_.graph.values[value].computed_from)
         product *= kept_.size(tensor, axis);
     const auto& output = coupling_.graph.values[coupling_.graph.nodes[node].outputs[0]];
     return output.constant && output.constant->isInt() ? std::optional<c10::IValue>(product) : std::nullopt;
@@ -64,7 +80,7 @@ std::optional<c10::IValue> RecomputedNumbers::compute(size_t value) {
     if (!is_computed(value)) return std::nullopt;
     const auto maker = maker_.find(value);
     if (maker == maker_.end()) {  // an element of a list of sizes
-        const auto& from = coupling_.script->computed_from[value];
+        const auto& from = coupling_.graph.values[value].computed_from;
         return from.size() == 1 ? std::optional<c10::IValue>(kept_.size(from[0].first, from[0].second))
                                 : std::nullopt;
     }

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "pruning/surgery/kept_channels.h"
@@ -19,6 +20,9 @@ class RecomputedNumbers {
     /// is as it was, on the example inputs; nothing when the code does not compute it from sizes or its
     /// arithmetic does not run on the new ones.
     std::optional<c10::IValue> of(size_t value);
+
+    /// The same as a fraction (numerator, denominator): that of a division that rounds is not rounded.
+    std::optional<std::pair<double, double>> fraction(size_t value);
 
     /// Depends on sizes that stay what they are here but may be others with other inputs.
     bool varies(size_t value) const;

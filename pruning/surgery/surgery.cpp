@@ -143,11 +143,20 @@ void remove_slices(const NamedTensors& tensors, const Plan& plan, const OnSlice&
     }
 }
 
-void zero_slices(const NamedTensors& tensors, const Plan& plan) {
+std::set<std::string> buffers_with_weights(const std::vector<Group>& groups) {
+    std::set<std::string> names;
+    for (const auto& group : groups)
+        for (const auto& member : group.members)
+            if (member.is_buffer && member.role == Role::output) names.insert(member.tensor);
+    return names;
+}
+
+void zero_slices(const NamedTensors& tensors, const Plan& plan, const std::set<std::string>& buffers) {
     const torch::NoGradGuard no_grad;
     CutFinder(tensors).find(plan);  // checks it
     for (const auto& removal : plan.slices) {
-        if (tensors.parameters.count(removal.tensor) == 0 || is_direction(tensors, removal.tensor)) continue;
+        const bool is_weight = tensors.parameters.count(removal.tensor) + buffers.count(removal.tensor) > 0;
+        if (!is_weight || is_direction(tensors, removal.tensor)) continue;
         const auto& tensor = tensors.at(removal.tensor);
         tensor.index_fill_(removal.dim, torch::tensor(removal.indices, torch::kInt64).to(tensor.device()), 0);
     }
@@ -182,8 +191,8 @@ void replay(torch::nn::Module& module, const std::vector<Plan>& steps) {
     if (!hidden.slices.empty()) apply_plan(module, hidden);
 }
 
-void zero_removed(torch::nn::Module& module, const Plan& plan) {
-    zero_slices(tensors_of(module), plan);
+void zero_removed(torch::nn::Module& module, const Plan& plan, const std::set<std::string>& buffers) {
+    zero_slices(tensors_of(module), plan, buffers);
 }
 
 }  // namespace mtlprune

@@ -4,6 +4,7 @@
 #include <torch/nn/module.h>
 
 #include <functional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -27,9 +28,12 @@ struct NamedTensors {
 /// is changed when a tensor, dimension or index does not exist or a dimension would be empty.
 void remove_slices(const NamedTensors& tensors, const Plan& plan, const OnSlice& on_slice);
 
-/// Sets the slices to zero instead, in parameters only. Directions of normalised weights (`name_v` beside a
-/// `name_g`) are left alone: one of zero has no length to divide by, and its g is zero.
-void zero_slices(const NamedTensors& tensors, const Plan& plan);
+/// Buffers that hold weights (quantised ones, say): they produce channels.
+std::set<std::string> buffers_with_weights(const std::vector<Group>& groups);
+
+/// Sets the slices to zero instead, in parameters and in these buffers. Directions of normalised weights
+/// (`name_v` beside a `name_g`) are left alone: one of zero has no length to divide by, and its g is zero.
+void zero_slices(const NamedTensors& tensors, const Plan& plan, const std::set<std::string>& buffers);
 
 /// Removes what the plan names. Parameters keep their identity (TensorImpl), so optimisers and references
 /// stay valid; gradients shrink too, and the options of convolutions, linear layers and batch norms follow.
@@ -47,8 +51,8 @@ Plan apply_plan(torch::nn::Module& module, const std::vector<Group>& groups,
 /// the fresh module's.
 void replay(torch::nn::Module& module, const std::vector<Plan>& steps);
 
-/// Sets the slices to zero instead, in parameters only: computes the same function as the pruned network, for
-/// networks without operators that mix channels outside of weights.
-void zero_removed(torch::nn::Module& module, const Plan& plan);
+/// Sets the slices to zero instead, in parameters and in these buffers: computes the same function as the
+/// pruned network, for networks without operators that mix channels outside of weights.
+void zero_removed(torch::nn::Module& module, const Plan& plan, const std::set<std::string>& buffers = {});
 
 }  // namespace mtlprune

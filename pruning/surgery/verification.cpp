@@ -10,9 +10,12 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/torch_message.h"
+#include "pruning/graph/precision.h"
 #include "pruning/graph/script_inputs.h"
 #include "pruning/graph/script_network.h"
-#include "pruning/surgery/code_edits.h"
+#include "pruning/surgery/kept_channels.h"
+#include "pruning/surgery/surgery.h"
 
 namespace mtlprune {
 namespace {
@@ -74,7 +77,7 @@ void mask_norm(const Coupling& coupling, const KeptChannels& kept, size_t i, Mas
 /// The original with zeros, its norms across channels computed over the channels that stay.
 void zero_and_mask(jit::Module& original, const Coupling& coupling, const KeptChannels& kept,
                    const Plan& plan) {
-    zero_removed(original, plan);
+    zero_removed(original, plan, buffers_with_weights(coupling.groups));
     MaskedForms masked;
     for (size_t i = 0; i < coupling.graph.nodes.size(); ++i) mask_norm(coupling, kept, i, masked);
     install_forward(original, coupling.script->code);
@@ -88,39 +91,43 @@ torch::Tensor kept_part(torch::Tensor tensor, const KeptChannels& kept, size_t v
     return tensor;
 }
 
+/// Results of operators on more than single numbers, in order of execution: surgery adds arithmetic to the
+/// code, but on numbers alone.
+class Results {
+  public:
+    NodeObserver observer() {
+        return [this](size_t node, const jit::Stack& results) {
+            if (!results.empty() && results[0].isTensor() && results[0].toTensor().dim() > 0)
+                found.emplace_back(node, results[0].toTensor());
+        };
+    }
+    std::vector<std::pair<size_t, torch::Tensor>> found;
+};
+
 /// Compares both networks operator by operator. Norms that were written out have other nodes: only networks
 /// without them can be followed.
 std::string find_difference(const jit::Module& original, const jit::Module& pruned, const Coupling& coupling,
                             const KeptChannels& kept, const std::vector<c10::IValue>& inputs) {
-    std::vector<torch::Tensor> expected;
-    std::vector<size_t> values;
-    const auto reference = trace_computed(original, inputs, [&](size_t, const jit::Stack& results) {
-        expected.push_back(!results.empty() && results[0].isTensor() ? results[0].toTensor()
-                                                                     : torch::Tensor());
-    });
-    std::string difference;
-    trace_computed(pruned, inputs, [&](size_t node, const jit::Stack& results) {
-        if (!difference.empty() || node >= expected.size() || !expected[node].defined() ||
-            !results[0].isTensor())
-            return;
-        if (node >= coupling.graph.nodes.size() ||
-            reference.graph.nodes[node].kind != coupling.graph.nodes[node].kind)
-            return;
-        const size_t value = coupling.graph.nodes[node].outputs[0];
-        const auto part = kept_part(expected[node], kept, value);
-        if (relative_error(results[0].toTensor(), part) > verification_tolerance(part))
-            difference = fmt::format("{} (operator {})", coupling.graph.nodes[node].kind, node);
-    });
-    return difference.empty() ? "one of the outputs" : difference;
+    Results expected, found;
+    const auto reference = trace_computed(original, inputs, expected.observer());
+    trace_computed(pruned, inputs, found.observer());
+    const auto& nodes = coupling.graph.nodes;
+    for (size_t i = 0; i < expected.found.size() && i < found.found.size(); ++i) {
+        const auto& [node, value] = expected.found[i];
+        if (node >= nodes.size() || reference.graph.nodes[node].kind != nodes[node].kind) continue;
+        const auto part = kept_part(value, kept, nodes[node].outputs[0]);
+        if (relative_error(found.found[i].second, part) > verification_tolerance(part))
+            return fmt::format("{} (operator {})", nodes[node].kind, node);
+    }
+    return "one of the outputs";
 }
 
 std::vector<torch::Tensor> run(jit::Module& module, const std::vector<c10::IValue>& inputs) {
     try {
         return flatten_outputs(module.forward(forward_arguments(module, inputs)));
-    } catch (const c10::Error& error) {
-        const std::string text = error.what_without_backtrace();
+    } catch (const std::exception& error) {
         throw Error("TorchScript network", "forward", "a network that runs on these inputs",
-                    text.substr(0, text.find('\n')));
+                    torch_message(error));
     }
 }
 
@@ -140,19 +147,87 @@ double largest_error(jit::Module pruned, const std::vector<c10::IValue>& inputs,
     }
 }
 
+std::vector<c10::IValue> inputs_in(c10::ScalarType type, const std::vector<c10::IValue>& inputs) {
+    return map_tensors(inputs,
+                       [&](const torch::Tensor& x) { return x.is_floating_point() ? x.to(type) : x; });
+}
+
 /// Deep networks with unusual weights may amplify the rounding of float32 beyond any tolerance. In float64 it
 /// is a billion times smaller, what was pruned wrongly is as wrong as before.
 double error_in_double(const jit::Module& original, const jit::Module& pruned, const Coupling& coupling,
                        const KeptChannels& kept, const std::vector<c10::IValue>& inputs) {
     try {
-        auto exact = original.deepcopy(), found = pruned.deepcopy();
-        exact.to(torch::kFloat64);
-        found.to(torch::kFloat64);
-        const auto exact_inputs = map_tensors(inputs, [](const torch::Tensor& x) { return in_double(x); });
+        auto exact = in_precision(original, torch::kFloat64);
+        const auto exact_inputs = inputs_in(torch::kFloat64, inputs);
         const auto expected = run(exact, exact_inputs);
-        return largest_error(found, exact_inputs, expected, coupling, kept);
+        return largest_error(in_precision(pruned, torch::kFloat64), exact_inputs, expected, coupling, kept);
     } catch (const std::exception&) {
         return std::numeric_limits<double>::infinity();
+    }
+}
+
+/// The error, in float64 where float32 exceeds the tolerance; nothing when the outputs differ in both.
+std::optional<double> small_error(jit::Module& original, const jit::Module& pruned, const Coupling& coupling,
+                                  const KeptChannels& kept, const std::vector<c10::IValue>& inputs,
+                                  const std::vector<torch::Tensor>& expected, double& error) {
+    error = largest_error(pruned, inputs, expected, coupling, kept);
+    const auto& first = expected.at(0);
+    if (error <= verification_tolerance(first)) return error;
+    const double exact = error_in_double(original, pruned, coupling, kept, inputs);
+    return exact <= verification_tolerance(in_double(first)) ? std::optional(exact) : std::nullopt;
+}
+
+bool runs(const std::function<void()>& forward) {
+    try {
+        forward();
+        return true;
+    } catch (const std::exception&) {
+        return false;
+    }
+}
+
+/// With inputs of other sizes. What does not run is listed; what runs and differs is the failure.
+void check_other_sizes(jit::Module& original, const jit::Module& pruned, const Coupling& coupling,
+                       const KeptChannels& kept, const std::vector<c10::IValue>& inputs,
+                       Verification& result) {
+    const auto shapes = tensor_shapes(inputs);
+    const auto changes = find_other_sizes(shapes, [&](const SizeChanges& tried) {
+        return runs([&] { trace(original, with_sizes(inputs, tried)); });
+    });
+    std::vector<SizeChanges> open = {changes};
+    while (!open.empty()) {
+        const auto tried = open.back();
+        open.pop_back();
+        if (tried.empty()) continue;
+        const auto other = with_sizes(inputs, tried);
+        std::vector<torch::Tensor> expected;
+        const bool original_runs = runs([&] { expected = run(original, other); });
+        jit::Module copy = pruned;
+        std::string failure;
+        if (original_runs) {
+            try {
+                run(copy, other);
+            } catch (const std::exception& error) {
+                failure = error.what();
+            }
+        }
+        const bool is_alone = tried.size() == 1 || tried != changes;
+        if (!original_runs || !failure.empty()) {
+            // One after the other, to tell which.
+            if (!is_alone)
+                for (const auto& change : tried) open.push_back({change});
+            else if (original_runs)
+                result.unconfirmed.push_back(describe(shapes, tried) + ": " + failure);
+            continue;
+        }
+        double error = 0;
+        if (small_error(original, pruned, coupling, kept, other, expected, error)) {
+            result.other_sizes.insert(result.other_sizes.end(), tried.begin(), tried.end());
+        } else {
+            result.error = error;
+            result.first_difference = "other sizes (" + describe(shapes, tried) + ")";
+            return;
+        }
     }
 }
 
@@ -185,19 +260,21 @@ std::vector<torch::Tensor> in_double(std::vector<torch::Tensor> tensors) {
     return tensors;
 }
 
-Verification verify(jit::Module& original, const jit::Module& pruned, const Plan& plan,
-                    const std::vector<c10::IValue>& inputs, const CouplingOptions& options) {
+Verification verify(jit::Module& original, const jit::Module& saved, const Plan& plan,
+                    const std::vector<c10::IValue>& given, const CouplingOptions& options) {
     const torch::NoGradGuard no_grad;
+    const bool is_low = is_low_precision(original);
+    if (is_low) original = in_precision(original, torch::kFloat32);
+    const auto pruned = is_low ? in_precision(saved, torch::kFloat32) : saved;
+    const auto inputs = is_low ? inputs_in(torch::kFloat32, given) : given;
     const auto coupling = couple(original, inputs, options);
     const KeptChannels kept(coupling, plan);
     zero_and_mask(original, coupling, kept, plan);
     const auto expected = run(original, inputs);
     Verification result;
-    result.error = largest_error(pruned, inputs, expected, coupling, kept);
-    if (result.error <= verification_tolerance(expected.at(0))) return result;
-    const double exact = error_in_double(original, pruned, coupling, kept, inputs);
-    if (exact <= verification_tolerance(in_double(expected).at(0))) {
-        result.error = exact;
+    if (const auto error = small_error(original, pruned, coupling, kept, inputs, expected, result.error)) {
+        result.error = *error;
+        check_other_sizes(original, pruned, coupling, kept, inputs, result);
         return result;
     }
     try {

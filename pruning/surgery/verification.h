@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "pruning/coupling/groups.h"
+#include "pruning/surgery/other_sizes.h"
 #include "pruning/surgery/plan.h"
 
 namespace mtlprune {
@@ -17,6 +18,9 @@ struct Verification {
     std::string first_difference;  ///< the operator whose result differs first, or whatever else is known of
                                    ///< the place; empty when the error is within tolerance
     std::string failure;           ///< why the pruned network does not run; empty when it does
+    SizeChanges other_sizes;       ///< of the inputs, at which the pruned network computes what it should too
+    /// Sizes at which the original runs and the pruned network does not, and why.
+    std::vector<std::string> unconfirmed;
     bool passed() const { return first_difference.empty(); }
     /// What was found instead of the expected outputs.
     std::string found() const;
@@ -26,7 +30,9 @@ struct Verification {
 /// inputs. Normalisations across channels of which some left (layer and group norm) are computed over the
 /// channels that stay, independently of the surgery. Tolerance: 1e-4 for float32, 1e-9 for float64. Networks
 /// in float32 that exceed it are compared once more in float64, which tells rounding that a network amplifies
-/// from a wrong result; `error` is then that of float64.
+/// from a wrong result; `error` is then that of float64. Networks in half precision are compared in float32.
+/// A network that passes is compared once more with inputs of other sizes, of all dimensions that can have
+/// others; a different result there is a failure too.
 Verification verify(torch::jit::Module& original, const torch::jit::Module& pruned, const Plan& plan,
                     const std::vector<c10::IValue>& inputs, const CouplingOptions& options = {});
 

@@ -5,34 +5,50 @@
 #include <torch/version.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
-#include <fstream>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/atomic_file.h"
+#include "base/error.h"
 #include "reproduce/runner/revision.h"
 
 namespace mtlprune {
 namespace {
 
+/// What stands behind `label` in the lines of a system's file that start with it; nothing where the file
+/// cannot be read.
+std::vector<std::string> entries_of(const std::filesystem::path& file, const std::string& label) {
+    std::vector<std::string> entries;
+    std::string text;
+    try {
+        text = read_file(file);
+    } catch (const Error&) {
+        return entries;
+    }
+    std::istringstream lines(text);
+    for (std::string line; std::getline(lines, line);)
+        if (const size_t colon = line.find(':'); line.starts_with(label) && colon != std::string::npos)
+            entries.push_back(line.substr(std::min(line.find_first_not_of(" \t", colon + 1), line.size())));
+    return entries;
+}
+
 std::string cpu_model() {
-    std::ifstream file("/proc/cpuinfo");
-    for (std::string line; std::getline(file, line);)
-        if (line.rfind("model name", 0) == 0) return line.substr(line.find(':') + 2);
-    return "unknown";
+    const auto models = entries_of("/proc/cpuinfo", "model name");
+    return models.empty() ? "unknown" : models.front();
 }
 
 /// "Model: NVIDIA ..." as the driver states it, per GPU; CUDA's own headers are not needed to build.
 std::vector<std::string> gpu_models() {
     std::vector<std::string> models;
     std::error_code absent;
-    for (const auto& gpu : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", absent)) {
-        std::ifstream file(gpu.path() / "information");
-        for (std::string line; std::getline(file, line);)
-            if (line.rfind("Model:", 0) == 0) models.push_back(line.substr(line.find_first_not_of(" \t", 6)));
-    }
+    for (const auto& gpu : std::filesystem::directory_iterator("/proc/driver/nvidia/gpus", absent))
+        for (auto& model : entries_of(gpu.path() / "information", "Model:"))
+            models.push_back(std::move(model));
     return models;
 }
 

@@ -41,6 +41,10 @@ DataConfig read_data(JsonReader reader) {
                     fmt::format("the folder of the data set (or --data {}=DIR)", data.kind), "nothing");
     data.tasks = reader.get("tasks", data.tasks);
     data.classes = reader.integer("classes", layout.classes, 0, 255);
+    for (const auto& option : layout.options)  // only what is given, as the description identifies runs
+        if (reader.has(option.name))
+            data.options[option.name] = reader.get<nlohmann::json>(option.name, option.fallback);
+    complete_layout_options(layout, data.options);
     data.train = reader.integer("train", 0, 0, kMany);
     data.test = reader.integer("test", 0, 0, kMany);
     data.seed = static_cast<uint64_t>(reader.integer("seed", 0, 0, kMany));

@@ -18,9 +18,10 @@
 namespace mtlprune {
 
 struct DataConfig {
-    std::string kind;                     ///< a layout of open_dataset.h
-    std::string path;                     ///< the data set's folder; empty for layouts without
-    std::vector<std::string> tasks;       ///< which of its tasks, in this order; empty: all
+    std::string kind;                                   ///< a layout of open_dataset.h
+    std::string path;                                   ///< the data set's folder; empty for layouts without
+    std::vector<std::string> tasks;                     ///< which of its tasks, in this order; empty: all
+    nlohmann::json options = nlohmann::json::object();  ///< of the layout: how its files are read
     int64_t classes;                      ///< where the layout has a choice; 0: its usual number
     int64_t train, test;                  ///< frames per split (0 = all; else an evenly spaced subset)
     uint64_t seed;                        ///< of the rendered rooms

@@ -1,5 +1,6 @@
 #include "reproduce/stages/experiment_data.h"
 
+#include "datasets/conventions/contradictions.h"
 #include "datasets/layouts/open_dataset.h"
 #include "datasets/pipeline/resized_dataset.h"
 #include "datasets/pipeline/task_subset.h"
@@ -20,13 +21,15 @@ LoaderOptions loader_options(const DataConfig& config, int64_t batch_size) {
     return options;
 }
 
-/// With all of its tasks, at its own size.
+/// At its own size; rendered rooms with all of their tasks.
 std::shared_ptr<const Dataset> open_whole(const DataConfig& config, const std::string& split) {
     const int64_t frames = split == "train" ? config.train : config.test;
-    const auto& splits = dataset_layout(config.kind).splits;
-    const auto named = split == "test" ? splits.back() : split;
-    if (config.kind != "synthetic_rooms")
-        return open_dataset({config.kind, config.path, named, config.classes, frames});
+    if (config.kind != "synthetic_rooms") {
+        DatasetRequest request{config.kind, config.path, split, config.classes, frames, config.tasks};
+        request.options = config.options;
+        if (split == "test") request.split = test_split(request);
+        return open_dataset(request);
+    }
     SyntheticRoomsOptions options;
     options.count = frames > 0 ? frames : (split == "train" ? kDefaultTrainRooms : kDefaultTestRooms);
     options.height = config.render_height;
@@ -37,11 +40,17 @@ std::shared_ptr<const Dataset> open_whole(const DataConfig& config, const std::s
     return std::make_shared<SyntheticRooms>(options);
 }
 
+/// Rendered rooms are what they say.
+void require_as_read(const DataConfig& config, const Dataset& dataset) {
+    if (config.kind != "synthetic_rooms") require_no_contradictions(dataset);
+}
+
 }  // namespace
 
 std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::string& split) {
     auto dataset = open_whole(config, split);
-    if (!config.tasks.empty()) dataset = std::make_shared<TaskSubset>(dataset, config.tasks);
+    if (!config.tasks.empty() && config.kind == "synthetic_rooms")
+        dataset = std::make_shared<TaskSubset>(dataset, config.tasks);
     if (config.resize_height == 0) return dataset;
     return std::make_shared<ResizedDataset>(dataset, config.resize_height, config.resize_width);
 }
@@ -55,7 +64,9 @@ std::unique_ptr<Loader> training_loader(const DataConfig& config, int64_t batch_
     auto options = loader_options(config, batch_size);
     options.seed = seed;
     options.page_locked = device.is_cuda();
-    return std::make_unique<Loader>(open_split(config, "train"), options);
+    const auto dataset = open_split(config, "train");
+    require_as_read(config, *dataset);
+    return std::make_unique<Loader>(dataset, options);
 }
 
 std::vector<Batch> collect_split(const DataConfig& config, const std::string& split, torch::Device device,
@@ -64,7 +75,9 @@ std::vector<Batch> collect_split(const DataConfig& config, const std::string& sp
     options.shuffle = false;
     options.cache_decoded = false;
     options.transform.augmentation = Augmentation::none;
-    Loader loader(open_split(config, split), options);
+    const auto dataset = open_split(config, split);
+    require_as_read(config, *dataset);
+    Loader loader(dataset, options);
     std::vector<Batch> batches;
     for (int64_t b = 0; b < loader.batches_per_epoch(); ++b) batches.push_back(loader.next().to(device));
     return batches;

@@ -14,6 +14,7 @@ std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::s
 /// Opens the data set to see which tasks it has.
 std::vector<TaskSpec> experiment_tasks(const DataConfig& config);
 
+/// Both throw Error for frames that contradict how they are read (datasets/conventions/contradictions.h).
 /// An augmenting, shuffling loader of the training split for one seed; its batches are for `device`.
 std::unique_ptr<Loader> training_loader(const DataConfig& config, int64_t batch_size, uint64_t seed,
                                         torch::Device device = torch::kCPU);

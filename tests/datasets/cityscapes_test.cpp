@@ -166,6 +166,23 @@ TEST(Cityscapes, NamesFilesOfAnotherKindOrSize) {
     expect_names(get_error(files), disparity, "symbolic links");
 }
 
+TEST(Cityscapes, TrainIdsInTheFilesOfLabelIdsAreNoticedAndCanBeRead) {
+    const CityscapesFiles files(false);
+    EXPECT_TRUE(Cityscapes({.folder = files.path(), .split = "val"}).contradictions().empty());
+    cv::Mat train(kHeight, kWidth, CV_8UC1, cv::Scalar(255));
+    for (int id = 0; id < 19; ++id) train.data[id] = static_cast<uint8_t>(id);
+    for (const auto& entry : fs::recursive_directory_iterator(files / "gtFine"))
+        if (entry.path().extension() == ".png") cv::imwrite(entry.path().string(), train);
+    const auto found = Cityscapes({.folder = files.path(), .split = "val"}).contradictions();
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_NE(std::string(found[0].what()).find("--set data.label_ids=train"), std::string::npos);
+    const Cityscapes read({.folder = files.path(), .split = "val", .train_ids = true});
+    EXPECT_TRUE(read.contradictions().empty());
+    EXPECT_TRUE(equal(read.get(0).labels[0].pixels, train));
+    const Cityscapes seven({.folder = files.path(), .split = "val", .classes = 7, .train_ids = true});
+    EXPECT_EQ(seven.get(0).labels[0].pixels.data[13], 6) << "a car is a vehicle";
+}
+
 TEST(Cityscapes, NamesWhatIsWrongWithTheFolders) {
     const CityscapesFiles files(false);
     const auto open_error = [&](const std::string& split, int64_t classes = 19) {

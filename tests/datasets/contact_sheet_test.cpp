@@ -1,10 +1,13 @@
 #include "datasets/inspect/contact_sheet.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <opencv2/imgproc.hpp>
 #include <set>
 
 #include "base/error.h"
+#include "datasets/inspect/class_list.h"
 
 namespace mtlprune::contact_sheet_test {
 namespace {
@@ -128,6 +131,42 @@ TEST(ContactSheet, LegendShowsEveryClassName) {
         EXPECT_EQ(count_of(plain, palette(4)[c]), 0);
         EXPECT_EQ(count_of(legend, palette(4)[c]), 12 * 12);
     }
+}
+
+TEST(ContactSheet, ManyClassesOfAnImageAreOneList) {
+    std::vector<TaskSpec> tasks;
+    Sample sample = flat_sample("a");
+    sample.labels.clear();
+    for (int i = 0; i < 40; ++i) {
+        tasks.push_back({fmt::format("attribute {}", i), TaskKind::classification, 2});
+        sample.labels.push_back({{}, i % 2});
+    }
+    const cv::Mat sheet = contact_sheet({sample}, tasks);
+    EXPECT_LT(sheet.cols, 4 * 170) << "40 tiles beside each other are not looked at";
+    const cv::Mat list = sheet(cv::Rect(176, 44, 320, 120));
+    cv::Mat grey, ink;
+    cv::cvtColor(list, grey, cv::COLOR_BGR2GRAY);
+    EXPECT_GT(cv::countNonZero(grey < 120), 300) << "no text";
+    std::vector<std::vector<Label>> predictions = {sample.labels};
+    EXPECT_EQ(cv::norm(contact_sheet({sample}, tasks, &predictions), sheet, cv::NORM_INF), 0.0)
+        << "all right";
+    predictions[0][3].class_index = 0;
+    EXPECT_GT(cv::norm(contact_sheet({sample}, tasks, &predictions), sheet, cv::NORM_INF), 0.0);
+}
+
+TEST(ClassLines, SayWhatIsThereAndWhatIsWrong) {
+    const std::vector<TaskSpec> tasks = {{"hat", TaskKind::classification, 2},
+                                         {"beard", TaskKind::classification, 2},
+                                         {"digit", TaskKind::classification, 10}};
+    const std::vector<Label> labels = {{{}, 1}, {{}, 0}, {{}, 7}}, guesses = {{{}, 0}, {{}, 0}, {{}, 7}};
+    const auto texts = [&](const std::vector<Label>* predictions) {
+        std::vector<std::string> texts;
+        for (const auto& line : class_lines(tasks, {0, 1, 2}, labels, predictions))
+            texts.push_back(line.text);
+        return texts;
+    };
+    EXPECT_EQ(texts(nullptr), (std::vector<std::string>{"hat", "digit: 7"}));
+    EXPECT_EQ(texts(&guesses), (std::vector<std::string>{"hat: 1, predicted 0", "digit: 7"}));
 }
 
 TEST(ContactSheet, RejectsWhatItCannotDraw) {

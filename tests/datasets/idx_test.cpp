@@ -169,15 +169,16 @@ TEST_F(Idx, NamesWhatIsWrongWithAFile) {
 TEST_F(Idx, ChecksTheSizeAGzipFileDeclaresBeforeTakingMemory) {
     std::string huge = gzip(images(5));
     huge.replace(huge.size() - 4, 4, "\xff\xff\xff\xff");
-    expect_error("images", huge, "content for 4294967295 bytes");
+    expect_error("images", huge, "end too early or are damaged");
     std::string wrong = gzip(images(5));
     wrong[wrong.size() - 4] = static_cast<char>(wrong[wrong.size() - 4] + 1);
-    expect_error("images", wrong, "damaged data");
+    expect_error("images", wrong, "end too early or are damaged");
     wrong = gzip(images(5));
     wrong[wrong.size() - 8] = static_cast<char>(wrong[wrong.size() - 8] ^ 1);  // the check sum
-    expect_error("images", wrong, "damaged data");
+    expect_error("images", wrong, "end too early or are damaged");
     const auto two = gzip(images(5)) + gzip(images(5));
-    expect_error("images", two, "bytes behind it");
+    expect_error("images", two, "5 x 3 x 4 values, found 136 bytes behind the header");
+    expect_error("images", gzip(images(5)) + "more", "4 bytes behind them");
 }
 
 TEST_F(Idx, NamesMissingFilesSplitsAndLoops) {

@@ -210,7 +210,8 @@ TEST(MtanNyuv2, RefusesNormalsThatPointAwayFromTheCamera) {
     const MtanFiles files;
     write_bytes(files.file("normal"), npy_of_pixels(vectors_of(3) * -1.0, "<f8"));
     expect_names(get_error(files), files.file("normal"),
-                 "found 0 % that do; its axes need another normal_axes");
+                 "found 0 % that do; its axes are not 'right down forward': say which, e.g. --set "
+                 "data.normal_axes=");
     const Sample turned = MtanNyuv2({.folder = files.path(), .normal_axes = "left up backward"}).get(3);
     cv::Mat expected;
     vectors_of(3).convertTo(expected, CV_32F);

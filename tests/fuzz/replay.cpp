@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "base/atomic_file.h"
+
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 namespace {
@@ -26,8 +28,8 @@ std::vector<Bytes> read_corpus(const std::filesystem::path& folder) {
     std::sort(paths.begin(), paths.end());
     std::vector<Bytes> corpus;
     for (const auto& path : paths) {
-        std::ifstream file(path, std::ios::binary);
-        corpus.emplace_back(std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>());
+        const std::string content = mtlprune::read_file(path);
+        corpus.emplace_back(content.begin(), content.end());
     }
     return corpus;
 }

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/file_content.h"
 #include "base/input_file.h"
 #include "datasets/codecs/hdf5/hdf5_dataset.h"
 #include "datasets/codecs/hdf5/hdf5_library.h"
@@ -90,13 +91,24 @@ void add_parents(hid_t file, const std::string& name, const std::string& place) 
 
 }  // namespace
 
+/// The format's first bytes, which lie behind a block of the user's, as MATLAB writes one of 512 bytes.
+const std::string kSignature = "\x89HDF\r\n\x1a\n";
+constexpr size_t kLargestUserBlock = 4096;
+
 struct Hdf5File::Impl {
     Handle file;
     int64_t bytes = 0;
 };
 
 Hdf5File Hdf5File::open(const std::filesystem::path& path) {
-    const int64_t bytes = InputFile(path, "HDF5 file").size();  // for its messages about missing files
+    const InputFile input(path, "HDF5 file");  // for its messages about missing files
+    const int64_t bytes = input.size();
+    std::string start(kLargestUserBlock + kSignature.size(), '\0');
+    start.resize(input.read_up_to(start.data(), start.size(), 0));
+    if (start.find(kSignature) == std::string::npos) {
+        const std::string found = content_text(start, bytes);
+        throw Error("HDF5 file", path.string(), "a complete HDF5 file", found);
+    }
     const Entry entry;
     Hdf5File result(path);
     result.impl_ = std::make_shared<Impl>();

@@ -1,10 +1,12 @@
 #include "datasets/layouts/taskonomy/taskonomy.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "base/error.h"
+#include "base/json_reader.h"
 #include "datasets/codecs/image_file.h"
 #include "datasets/layouts/frame_files.h"
 #include "datasets/layouts/taskonomy/taskonomy_labels.h"
@@ -59,10 +61,28 @@ std::filesystem::path find_split_file(const TaskonomyOptions& options) {
         if (std::filesystem::exists(options.folder / name, ignored)) return options.folder / name;
     }
     throw Error(kSubject, options.folder.string(),
-                fmt::format("one of {}, {}, {} or a split_file", names[0], names[1], names[2]), "none");
+                fmt::format("one of {}, {}, {} or a split_file (--set data.split_file=FILE)", names[0],
+                            names[1], names[2]),
+                "none");
 }
 
 }  // namespace
+
+std::vector<std::string> taskonomy_modalities_of(const std::vector<std::string>& tasks,
+                                                 const std::string& depth) {
+    const std::vector<std::string> names = {"segmentation", "normals", "depth", "keypoints", "edges"};
+    const std::vector<std::string> files = {"segment_semantic", "normal", depth, "keypoints2d",
+                                            "edge_texture"};
+    std::vector<std::string> chosen;
+    for (const std::string& task : tasks.empty() ? names : tasks) {
+        const auto found = std::find(names.begin(), names.end(), task);
+        if (found == names.end())
+            throw Error(kSubject, "tasks", fmt::format("one of {}", fmt::join(names, ", ")),
+                        "'" + task + "'" + did_you_mean(task, names));
+        chosen.push_back(files[found - names.begin()]);
+    }
+    return chosen;
+}
 
 Taskonomy::Taskonomy(TaskonomyOptions options)
     : options_(std::move(options)), modalities_(files_of(options_.tasks)), tasks_(tasks_of(options_.tasks)) {

@@ -11,6 +11,11 @@
 
 namespace mtlprune {
 
+/// The files for tasks of these names (segmentation, normals, depth, keypoints, edges; none: all five), with
+/// `depth` for depth. Throws Error naming the nearest for another name.
+std::vector<std::string> taskonomy_modalities_of(const std::vector<std::string>& tasks,
+                                                 const std::string& depth);
+
 struct TaskonomyOptions {
     std::filesystem::path folder;
     std::string split = "train";

@@ -1,6 +1,6 @@
 // Frames named in AdaShare's taskonomy.json.
-#include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/text_file.h"
 #include "datasets/layouts/frame_list.h"
 #include "datasets/layouts/taskonomy/taskonomy_frames.h"
 
@@ -24,7 +24,7 @@ class ListedFrames : public TaskonomyFrames {
                 throw Error(kListSubject, list.string(), "tasks that the list names", "'" + name + "'");
         }
         for (const auto& entry :
-             parse_frame_list(read_file(list, kListSubject), {kListSubject, list.string()}, split, kFields))
+             parse_frame_list(read_text(list, kListSubject), {kListSubject, list.string()}, split, kFields))
             for (const size_t column : columns) paths_.push_back(entry[column]);
     }
     int64_t size() const override { return static_cast<int64_t>(paths_.size() / modalities_); }

@@ -6,9 +6,9 @@
 #include <algorithm>
 #include <set>
 
-#include "base/atomic_file.h"
 #include "base/error.h"
 #include "base/json_reader.h"
+#include "base/text_file.h"
 #include "datasets/codecs/zip_file.h"
 
 namespace mtlprune {
@@ -107,7 +107,7 @@ std::vector<std::string> parse(const std::string& text, const std::string& split
 
 std::vector<std::string> taskonomy_buildings(const std::filesystem::path& file, const std::string& partition,
                                              const std::string& split) {
-    const std::string content = read_file(file, kSplitsSubject);
+    const std::string content = read_text(file, kSplitsSubject);
     if (!is_zip(content)) return parse(content, split, file.string());
     const std::string member = find_member(file, partition);
     return parse(read_zip_member(file, member), split, file.string() + ": " + member);

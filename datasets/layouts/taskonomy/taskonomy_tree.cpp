@@ -16,6 +16,20 @@ namespace fs = std::filesystem;
 
 constexpr const char* kTreeSubject = "Taskonomy";
 
+constexpr const char* kAllowIncomplete = "--set data.allow_incomplete=true";
+
+/// The names of all tasks but the one that needs `modality`, as --set takes them.
+std::string other_tasks(const std::vector<std::string>& modalities, const std::string& modality) {
+    std::string list;
+    for (const auto& [file, task] :
+         {std::pair("segment_semantic", "segmentation"), std::pair("normal", "normals"),
+          std::pair("depth_zbuffer", "depth"), std::pair("depth_euclidean", "depth"),
+          std::pair("keypoints2d", "keypoints"), std::pair("edge_texture", "edges")})
+        if (file != modality && std::find(modalities.begin(), modalities.end(), file) != modalities.end())
+            list += fmt::format("{}\"{}\"", list.empty() ? "" : ",", task);
+    return list;
+}
+
 struct Viewpoint {
     int32_t point;
     int32_t view;
@@ -115,8 +129,11 @@ class TreeFrames : public TaskonomyFrames {
             buildings_.push_back(std::move(*building));
         }
         if (frames_.empty())
-            throw Error(kTreeSubject, root.string(), "files point_P_view_V_domain_rgb.png",
-                        "none that is complete");
+            throw Error(
+                kTreeSubject, root.string(), "files point_P_view_V_domain_rgb.png",
+                fmt::format("none that is complete in {} buildings; a modality that is in none of them is "
+                            "left out by --set data.tasks=[...]",
+                            names.size()));
     }
     int64_t size() const override { return static_cast<int64_t>(frames_.size()); }
     std::string id(int64_t index) const override {
@@ -149,8 +166,12 @@ class TreeFrames : public TaskonomyFrames {
             const fs::path folder = find_folder(root, name, modality);
             if (folder.empty() && allow_incomplete) return std::nullopt;
             if (folder.empty())
-                throw Error(kTreeSubject, root.string(),
-                            fmt::format("a folder {} of building {}", wanted, name), "none");
+                throw Error(
+                    kTreeSubject, root.string(), fmt::format("a folder {} of building {}", wanted, name),
+                    wanted == "rgb" ? std::string("none; to leave out such buildings: ") + kAllowIncomplete
+                                    : fmt::format("none; to leave out such buildings: {}; to leave out the "
+                                                  "task: --set data.tasks=[{}]",
+                                                  kAllowIncomplete, other_tasks(modalities, wanted)));
             if (building.places.empty()) building.views = list_views(folder, modality.domains.front());
             if (building.views.empty())
                 throw Error(kTreeSubject, folder.string(), "files point_P_view_V_domain_rgb.png", "none");
