@@ -105,8 +105,9 @@ TEST_F(FieldData, EveryLayoutIsShownWithoutAScale) {
 TEST_F(FieldData, DownloadsAreReadAsTheyAre) {
     expect_clean(check("celeba", "celeba_published"));
     expect_clean(check("idx", "idx_emnist"));
-    const auto truncated = check("idx", "idx_truncated", {"--split", "test"});
+    const auto truncated = check("idx", "idx_truncated");
     expect_problem(truncated, "end too early or are damaged: the download stopped");
+    EXPECT_TRUE(contains(truncated.out, "0 frames checked, 1 problem\n")) << truncated.out;
     EXPECT_FALSE(contains(truncated.out, "2595752098")) << truncated.out;
 }
 
@@ -138,12 +139,15 @@ TEST(FieldOptions, AreInTheHelpOfEveryCommandThatReadsData) {
               "data.split_file=", "data.partition=", "data.tasks", "data.label_ids=", "data.files="})
             EXPECT_TRUE(contains(help.out, key)) << command << " " << key << "\n" << help.out;
     }
+    const auto list = run_program({"list"}, folder.path());
+    EXPECT_TRUE(contains(list.out, "data.allow_incomplete=false")) << list.out;
     const std::pair<Words, std::string> wrong[] = {
         {{"data", "check", "nyuv2=x", "--set", "data.normal_axis=x"}, "'data.normal_axes'"},
         {{"data", "check", "nyuv2=x", "--set", "data.depth_unit=inches"}, "millimetres"},
         {{"data", "check", "nyuv2=x", "--set", "data.first_class=one"}, "an integer"},
         {{"data", "check", "nyuv2=x", "--set", "data.tasks=depth"}, "a list of names"},
         {{"train", "--data", "nyuv2=x", "--set", "data.depth_unit=inches"}, "millimetres"},
+        {{"train", "--data", "nyuv2=x", "--set", "data.normal_axis=x"}, "normal_axes"},
     };
     for (const auto& [arguments, part] : wrong) {
         const auto outcome = run_program(arguments, folder.path());
