@@ -156,6 +156,37 @@ TEST(FieldOptions, AreInTheHelpOfEveryCommandThatReadsData) {
     }
 }
 
+TEST(FieldPacked, AFileOfTrainAndValIsPackedCheckedAndShownByItsOwnSplits) {
+    const TemporaryFolder folder;
+    const auto run = [&](const Words& arguments) { return run_program(arguments, folder.path(), kNoPython); };
+    ASSERT_EQ(run({"data", "render", "--out", "rooms", "--train", "3", "--test", "2", "--height", "32",
+                   "--width", "40"})
+                  .code,
+              0);
+    auto list = nlohmann::json::parse(read_file(folder / "rooms/nyu_v2_3task.json"));
+    list["val"] = list["test"];
+    list.erase("test");
+    write_file_atomically(folder / "rooms/nyu_v2_3task.json", list.dump());
+    const auto packed = run({"data", "pack", "nyuv2=rooms", "rooms.h5", "--classes", "13", "--codec", "raw"});
+    ASSERT_EQ(packed.code, 0) << packed.err;
+    for (const char* data : {"nyuv2=rooms", "packed=rooms.h5"}) {
+        const auto shown = run({"data", "show", "--data", data, "--out", "sheet.png"});
+        EXPECT_EQ(shown.code, 0) << shown.err;
+    }
+    EXPECT_EQ(run({"data", "check", "packed=rooms.h5"}).out, "5 frames checked, 0 problems\n");
+    // The last image lies in val; its pixels are an array.
+    auto bytes = read_file(folder / "rooms.h5");
+    const auto image = cv::imread((folder / "rooms/img/0004.png").string());
+    const auto at = bytes.find(std::string(image.ptr<char>(), 3 * 40));
+    ASSERT_NE(at, std::string::npos);
+    bytes[at + 7] ^= 1;
+    write_file_atomically(folder / "rooms.h5", bytes);
+    const auto damaged = run({"data", "check", "packed=rooms.h5"});
+    EXPECT_EQ(damaged.code, 1) << damaged.text();
+    EXPECT_TRUE(contains(damaged.out, "val ")) << damaged.out;
+    EXPECT_TRUE(contains(damaged.out, "5 frames checked, 1 problem\n")) << damaged.out;
+}
+
 TEST(FieldLists, AReadErrorIsAProblem) {
     const TemporaryFolder folder;
     fs::create_directory(folder / "nyu");
