@@ -67,7 +67,10 @@ int list_command(const Arguments& arguments) {
     for (const auto& layout : dataset_layouts()) {
         auto form = layout.name + (layout.needs_folder ? "=DIR" : "");
         for (const auto& alias : layout.aliases) form += fmt::format(", {}=DIR", alias);
-        std::cout << fmt::format("  {}\n  {:16} {}\n", form, "", layout.description);
+        Description entry;
+        entry.options = layout.options;
+        std::cout << fmt::format("  {}\n  {:16} {}\n{}", form, "", layout.description,
+                                 options_text(entry, std::string(19, ' ') + "data."));
     }
     print_parts(
         "backbones; a model is BACKBONE/HEAD, each with options: vgg16:width=0.25/smallaspp:hidden=64",

@@ -39,6 +39,18 @@ Names files_ending_in(const std::filesystem::path& folder, const Names& wanted) 
 
 }  // namespace
 
+std::vector<std::string> idx_splits(const std::filesystem::path& folder) {
+    bool train = false, test = false;
+    for (const std::string& name : names_in(folder, "idx images")) {
+        train |= name.find("train-images") != std::string::npos;
+        test |=
+            name.find("t10k-images") != std::string::npos || name.find("test-images") != std::string::npos;
+    }
+    if (train && !test) return {"train"};
+    if (test && !train) return {"test"};
+    return {"train", "test"};
+}
+
 IdxImages::IdxImages(IdxOptions options) : options_(std::move(options)) {
     if (options_.task.empty()) options_.task = folder_name(options_.folder);
     if (options_.classes < 2 || options_.classes > 256)

@@ -21,6 +21,10 @@ struct IdxOptions {
     std::string files = {};       ///< what stands before "-train-images" in the names; empty = whatever does
 };
 
+/// Which of the splits train and test have images in `folder`; both when none has. Throws Error for a folder
+/// that cannot be read.
+std::vector<std::string> idx_splits(const std::filesystem::path& folder);
+
 /// Reads `folder`/{train|t10k|test}-images-idx3-ubyte and -labels-idx1-ubyte, each plain or with .gz
 /// ("-images.idx3" is accepted too), also behind the name of a set as EMNIST has them
 /// ("emnist-letters-train-images-idx3-ubyte.gz"). Labels 1..classes, as of EMNIST's letters, become

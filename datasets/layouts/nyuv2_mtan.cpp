@@ -12,31 +12,40 @@ namespace {
 
 constexpr int64_t kMtanClasses = 13;
 constexpr double kLeastFacing = 0.75;
-constexpr int64_t kFramesToRecognise = 4;
+constexpr int64_t kFramesToRecognise = 3;  // of each split
+constexpr const char* kMtanNyu = "NYUv2 (MTAN layout)";
 constexpr const char* kUsualAxes = "right down forward";
+
+void add_evidence(const MtanFolder& files, NormalEvidence& evidence) {
+    const int64_t count = std::min(kFramesToRecognise, files.size());
+    for (int64_t i = 0; i < count; ++i) try {
+            const int64_t index = i * files.size() / count;
+            const auto place = files.file(index, "normal").string();
+            evidence.add(unit_normals(files.read_vectors(index, "normal"), {}, place),
+                         files.read_depth(index), kUsualFocalLength);
+        } catch (const Error&) {
+            // Reading the frame for its own sake says what is wrong with it.
+        }
+}
 
 }  // namespace
 
 MtanNyuv2::MtanNyuv2(MtanNyuv2Options options)
-    : files_(options.folder, options.split, options.limit, "NYUv2 (MTAN layout)"),
+    : files_(options.folder, options.split, options.limit, kMtanNyu),
       axes_given_(!options.normal_axes.empty()),
       metres_(metres_in(options.depth_unit, "depth_unit")),
       options_(std::move(options)),
       axes_(parse_normal_axes(axes_given_ ? options_.normal_axes : kUsualAxes, "normal_axes")),
       tasks_(nyuv2_tasks(kMtanClasses)) {}
 
-/// From a few frames, evenly spaced.
+/// From a few frames of both splits, evenly spaced, so that a split or a limit changes nothing.
 std::optional<NormalAxes> MtanNyuv2::recognised_axes() const {
     std::call_once(looked_, [&] {
         NormalEvidence evidence;
-        const int64_t count = std::min(kFramesToRecognise, files_.size());
-        for (int64_t i = 0; i < count; ++i) try {
-                const int64_t index = i * files_.size() / count;
-                const auto place = files_.file(index, "normal").string();
-                evidence.add(unit_normals(files_.read_vectors(index, "normal"), {}, place),
-                             files_.read_depth(index), kUsualFocalLength);
+        for (const char* split : {"train", "val"}) try {
+                add_evidence(MtanFolder(options_.folder, split, 0, kMtanNyu), evidence);
             } catch (const Error&) {
-                // Reading the frame for its own sake says what is wrong with it.
+                // The other split need not be there.
             }
         const AxesVerdict verdict = evidence.verdict();
         if (verdict.certain) recognised_ = verdict.axes;

@@ -1,6 +1,7 @@
 #include "reproduce/stages/experiment.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "base/atomic_file.h"
 #include "base/enum_names.h"
@@ -31,6 +32,21 @@ TransformOptions read_transform(JsonReader& reader) {
     return options;
 }
 
+/// What is wrong with a key is said with the layout's own keys, of which the reader knows only those that
+/// were given.
+void finish_data(const JsonReader& reader, const DatasetLayout& layout) {
+    try {
+        reader.finish();
+    } catch (const Error& error) {
+        std::vector<std::string> names;
+        for (const auto& option : layout.options) names.push_back(option.name);
+        throw Error("configuration", error.place(),
+                    error.problem() + (names.empty() ? ""
+                                                     : fmt::format("; {} has the keys {} too", layout.name,
+                                                                   fmt::join(names, ", "))));
+    }
+}
+
 DataConfig read_data(JsonReader reader) {
     DataConfig data;
     data.kind = reader.choice("kind", "synthetic_rooms", dataset_layout_names());
@@ -59,7 +75,7 @@ DataConfig read_data(JsonReader reader) {
                     "one of them");
     data.workers = reader.integer("workers", 0, 0, 256);
     data.cache = reader.get<bool>("cache", false);
-    reader.finish();
+    finish_data(reader, layout);
     return data;
 }
 

@@ -105,8 +105,9 @@ TEST_F(FieldData, EveryLayoutIsShownWithoutAScale) {
 TEST_F(FieldData, DownloadsAreReadAsTheyAre) {
     expect_clean(check("celeba", "celeba_published"));
     expect_clean(check("idx", "idx_emnist"));
-    const auto truncated = check("idx", "idx_truncated", {"--split", "test"});
+    const auto truncated = check("idx", "idx_truncated");
     expect_problem(truncated, "end too early or are damaged: the download stopped");
+    EXPECT_TRUE(contains(truncated.out, "0 frames checked, 1 problem\n")) << truncated.out;
     EXPECT_FALSE(contains(truncated.out, "2595752098")) << truncated.out;
 }
 
@@ -138,18 +139,52 @@ TEST(FieldOptions, AreInTheHelpOfEveryCommandThatReadsData) {
               "data.split_file=", "data.partition=", "data.tasks", "data.label_ids=", "data.files="})
             EXPECT_TRUE(contains(help.out, key)) << command << " " << key << "\n" << help.out;
     }
+    const auto list = run_program({"list"}, folder.path());
+    EXPECT_TRUE(contains(list.out, "data.allow_incomplete=false")) << list.out;
     const std::pair<Words, std::string> wrong[] = {
         {{"data", "check", "nyuv2=x", "--set", "data.normal_axis=x"}, "'data.normal_axes'"},
         {{"data", "check", "nyuv2=x", "--set", "data.depth_unit=inches"}, "millimetres"},
         {{"data", "check", "nyuv2=x", "--set", "data.first_class=one"}, "an integer"},
         {{"data", "check", "nyuv2=x", "--set", "data.tasks=depth"}, "a list of names"},
         {{"train", "--data", "nyuv2=x", "--set", "data.depth_unit=inches"}, "millimetres"},
+        {{"train", "--data", "nyuv2=x", "--set", "data.normal_axis=x"}, "normal_axes"},
     };
     for (const auto& [arguments, part] : wrong) {
         const auto outcome = run_program(arguments, folder.path());
         EXPECT_EQ(outcome.code, 2) << outcome.text();
         EXPECT_TRUE(contains(outcome.err, part)) << part << ": " << outcome.err;
     }
+}
+
+TEST(FieldPacked, AFileOfTrainAndValIsPackedCheckedAndShownByItsOwnSplits) {
+    const TemporaryFolder folder;
+    const auto run = [&](const Words& arguments) { return run_program(arguments, folder.path(), kNoPython); };
+    ASSERT_EQ(run({"data", "render", "--out", "rooms", "--train", "3", "--test", "2", "--height", "32",
+                   "--width", "40"})
+                  .code,
+              0);
+    auto list = nlohmann::json::parse(read_file(folder / "rooms/nyu_v2_3task.json"));
+    list["val"] = list["test"];
+    list.erase("test");
+    write_file_atomically(folder / "rooms/nyu_v2_3task.json", list.dump());
+    const auto packed = run({"data", "pack", "nyuv2=rooms", "rooms.h5", "--classes", "13", "--codec", "raw"});
+    ASSERT_EQ(packed.code, 0) << packed.err;
+    for (const char* data : {"nyuv2=rooms", "packed=rooms.h5"}) {
+        const auto shown = run({"data", "show", "--data", data, "--out", "sheet.png"});
+        EXPECT_EQ(shown.code, 0) << shown.err;
+    }
+    EXPECT_EQ(run({"data", "check", "packed=rooms.h5"}).out, "5 frames checked, 0 problems\n");
+    // The last image lies in val; its pixels are an array.
+    auto bytes = read_file(folder / "rooms.h5");
+    const auto image = cv::imread((folder / "rooms/img/0004.png").string());
+    const auto at = bytes.find(std::string(image.ptr<char>(), 3 * 40));
+    ASSERT_NE(at, std::string::npos);
+    bytes[at + 7] ^= 1;
+    write_file_atomically(folder / "rooms.h5", bytes);
+    const auto damaged = run({"data", "check", "packed=rooms.h5"});
+    EXPECT_EQ(damaged.code, 1) << damaged.text();
+    EXPECT_TRUE(contains(damaged.out, "val ")) << damaged.out;
+    EXPECT_TRUE(contains(damaged.out, "5 frames checked, 1 problem\n")) << damaged.out;
 }
 
 TEST(FieldLists, AReadErrorIsAProblem) {

@@ -195,6 +195,7 @@ TEST(EmnistDownloads, OfficialNamesAndLettersFromOneAreRecognised) {
         EXPECT_EQ(dataset->tasks()[0].channels, 26);
         EXPECT_EQ(dataset->get(0).labels[0].class_index, first);
     }
+    EXPECT_EQ(dataset_splits(request), (std::vector<std::string>{"train", "test"}));
     request.split = "train";
     request.classes = 10;
     expect_names(error_of([&] { open_dataset(request); }), "for 26 classes --set data.classes=26");
@@ -209,6 +210,7 @@ TEST(EmnistDownloads, SeveralSetsInAFolderAreAskedFor) {
     write_bytes(folder / "emnist-digits-train-images-idx3-ubyte", idx({1, 2, 2}, "abcd"));
     write_bytes(folder / "emnist-digits-train-labels-idx1-ubyte", idx({1}, "\3"));
     IdxOptions options{folder.path()};
+    EXPECT_EQ(idx_splits(folder.path()), std::vector<std::string>{"train"});
     expect_names(error_of([&] { IdxImages{options}; }), "--set data.files=emnist-digits");
     options.files = "emnist-digits";
     EXPECT_EQ(IdxImages(options).get(0).labels[0].class_index, 3);
