@@ -207,7 +207,8 @@ def main():
         if arguments.table:
             write_table(arguments.table, [rows[name] for name in every if name in rows])
     wrong = [name for name in wanted if rows[name]["result"] != "right"]
-    ran = {column: sum(rows[name].get(column, "") not in ("", "fixed") for name in wanted) for column in ("other batch", "other size")}
+    ran = {column: sum(rows[name].get(column, "") not in ("", "fixed") for name in wanted)
+           for column in ("other batch", "other size")}
     print(f"{len(wanted)} networks, {ran['other batch']} at another batch too, {ran['other size']} at another size too, "
           f"{len(wrong)} wrong or refused", *wrong)
     return 1 if wrong else 0

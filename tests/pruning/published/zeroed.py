@@ -1,6 +1,7 @@
 """What PyTorch computes for a network when the slices of plan.json are zero and norms leave out what left."""
 import contextlib
 import functools
+import sys
 
 import torch
 import torch.nn.functional as F
@@ -37,6 +38,9 @@ class MaskedNorms:
     def __init__(self, masks):
         self.masks = masks
         self.functions = {name: getattr(F, name) for name in ("layer_norm", "group_norm", "batch_norm")}
+        # timm's RMS norms are functions that its modules call by a name of their own.
+        self.rms_functions = [(module, name, getattr(module, name)) for key, module in list(sys.modules.items())
+                              if key.startswith("timm.layers.norm") for name in ("rms_norm", "rms_norm2d") if hasattr(module, name)]
 
     def mask_of(self, weight):
         mask = None if weight is None else self.masks.get(id(weight))
@@ -73,11 +77,16 @@ class MaskedNorms:
         mask = self.mask_of(module.weight)
         if mask is None:
             return type(module).forward(module, x)
-        eps = getattr(module, "variance_epsilon", getattr(module, "eps", None))
         scale = module.weight + 1 if type(module).__name__.startswith("Gemma") else module.weight
-        axis = 1 if "2d" in type(module).__name__ else -1
+        eps = getattr(module, "variance_epsilon", getattr(module, "eps", None))
+        return scale * masked_statistics(x, mask.expand(x.shape), (-1,), eps, centred=False)
+
+    def rms_function(self, original, axis, x, shape, weight=None, eps=1e-5):
+        mask = self.mask_of(weight)
+        if mask is None:
+            return original(x, shape, weight, eps)
         wide = [-1] + [1] * (x.dim() - 2 if axis == 1 else 0)
-        return scale.view(wide) * masked_statistics(x, mask.view(wide).expand(x.shape), (axis,), eps, centred=False)
+        return weight.view(wide) * masked_statistics(x, mask.view(wide).expand(x.shape), (axis,), eps, centred=False)
 
     def integer_norm(self, module, x, scale=None):
         mask = self.mask_of(module.weight)
@@ -104,7 +113,7 @@ class MaskedNorms:
 
     def replacement_of(self, module):
         kind = type(module).__name__
-        if hasattr(module, "variance_epsilon") or kind.lower().endswith(("rmsnorm", "rmsnorm2d")):
+        if hasattr(module, "variance_epsilon") or kind.endswith("RMSNorm"):
             return self.rms_norm
         return {"GlobalResponseNorm": self.response_norm, "ConvNextV2GRN": self.response_norm_of_transformers,
                 "IntLayerNorm": self.integer_norm}.get(kind)
@@ -113,6 +122,8 @@ class MaskedNorms:
     def installed(self, network):
         for name in self.functions:
             setattr(F, name, getattr(self, name))
+        for module, name, function in self.rms_functions:
+            setattr(module, name, functools.partial(self.rms_function, function, 1 if name == "rms_norm2d" else -1))
         replaced = [(module, self.replacement_of(module)) for module in network.modules()]
         replaced = [(module, replacement) for module, replacement in replaced if replacement]
         for module, replacement in replaced:
@@ -122,5 +133,7 @@ class MaskedNorms:
         finally:
             for name, function in self.functions.items():
                 setattr(F, name, function)
+            for module, name, function in self.rms_functions:
+                setattr(module, name, function)
             for module, _ in replaced:
                 del module.forward
