@@ -53,11 +53,7 @@ bool follows_its_input(const jit::Node& node) {
     const auto& op = operator_of(node.kind().toQualString());
     const auto tensors = std::count_if(node.inputs().begin(), node.inputs().end(),
                                        [](const jit::Value* input) { return is_tensor_like(*input); });
-    if (tensors > 1 || op.labels == nullptr || op.edits != nullptr) return false;
-    for (const char* harmless : {"aten::relu", "aten::sigmoid", "aten::squeeze", "aten::unsqueeze",
-                                 "aten::mul", "aten::add", "aten::div"})
-        if (op.labels == operator_of(harmless).labels) return true;
-    return false;
+    return tensors <= 1 && keeps_channels(op);
 }
 
 /// Hands tensors on or reads their sizes.

@@ -39,12 +39,13 @@ std::string message_of(const c10::IValue& text) {
 }
 
 bool compares_identity(const jit::Node& node) {
-    return node.kind() == c10::aten::__is__ || node.kind() == c10::aten::__isnot__;
+    return operator_of(node.kind().toQualString()).tracing == Tracing::compares;
 }
 
 /// For whoever watches the network run.
 bool only_tells(const jit::Node& node) {
-    return node.kind() == c10::prim::Print || node.kind() == c10::aten::warn ||
+    return node.kind() == c10::prim::Print ||
+           operator_of(node.kind().toQualString()).tracing == Tracing::tells ||
            node.kind() == c10::prim::Enter || node.kind() == c10::prim::Exit;
 }
 

@@ -47,6 +47,14 @@ void add(std::vector<Operator>& all, const Operator& record, std::initializer_li
     for (const char* name : names) add_named(all, record, std::string("aten::") + name);
 }
 
+bool keeps_channels(const Operator& op) {
+    if (op.labels == nullptr || op.edits != nullptr) return false;
+    for (const char* harmless : {"aten::relu", "aten::sigmoid", "aten::squeeze", "aten::unsqueeze",
+                                 "aten::mul", "aten::add", "aten::div"})
+        if (op.labels == operator_of(harmless).labels) return true;
+    return false;
+}
+
 const std::vector<Operator>& operators() {
     static const auto table = all_families();
     return table;

@@ -70,7 +70,9 @@ enum class Tracing {
     reads_sizes,    ///< its numbers are sizes of the first argument
     makes_literal,  ///< makes a constant tensor of numbers
     passes,         ///< nothing happens to its argument
-    second_choice   ///< of two branches the one without it is followed
+    second_choice,  ///< of two branches the one without it is followed
+    compares,       ///< says whether two arguments are one and the same
+    tells           ///< somebody who watches the network run
 };
 
 /// Where convolutions (x, weight, bias, stride, padding, ...) have the arguments that differ between their
@@ -96,6 +98,9 @@ struct Operator {
     Tracing tracing = Tracing::records;
     const ConvolutionForm* convolution = nullptr;  ///< null: is no convolution
 };
+
+/// Runs on any number of channels and leaves each where it is.
+bool keeps_channels(const Operator& op);
 
 /// All operators that are known, each once.
 const std::vector<Operator>& operators();

@@ -39,6 +39,8 @@ void add_program_operators(std::vector<Operator>& all) {
     add(all, {.labels = metadata, .tracing = Tracing::reads_sizes}, {"size", "numel"});
     add(all, {.freezes = kNoRule, .tracing = Tracing::makes_literal}, {"tensor"});
     add(all, {.freezes = kNoRule, .tracing = Tracing::passes}, {"_unwrap_optional"});
+    add(all, {.labels = metadata, .tracing = Tracing::compares}, {"__is__", "__isnot__"});
+    add(all, {.labels = metadata, .tracing = Tracing::tells}, {"warn"});
     add(all, {.labels = metadata},
         {"sym_size", "Int", "IntImplicit", "Float", "FloatImplicit", "Bool", "ScalarImplicit", "dim",
          "_shape_as_tensor", "item", "is_floating_point"});
