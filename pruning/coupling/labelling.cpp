@@ -90,8 +90,21 @@ const Labelled& Labelling::labels(size_t value) {
     return labels_[value];
 }
 
+namespace {
+
+/// Every array has one label per element along its axes.
+bool is_consistent(const Labelled& x) {
+    return std::all_of(x.arrays.begin(), x.arrays.end(), [&](const LabelArray& array) {
+        int64_t elements = 1;
+        for (const size_t axis : array.axes) elements *= axis < x.shape.size() ? x.shape[axis] : 0;
+        return array.labels && elements == static_cast<int64_t>(array.labels->size());
+    });
+}
+
+}  // namespace
+
 void Labelling::set(size_t value, Labelled labels) {
-    if (labels.shape != shape(value))
+    if (labels.shape != shape(value) || !is_consistent(labels))
         return freeze_all(labels, "no coupling rule for this form of the operator");
     labels_[value] = std::move(labels);
     if (!labels_[value].vanishes && graph_.nodes[node_].op->memory == Memory::in_place) overwrite(value);

@@ -69,6 +69,13 @@ void elementwise(Labelling& l, const TracedNode& node) {
     }
 }
 
+/// Another tensor among the arguments says which type the result has.
+void copied(Labelling& l, const TracedNode& node) {
+    const size_t value = node.inputs[0];
+    for (size_t dim = 0; dim < l.shape(value).size(); ++dim) l.mark(value, dim, Role::channelwise);
+    l.set(node.outputs[0], l.labels(value));
+}
+
 /// x + number: zero channels stay zero only when the number is.
 void add_or_subtract(Labelling& l, const TracedNode& node) {
     const bool tensors = l.is_tensor(node, 0) && l.is_tensor(node, 1);
@@ -175,10 +182,10 @@ void add_arithmetic(std::vector<Operator>& all) {
 
 /// The same numbers elsewhere, or others in a tensor of the same form.
 void add_copies(std::vector<Operator>& all) {
-    add(all, {.labels = kZeroStays, .memory = Memory::view},
+    add(all, {.labels = copied, .memory = Memory::view},
         {"contiguous", "detach", "alias", "to", "type_as", "lift_fresh", "resolve_conj", "resolve_neg", "cpu",
          "cuda", "positive", "conj", "_conj", "real", "imag"});
-    add(all, {.labels = kZeroStays}, {"clone", "detach_", "_to_copy", "requires_grad_"});
+    add(all, {.labels = copied}, {"clone", "detach_", "_to_copy", "requires_grad_"});
     add(all, {.labels = elementwise<AtZero::always>}, {"zeros_like", "zero_"});
     add(all, {.labels = kZeroLost}, {"ones_like", "full_like", "rand_like", "randn_like", "empty_like"});
 }

@@ -181,6 +181,16 @@ TEST(OtherSizes, RowsOfATableThatInputsReachStay) {
     EXPECT_THAT(report.other_sizes, ElementsAre(SizeChange{0, 0, 2, 3}));
 }
 
+TEST(OtherSizes, ATypeTakenFromAnotherTensorTakesNoChannels) {
+    // arange has labels of its own, of another size.
+    auto module = script({{"w1", {8, 5}}, {"scale", {4}}, {"w2", {3, 8}}},
+                         "def forward(self, x):\n"
+                         "  t = torch.outer(torch.arange(x.size(0)).type_as(self.scale), self.scale)\n"
+                         "  h = torch.relu(torch.linear(x, self.w1)) * torch.cat([t, t], 1).to(x)\n"
+                         "  return torch.linear(h, self.w2)\n");
+    EXPECT_EQ(prune_half(module, {rows(3)}).removed_channels, 2);
+}
+
 TEST(OtherSizes, RotatedQueriesLoseWholeHeadsWhereAskedTo) {
     const std::string heads = ".view(x.size(0), x.size(1), 4, 4).transpose(1, 2)\n";
     auto module =
