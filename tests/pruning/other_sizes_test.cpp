@@ -16,7 +16,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 
 using Shapes = std::vector<std::vector<int64_t>>;
 
@@ -46,7 +45,7 @@ TEST(OtherSizes, DimensionsThatMustBeEqualChangeTogether) {
 }
 
 TEST(OtherSizes, NothingWhereNothingElseIsAccepted) {
-    EXPECT_THAT(find_other_sizes({{2, 5}, {}}, [](const SizeChanges&) { return false; }), IsEmpty());
+    EXPECT_THAT(find_other_sizes({{2, 5}, {}}, [](const SizeChanges&) { return false; }), ElementsAre());
 }
 
 TEST(OtherSizes, InputsRepeatTheirEntries) {
@@ -96,7 +95,7 @@ TEST(OtherSizes, TheReportSaysWhatWasConfirmed) {
     const auto report = prune_half(module, {rows(2)});
     EXPECT_EQ(report.removed_channels, 4);
     EXPECT_THAT(report.other_sizes, ElementsAre(SizeChange{0, 0, 2, 3}));
-    EXPECT_THAT(report.notes, IsEmpty());
+    EXPECT_THAT(report.notes, ElementsAre());
 }
 
 /// `pruned` as what is left of `original` without the first four channels.
@@ -115,7 +114,7 @@ TEST(OtherSizes, SizesAtWhichThePrunedNetworkFailsAreNamed) {
     const auto result =
         verify_without_half(between("  h = h.view(h.size(0), 8)\n"), between("  h = h.view(2, 4)\n", 4));
     EXPECT_TRUE(result.passed()) << result.found();
-    EXPECT_THAT(result.other_sizes, IsEmpty());
+    EXPECT_THAT(result.other_sizes, ElementsAre());
     EXPECT_THAT(result.unconfirmed, ElementsAre(HasSubstr("input 0: 2x5 -> 3x5: ")));
 }
 
@@ -145,7 +144,7 @@ TEST(OtherSizes, ModulesThatFailThereAreNamed) {
     };
     ModuleNetwork network(*layers, forward, {torch::ones({2, 5})});
     const auto report = prune(network, criteria().make("l2"));
-    EXPECT_THAT(report.other_sizes, IsEmpty());
+    EXPECT_THAT(report.other_sizes, ElementsAre());
     EXPECT_THAT(report.notes, ElementsAre(HasSubstr("input 0: 2x5 -> 3x5: three rows")));
 }
 
