@@ -73,11 +73,13 @@ class MaskedNorms:
         wide = [1, -1] + [1] * (x.dim() - 2)
         return (y if weight is None else y * weight.view(wide)) + (0 if bias is None else bias.view(wide))
 
-    def written_out_norm(self, module, x):
+    def written_out_norm(self, module, x, gate=None):
         """Norms of transformers that are classes of their own: RMS norms, layer norms, those of images among them."""
         mask = self.mask_of(module.weight)
+        if gate is not None:  # Mamba-2's
+            x = x * F.silu(gate)
         if mask is None:
-            return type(module).forward(module, x)
+            mask = torch.ones_like(module.weight)
         kind, bias = type(module).__name__, getattr(module, "bias", None)
         scale = module.weight + 1 if kind.startswith("Gemma") else module.weight
         eps = getattr(module, "variance_epsilon", getattr(module, "eps", None))
