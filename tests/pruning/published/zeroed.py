@@ -73,13 +73,24 @@ class MaskedNorms:
         wide = [1, -1] + [1] * (x.dim() - 2)
         return (y if weight is None else y * weight.view(wide)) + (0 if bias is None else bias.view(wide))
 
-    def rms_norm(self, module, x):
+    def written_out_norm(self, module, x, gate=None):
+        """Norms of transformers that are classes of their own: RMS norms, layer norms, those of images among them."""
         mask = self.mask_of(module.weight)
+        if gate is not None:  # Mamba-2's
+            x = x * F.silu(gate)
         if mask is None:
-            return type(module).forward(module, x)
-        scale = module.weight + 1 if type(module).__name__.startswith("Gemma") else module.weight
+            mask = torch.ones_like(module.weight)
+        kind, bias = type(module).__name__, getattr(module, "bias", None)
+        scale = module.weight + 1 if kind.startswith("Gemma") else module.weight
         eps = getattr(module, "variance_epsilon", getattr(module, "eps", None))
-        return scale * masked_statistics(x, mask.expand(x.shape), (-1,), eps, centred=False)
+        of_images = kind == "VitDetLayerNorm" or getattr(module, "data_format", "") == "channels_first"
+        axis, wide = (1, [-1, 1, 1]) if of_images else (-1, [-1])
+        y = masked_statistics(x, mask.view(wide).expand(x.shape), (axis,), eps, bias is not None or kind == "CohereLayerNorm")
+        return scale.view(wide) * y if bias is None else scale.view(wide) * y + bias.view(wide)
+
+    def scale_norm(self, module, x):
+        mask = (x != 0).flatten(0, -2).any(0).to(x.dtype)  # no weights: channels that are zero everywhere have left
+        return module.scalar * masked_statistics(x, mask.expand(x.shape), (-1,), module.eps, centred=False)
 
     def rms_function(self, original, axis, x, shape, weight=None, eps=1e-5):
         mask = self.mask_of(weight)
@@ -113,10 +124,10 @@ class MaskedNorms:
 
     def replacement_of(self, module):
         kind = type(module).__name__
-        if hasattr(module, "variance_epsilon") or kind.endswith("RMSNorm"):
-            return self.rms_norm
-        return {"GlobalResponseNorm": self.response_norm, "ConvNextV2GRN": self.response_norm_of_transformers,
-                "IntLayerNorm": self.integer_norm}.get(kind)
+        if hasattr(module, "variance_epsilon") or kind.endswith(("RMSNorm", "VitDetLayerNorm")) or hasattr(module, "data_format"):
+            return self.written_out_norm
+        return {"MegaScaleNorm": self.scale_norm, "GlobalResponseNorm": self.response_norm,
+                "ConvNextV2GRN": self.response_norm_of_transformers, "IntLayerNorm": self.integer_norm}.get(kind)
 
     @contextlib.contextmanager
     def installed(self, network):
