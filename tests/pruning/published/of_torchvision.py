@@ -30,6 +30,16 @@ class Proposals(torch.nn.Module):
         return self.head(list(self.backbone(image).values()))
 
 
+def small_mvit(video, name):
+    """For shorter and smaller videos than the names of torchvision make it for."""
+    make = video.mvit._mvit
+    try:
+        video.mvit._mvit = lambda **options: make(**{**options, "spatial_size": (64, 64), "temporal_size": 8})
+        return getattr(video, name)(weights=None)
+    finally:
+        video.mvit._mvit = make
+
+
 def networks():
     import torchvision.models as models
     from torchvision.models import detection, optical_flow, quantization, segmentation, video
@@ -51,8 +61,7 @@ def networks():
         yield Network(name, lambda name=name: getattr(video, name)(weights=None), ["1x3x8x48x48"])
     yield Network("s3d", lambda: video.s3d(weights=None), ["1x3x16x224x224"], [["1x3x16x256x224"]])
     for name in ("mvit_v1_b", "mvit_v2_s"):
-        yield Network(name, lambda name=name: getattr(video, name)(weights=None, spatial_size=(64, 64), temporal_size=8),
-                      ["1x3x8x64x64"])
+        yield Network(name, lambda name=name: small_mvit(video, name), ["1x3x8x64x64"])
     for name in ("raft_small", "raft_large"):
         yield Network(name, lambda name=name: getattr(optical_flow, name)(weights=None), ["1x3x128x128"] * 2)
     for name in ("retinanet_resnet50_fpn", "retinanet_resnet50_fpn_v2", "fcos_resnet50_fpn"):

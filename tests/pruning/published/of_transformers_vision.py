@@ -1,8 +1,4 @@
 """Networks of transformers with small sizes and random weights: images, video, images with text."""
-import types
-
-import torch
-
 from published.network import Called, Network
 
 SIZE = dict(hidden_size=64, num_hidden_layers=2, num_attention_heads=4, intermediate_size=96)
@@ -61,8 +57,6 @@ SEERS = [
 
 def networks():
     import transformers as t
-    if not hasattr(torch, "compiler"):  # which RT-DETR asks
-        torch.compiler = types.SimpleNamespace(is_compiling=lambda: False)
     for kind, head, sizes in SEERS:
         yield Network(kind + head, lambda kind=kind, head=head, sizes=sizes: Called(
             getattr(t, kind + head)(getattr(t, kind + "Config")(**sizes))), [
@@ -95,12 +89,6 @@ def detectors(t):
     yield Network("Deta", lambda: Called(t.DetaForObjectDetection(t.DetaConfig(
         **DETECTOR, backbone_config=several, num_feature_levels=4, two_stage=False, with_box_refine=False,
         assign_first_stage=False, disable_custom_kernels=True)), **boxes), [PIXELS])
-    yield Network("RTDetr", lambda: Called(t.RTDetrForObjectDetection(t.RTDetrConfig(
-        backbone_config=t.RTDetrResNetConfig(
-            **dict(RESNET, layer_type="bottleneck"), out_features=["stage2", "stage3", "stage4"]), d_model=64,
-        encoder_hidden_dim=64, encoder_in_channels=[64, 96, 128], decoder_in_channels=[64, 64, 64], encoder_ffn_dim=96,
-        decoder_ffn_dim=96, decoder_layers=2, num_queries=10, encoder_attention_heads=4, decoder_attention_heads=4,
-        num_denoising=0, disable_custom_kernels=True)), **boxes), [PIXELS])
 
 
 def segmenters(t):

@@ -38,9 +38,9 @@ class MaskedNorms:
     def __init__(self, masks):
         self.masks = masks
         self.functions = {name: getattr(F, name) for name in ("layer_norm", "group_norm", "batch_norm")}
-        # timm's RMS norms are functions that its modules call by a name of their own.
+        # timm's RMS norms and norms by the standard deviation alone are functions that its modules call by a name of their own.
         self.rms_functions = [(module, name, getattr(module, name)) for key, module in list(sys.modules.items())
-                              if key.startswith("timm.layers.norm") for name in ("rms_norm", "rms_norm2d") if hasattr(module, name)]
+                              if key.startswith("timm.layers.norm") for name in ("rms_norm", "rms_norm2d", "simple_norm", "simple_norm2d") if hasattr(module, name)]
 
     def mask_of(self, weight):
         mask = None if weight is None else self.masks.get(id(weight))
@@ -97,6 +97,9 @@ class MaskedNorms:
         if mask is None:
             return original(x, shape, weight, eps)
         wide = [-1] + [1] * (x.dim() - 2 if axis == 1 else 0)
+        if original.__name__.startswith("simple"):
+            stays = mask.nonzero()[:, 0]
+            return weight.view(wide) * x * torch.rsqrt(x.index_select(axis, stays).var(axis, keepdim=True) + eps)
         return weight.view(wide) * masked_statistics(x, mask.view(wide).expand(x.shape), (axis,), eps, centred=False)
 
     def integer_norm(self, module, x, scale=None):
@@ -134,7 +137,7 @@ class MaskedNorms:
         for name in self.functions:
             setattr(F, name, getattr(self, name))
         for module, name, function in self.rms_functions:
-            setattr(module, name, functools.partial(self.rms_function, function, 1 if name == "rms_norm2d" else -1))
+            setattr(module, name, functools.partial(self.rms_function, function, 1 if name.endswith("2d") else -1))
         replaced = [(module, self.replacement_of(module)) for module in network.modules()]
         replaced = [(module, replacement) for module, replacement in replaced if replacement]
         for module, replacement in replaced:
