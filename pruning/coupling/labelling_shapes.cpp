@@ -1,4 +1,6 @@
 // How labels follow broadcasting and reshaping.
+#include <c10/util/accumulate.h>
+
 #include <algorithm>
 #include <optional>
 #include <set>
@@ -207,6 +209,10 @@ Labelled Labelling::reshape(const Labelled& x, const std::vector<int64_t>& shape
     Labelled result{shape, {}, x.vanishes};
     if (std::count(shape.begin(), shape.end(), 0) > 0) {
         freeze_all(x, "reshapes an empty tensor");
+        return result;
+    }
+    if (c10::multiply_integers(x.shape) != c10::multiply_integers(shape)) {
+        freeze_all(x, "takes some of the elements as others");
         return result;
     }
     const auto blocks = reshape_blocks(x.shape, shape);

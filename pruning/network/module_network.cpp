@@ -53,11 +53,13 @@ std::vector<torch::Tensor> resized(const std::vector<torch::Tensor>& inputs, con
     return tensors;
 }
 
-SizeChanges accepted_sizes(const TracedFunction& forward, const std::vector<torch::Tensor>& inputs) {
+SizeChanges accepted_sizes(torch::nn::Module& module, const TracedFunction& forward,
+                           const std::vector<torch::Tensor>& inputs, const Coupling& coupling,
+                           const CouplingOptions& options) {
     return find_other_sizes(tensor_shapes({inputs.begin(), inputs.end()}), [&](const SizeChanges& changes) {
         try {
-            forward(resized(inputs, changes));
-            return true;
+            const auto there = couple(module, forward, resized(inputs, changes), options);
+            return leave_alike(coupling.groups, there.groups);
         } catch (const std::exception&) {
             return false;
         }
@@ -109,7 +111,7 @@ double error_in_double(torch::nn::Module& module, const TracedFunction& forward,
 class ModuleExpectation : public Expectation {
   public:
     ModuleExpectation(torch::nn::Module& module, TracedFunction forward, std::vector<torch::Tensor> inputs,
-                      const Coupling& coupling, const Plan& plan)
+                      const Coupling& coupling, const Plan& plan, const CouplingOptions& options)
         : module_(module),
           forward_(std::move(forward)),
           inputs_(std::move(inputs)),
@@ -118,7 +120,7 @@ class ModuleExpectation : public Expectation {
           mixes_channels_(mixes_channels(coupling, plan)),
           eval_mode_(module),
           backup_(module),
-          other_sizes_(accepted_sizes(forward_, inputs_)),
+          other_sizes_(accepted_sizes(module, forward_, inputs_, coupling, options)),
           expected_(zeroed(inputs_)),
           expected_at_others_(zeroed(resized(inputs_, other_sizes_))) {}
 
@@ -217,8 +219,8 @@ void ModuleNetwork::apply(const Coupling& coupling, const Plan& plan, const OnSl
 }
 
 std::unique_ptr<Expectation> ModuleNetwork::expect(const Coupling& coupling, const Plan& plan,
-                                                   const CouplingOptions&) {
-    return std::make_unique<ModuleExpectation>(module_, forward_, inputs_, coupling, plan);
+                                                   const CouplingOptions& options) {
+    return std::make_unique<ModuleExpectation>(module_, forward_, inputs_, coupling, plan, options);
 }
 
 }  // namespace mtlprune

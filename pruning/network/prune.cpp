@@ -41,7 +41,7 @@ void check(Expectation& expectation, PruneReport& report) {
                     "what the original computes without the removed channels", result.found());
     report.other_sizes = result.other_sizes;
     for (const auto& place : result.unconfirmed)
-        add_note(report, "the original runs with other sizes, the pruned network does not: " + place);
+        add_note(report, "not confirmed at other sizes: " + place);
 }
 
 void describe(const Pruner& pruner, PruneReport& report) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 
 #include "pruning/graph/script_inputs.h"
@@ -69,6 +70,17 @@ class Finder {
 SizeChanges find_other_sizes(const std::vector<std::vector<int64_t>>& shapes,
                              const std::function<bool(const SizeChanges&)>& accepts) {
     return Finder(shapes, accepts).find();
+}
+
+bool leave_alike(const std::vector<Group>& a, const std::vector<Group>& b) {
+    const auto same_member = [](const Member& x, const Member& y) {
+        return x.tensor == y.tensor && x.dim == y.dim && x.indices == y.indices;
+    };
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [&](const Group& x, const Group& y) {
+        return x.channels == y.channels && x.frozen == y.frozen &&
+               std::equal(x.members.begin(), x.members.end(), y.members.begin(), y.members.end(),
+                          same_member);
+    });
 }
 
 std::vector<std::vector<int64_t>> tensor_shapes(const std::vector<c10::IValue>& inputs) {

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "pruning/coupling/groups.h"
+
 namespace mtlprune {
 
 /// One dimension of one tensor among the inputs (those in lists, tuples and dictionaries counted on).
@@ -24,6 +26,10 @@ using SizeChanges = std::vector<SizeChange>;
 /// at once.
 SizeChanges find_other_sizes(const std::vector<std::vector<int64_t>>& shapes,
                              const std::function<bool(const SizeChanges&)>& accepts);
+
+/// The same channels leave the same slices together: sizes at which they do not (a batch of another size that
+/// a literal view takes for channels) are those of another network.
+bool leave_alike(const std::vector<Group>& a, const std::vector<Group>& b);
 
 /// Shapes of all tensors among inputs.
 std::vector<std::vector<int64_t>> tensor_shapes(const std::vector<c10::IValue>& inputs);

@@ -4,7 +4,9 @@
 #include <torch/jit.h>
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <limits>
+#include <map>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -186,14 +188,39 @@ bool runs(const std::function<void()>& forward) {
     }
 }
 
+bool is_finite(const std::vector<torch::Tensor>& tensors) {
+    return std::all_of(tensors.begin(), tensors.end(), [](const torch::Tensor& tensor) {
+        return !tensor.is_floating_point() || torch::isfinite(tensor).all().item<bool>();
+    });
+}
+
+/// Sizes that the original takes; `others`: those at which it takes other channels together.
+SizeChanges find_sizes(const jit::Module& original, const Coupling& coupling,
+                       const std::vector<c10::IValue>& inputs, const CouplingOptions& options,
+                       std::map<std::pair<size_t, int64_t>, SizeChanges>& others) {
+    auto changes = find_other_sizes(tensor_shapes(inputs), [&](const SizeChanges& tried) {
+        try {
+            const auto there = couple(original, with_sizes(inputs, tried), options);
+            const bool alike = leave_alike(coupling.groups, there.groups);
+            if (!alike && tried.size() == 1) others.emplace(std::pair(tried[0].input, tried[0].dim), tried);
+            return alike;
+        } catch (const std::exception&) {
+            return false;
+        }
+    });
+    for (const auto& change : changes) others.erase({change.input, change.dim});
+    return changes;
+}
+
 /// With inputs of other sizes. What does not run is listed; what runs and differs is the failure.
 void check_other_sizes(jit::Module& original, const jit::Module& pruned, const Coupling& coupling,
                        const KeptChannels& kept, const std::vector<c10::IValue>& inputs,
-                       Verification& result) {
+                       const CouplingOptions& options, Verification& result) {
     const auto shapes = tensor_shapes(inputs);
-    const auto changes = find_other_sizes(shapes, [&](const SizeChanges& tried) {
-        return runs([&] { trace(original, with_sizes(inputs, tried)); });
-    });
+    std::map<std::pair<size_t, int64_t>, SizeChanges> others;
+    const auto changes = find_sizes(original, coupling, inputs, options, others);
+    for (const auto& [place, tried] : others)
+        result.unconfirmed.push_back(describe(shapes, tried) + ": other channels belong together there");
     std::vector<SizeChanges> open = {changes};
     while (!open.empty()) {
         const auto tried = open.back();
@@ -201,7 +228,7 @@ void check_other_sizes(jit::Module& original, const jit::Module& pruned, const C
         if (tried.empty()) continue;
         const auto other = with_sizes(inputs, tried);
         std::vector<torch::Tensor> expected;
-        const bool original_runs = runs([&] { expected = run(original, other); });
+        const bool original_runs = runs([&] { expected = run(original, other); }) && is_finite(expected);
         jit::Module copy = pruned;
         std::string failure;
         if (original_runs) {
@@ -274,7 +301,7 @@ Verification verify(jit::Module& original, const jit::Module& saved, const Plan&
     Verification result;
     if (const auto error = small_error(original, pruned, coupling, kept, inputs, expected, result.error)) {
         result.error = *error;
-        check_other_sizes(original, pruned, coupling, kept, inputs, result);
+        check_other_sizes(original, pruned, coupling, kept, inputs, options, result);
         return result;
     }
     try {

@@ -19,7 +19,7 @@ struct Verification {
                                    ///< the place; empty when the error is within tolerance
     std::string failure;           ///< why the pruned network does not run; empty when it does
     SizeChanges other_sizes;       ///< of the inputs, at which the pruned network computes what it should too
-    /// Sizes at which the original runs and the pruned network does not, and why.
+    /// Sizes at which the original runs and the pruned network does not or may do something else, and why.
     std::vector<std::string> unconfirmed;
     bool passed() const { return first_difference.empty(); }
     /// What was found instead of the expected outputs.

@@ -81,10 +81,14 @@ bool runs(const std::function<void()>& forward) {
     }
 }
 
-/// Sizes of the inputs at which the network runs before it is pruned.
-SizeChanges sizes_before(const Forward& forward, const std::vector<torch::Tensor>& inputs) {
+using Couple = std::function<std::vector<Group>(const std::vector<torch::Tensor>&)>;
+
+/// Sizes of the inputs at which the network runs before it is pruned, and the same channels leave together.
+SizeChanges sizes_before(const Couple& couple, const std::vector<Group>& groups,
+                         const std::vector<torch::Tensor>& inputs) {
     return find_other_sizes(tensor_shapes({inputs.begin(), inputs.end()}), [&](const SizeChanges& changes) {
-        return runs([&] { forward(resized(inputs, changes)); });
+        bool alike = false;
+        return runs([&] { alike = leave_alike(groups, couple(resized(inputs, changes))); }) && alike;
     });
 }
 
@@ -111,7 +115,10 @@ Outcome prune_script(const SourceNetwork& network, torch::jit::Module module,
     if (network.keep_rows.empty()) expect_same_zeros(network, original, outcome.plan);
     const auto inputs = inputs_of(network, type, kFreshInputs);
     const Forward forward = [&](const std::vector<torch::Tensor>& given) { return run(module, given); };
-    const auto changes = sizes_before(forward, inputs);
+    const auto couple_at = [&](const std::vector<torch::Tensor>& given) {
+        return mtlprune::couple(module, {given.begin(), given.end()}).groups;
+    };
+    const auto changes = sizes_before(couple_at, outcome.groups, inputs);
     apply_plan(module, coupling, outcome.plan);
     outcome.error =
         relative_error(forward(inputs), expected_outputs(network, original, outcome.plan, inputs));
@@ -138,7 +145,10 @@ Outcome prune_and_compare(const SourceNetwork& network, const Network& pruned,
     auto groups = mtlprune::couple(*pruned.module, pruned.forward, inputs_of(network, type)).groups;
     Outcome outcome{std::move(groups), {}, {}, 0};
     const auto inputs = inputs_of(network, type, kFreshInputs);
-    const auto changes = sizes_before(pruned.forward, inputs);
+    const auto couple_at = [&](const std::vector<torch::Tensor>& given) {
+        return mtlprune::couple(*pruned.module, pruned.forward, given).groups;
+    };
+    const auto changes = sizes_before(couple_at, outcome.groups, inputs);
     outcome.plan =
         apply_plan(*pruned.module, outcome.groups, choice(outcome.groups, tensors_of(*pruned.module)));
     outcome.error =
