@@ -40,8 +40,7 @@ void check(Expectation& expectation, PruneReport& report) {
         throw Error("pruned network", result.first_difference,
                     "what the original computes without the removed channels", result.found());
     report.other_sizes = result.other_sizes;
-    for (const auto& place : result.unconfirmed)
-        add_note(report, "not confirmed at other sizes: " + place);
+    for (const auto& place : result.unconfirmed) add_note(report, "not confirmed at other sizes: " + place);
 }
 
 void describe(const Pruner& pruner, PruneReport& report) {
