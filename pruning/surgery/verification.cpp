@@ -194,11 +194,17 @@ bool is_finite(const std::vector<torch::Tensor>& tensors) {
     });
 }
 
-/// Sizes that the original takes; `others`: those at which it takes other channels together.
-SizeChanges find_sizes(const jit::Module& original, const Coupling& coupling,
-                       const std::vector<c10::IValue>& inputs, const CouplingOptions& options,
-                       std::map<std::pair<size_t, int64_t>, SizeChanges>& others) {
-    auto changes = find_other_sizes(tensor_shapes(inputs), [&](const SizeChanges& tried) {
+/// Sizes that a network takes.
+struct TakenSizes {
+    SizeChanges all;
+    std::vector<SizeChanges> others;  ///< at which other channels belong together
+};
+
+TakenSizes find_sizes(const jit::Module& original, const Coupling& coupling,
+                      const std::vector<c10::IValue>& inputs, const CouplingOptions& options) {
+    TakenSizes taken;
+    std::map<std::pair<size_t, int64_t>, SizeChanges> others;
+    taken.all = find_other_sizes(tensor_shapes(inputs), [&](const SizeChanges& tried) {
         try {
             const auto there = couple(original, with_sizes(inputs, tried), options);
             const bool alike = leave_alike(coupling.groups, there.groups);
@@ -208,20 +214,19 @@ SizeChanges find_sizes(const jit::Module& original, const Coupling& coupling,
             return false;
         }
     });
-    for (const auto& change : changes) others.erase({change.input, change.dim});
-    return changes;
+    for (const auto& change : taken.all) others.erase({change.input, change.dim});
+    for (const auto& [place, changes] : others) taken.others.push_back(changes);
+    return taken;
 }
 
 /// With inputs of other sizes. What does not run is listed; what runs and differs is the failure.
 void check_other_sizes(jit::Module& original, const jit::Module& pruned, const Coupling& coupling,
                        const KeptChannels& kept, const std::vector<c10::IValue>& inputs,
-                       const CouplingOptions& options, Verification& result) {
+                       const TakenSizes& taken, Verification& result) {
     const auto shapes = tensor_shapes(inputs);
-    std::map<std::pair<size_t, int64_t>, SizeChanges> others;
-    const auto changes = find_sizes(original, coupling, inputs, options, others);
-    for (const auto& [place, tried] : others)
+    for (const auto& tried : taken.others)
         result.unconfirmed.push_back(describe(shapes, tried) + ": other channels belong together there");
-    std::vector<SizeChanges> open = {changes};
+    std::vector<SizeChanges> open = {taken.all};
     while (!open.empty()) {
         const auto tried = open.back();
         open.pop_back();
@@ -238,7 +243,7 @@ void check_other_sizes(jit::Module& original, const jit::Module& pruned, const C
                 failure = error.what();
             }
         }
-        const bool is_alone = tried.size() == 1 || tried != changes;
+        const bool is_alone = tried.size() == 1 || tried != taken.all;
         if (!original_runs || !failure.empty()) {
             // One after the other, to tell which.
             if (!is_alone)
@@ -296,12 +301,13 @@ Verification verify(jit::Module& original, const jit::Module& saved, const Plan&
     const auto inputs = is_low ? inputs_in(torch::kFloat32, given) : given;
     const auto coupling = couple(original, inputs, options);
     const KeptChannels kept(coupling, plan);
+    const auto taken = find_sizes(original, coupling, inputs, options);
     zero_and_mask(original, coupling, kept, plan);
     const auto expected = run(original, inputs);
     Verification result;
     if (const auto error = small_error(original, pruned, coupling, kept, inputs, expected, result.error)) {
         result.error = *error;
-        check_other_sizes(original, pruned, coupling, kept, inputs, options, result);
+        check_other_sizes(original, pruned, coupling, kept, inputs, taken, result);
         return result;
     }
     try {

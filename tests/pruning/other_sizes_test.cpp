@@ -102,7 +102,7 @@ TEST(OtherSizes, TheReportSaysWhatWasConfirmed) {
 Verification verify_without_half(torch::jit::Module original, torch::jit::Module pruned) {
     const std::vector<c10::IValue> inputs = {rows(2)};
     const auto groups = couple(original, inputs).groups;
-    const auto plan = make_plan(groups, {{0, 1, 2, 3}});
+    const auto plan = make_plan(groups, {{0, 1, 2, 3}, {}});
     pruned.setattr("w1", original.attr("w1").toTensor().slice(0, 4));
     pruned.setattr("b1", original.attr("b1").toTensor().slice(0, 4));
     pruned.setattr("w2", original.attr("w2").toTensor().slice(1, 4));
