@@ -1,4 +1,6 @@
 // Operators that move, merge, split or repeat axes.
+#include <c10/util/accumulate.h>
+
 #include <algorithm>
 #include <numeric>
 
@@ -23,6 +25,15 @@ void reshape_alias(Labelling& l, const TracedNode& node) {
     if (l.graph().editable && l.graph().integers(node.inputs[2]) != contiguous_strides(shape))
         return freeze_inputs(l, node, "its strides are not those of contiguous memory");
     reshape(l, node);
+}
+
+/// The operator itself does not look whether the memory has as many elements.
+torch::Tensor reshape_alias_shape(const std::vector<c10::IValue>& arguments) {
+    const auto x = arguments[0].toTensor();
+    const auto sizes = arguments[1].toIntVector();
+    TORCH_CHECK(c10::multiply_integers(sizes) == x.numel(), "shape '", sizes,
+                "' is invalid for input of size ", x.numel());
+    return on_meta(sizes, x.scalar_type());
 }
 
 /// Axes that grow from size 1 hold copies: how many there are follows the values they are combined with.
@@ -228,7 +239,11 @@ void add_views(std::vector<Operator>& all) {
     add(all, {.labels = reshape, .edits = edit_sizes<1>, .memory = Memory::view},
         {"view", "_unsafe_view", "reshape"});
     add(all, {.labels = reshape, .edits = edit_unflatten, .memory = Memory::view}, {"unflatten"});
-    add(all, {.labels = reshape_alias, .edits = edit_reshape_alias, .memory = Memory::view},
+    add(all,
+        {.labels = reshape_alias,
+         .shape = reshape_alias_shape,
+         .edits = edit_reshape_alias,
+         .memory = Memory::view},
         {"_reshape_alias"});
     add(all, {.labels = expand, .edits = edit_sizes<1>, .memory = Memory::view}, {"expand", "broadcast_to"});
     add(all, {.labels = expand, .memory = Memory::view}, {"expand_as"});

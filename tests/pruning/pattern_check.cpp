@@ -84,11 +84,16 @@ bool runs(const std::function<void()>& forward) {
 using Couple = std::function<std::vector<Group>(const std::vector<torch::Tensor>&)>;
 
 /// Sizes of the inputs at which the network runs before it is pruned, and the same channels leave together.
-SizeChanges sizes_before(const Couple& couple, const std::vector<Group>& groups,
+SizeChanges sizes_before(const Couple& couple, const Forward& forward, const std::vector<Group>& groups,
                          const std::vector<torch::Tensor>& inputs) {
     return find_other_sizes(tensor_shapes({inputs.begin(), inputs.end()}), [&](const SizeChanges& changes) {
+        const auto others = resized(inputs, changes);
         bool alike = false;
-        return runs([&] { alike = leave_alike(groups, couple(resized(inputs, changes))); }) && alike;
+        return runs([&] {
+                   alike = leave_alike(groups, couple(others));
+                   if (alike) forward(others);  // a trace on shapes does not read indices
+               }) &&
+               alike;
     });
 }
 
@@ -118,7 +123,7 @@ Outcome prune_script(const SourceNetwork& network, torch::jit::Module module,
     const auto couple_at = [&](const std::vector<torch::Tensor>& given) {
         return mtlprune::couple(module, {given.begin(), given.end()}).groups;
     };
-    const auto changes = sizes_before(couple_at, outcome.groups, inputs);
+    const auto changes = sizes_before(couple_at, forward, outcome.groups, inputs);
     apply_plan(module, coupling, outcome.plan);
     outcome.error =
         relative_error(forward(inputs), expected_outputs(network, original, outcome.plan, inputs));
@@ -148,7 +153,7 @@ Outcome prune_and_compare(const SourceNetwork& network, const Network& pruned,
     const auto couple_at = [&](const std::vector<torch::Tensor>& given) {
         return mtlprune::couple(*pruned.module, pruned.forward, given).groups;
     };
-    const auto changes = sizes_before(couple_at, outcome.groups, inputs);
+    const auto changes = sizes_before(couple_at, pruned.forward, outcome.groups, inputs);
     outcome.plan =
         apply_plan(*pruned.module, outcome.groups, choice(outcome.groups, tensors_of(*pruned.module)));
     outcome.error =
