@@ -192,17 +192,17 @@ def main():
     torch.set_grad_enabled(False)
     every, rows = dict(entries()), read_table(arguments.table)
     wanted = {name: entry for name, entry in every.items() if re.search(arguments.filter, name)}
-    todo = [name for name in wanted if rows.get(name, {}).get("result") != "right"]
+    remaining = [name for name in wanted if rows.get(name, {}).get("result") != "right"]
     start = time.monotonic()
-    for done, name in enumerate(todo):
+    for done, name in enumerate(remaining):
         try:
             with tempfile.TemporaryDirectory() as folder, torch.jit.optimized_execution(False):
                 row = check(wanted[name], arguments.mtlprune, options, folder)
         except Exception as error:  # packages raise whatever they like; the next network is to be checked all the same
             row = {"result": str(error).strip().partition("\n")[0]}
         rows[name] = {"network": name, **row}
-        left = (time.monotonic() - start) / (done + 1) * (len(todo) - done - 1) / 60
-        print(f"{done + 1}/{len(todo)}, {left:.0f} min left:", *rows[name].values(), flush=True)
+        left = (time.monotonic() - start) / (done + 1) * (len(remaining) - done - 1) / 60
+        print(f"{done + 1}/{len(remaining)}, {left:.0f} min left:", *rows[name].values(), flush=True)
         if arguments.table:
             write_table(arguments.table, [rows[name] for name in every if name in rows])
     wrong = [name for name in wanted if rows[name]["result"] != "right"]
