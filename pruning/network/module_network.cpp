@@ -46,23 +46,12 @@ double largest_error(const std::vector<torch::Tensor>& found, const std::vector<
     return error;
 }
 
-std::vector<torch::Tensor> resized(const std::vector<torch::Tensor>& inputs, const SizeChanges& changes) {
-    std::vector<torch::Tensor> tensors;
-    for (const auto& input : with_sizes({inputs.begin(), inputs.end()}, changes))
-        tensors.push_back(input.toTensor());
-    return tensors;
-}
-
 SizeChanges accepted_sizes(torch::nn::Module& module, const TracedFunction& forward,
                            const std::vector<torch::Tensor>& inputs, const Coupling& coupling,
                            const CouplingOptions& options) {
-    return find_other_sizes(tensor_shapes({inputs.begin(), inputs.end()}), [&](const SizeChanges& changes) {
-        try {
-            const auto there = couple(module, forward, resized(inputs, changes), options);
-            return leave_alike(coupling.groups, there.groups);
-        } catch (const std::exception&) {
-            return false;
-        }
+    return find_other_sizes(tensor_shapes(inputs), [&](const SizeChanges& changes) {
+        return leave_alike(coupling.groups,
+                           couple(module, forward, with_sizes(inputs, changes), options).groups);
     });
 }
 
@@ -122,7 +111,7 @@ class ModuleExpectation : public Expectation {
           backup_(module),
           other_sizes_(accepted_sizes(module, forward_, inputs_, coupling, options)),
           expected_(zeroed(inputs_)),
-          expected_at_others_(zeroed(resized(inputs_, other_sizes_))) {}
+          expected_at_others_(zeroed(with_sizes(inputs_, other_sizes_))) {}
 
     Verification check() override {
         Verification result;
@@ -166,9 +155,9 @@ class ModuleExpectation : public Expectation {
     }
 
     void check_other_sizes(Verification& result) const {
-        const auto place = describe(tensor_shapes({inputs_.begin(), inputs_.end()}), other_sizes_);
+        const auto place = describe(tensor_shapes(inputs_), other_sizes_);
         Verification there;
-        const auto failure = compare(resized(inputs_, other_sizes_), expected_at_others_, there);
+        const auto failure = compare(with_sizes(inputs_, other_sizes_), expected_at_others_, there);
         if (!failure.empty()) {
             result.unconfirmed.push_back(place + ": " + failure);
         } else if (there.passed()) {

@@ -46,15 +46,23 @@ class Finder {
     }
 
   private:
+    bool accepts(const SizeChanges& changes) const {
+        try {
+            return accepts_(changes);
+        } catch (const std::exception&) {
+            return false;
+        }
+    }
+
     /// The first size that is accepted is added to the others, if it can be.
     bool try_sizes(SizeChanges changes, bool is_first) {
         if (changes.front().from < 1) return false;
         for (const int64_t size : candidates(changes.front().from, is_first)) {
             for (auto& change : changes) change.to = size;
-            if (!accepts_(changes)) continue;
+            if (!accepts(changes)) continue;
             auto together = all_;
             together.insert(together.end(), changes.begin(), changes.end());
-            if (all_.empty() || accepts_(together)) all_ = std::move(together);
+            if (all_.empty() || accepts(together)) all_ = std::move(together);
             return true;
         }
         return false;
@@ -101,6 +109,17 @@ std::vector<c10::IValue> with_sizes(const std::vector<c10::IValue>& inputs, cons
         ++number;
         return tensor;
     });
+}
+
+std::vector<std::vector<int64_t>> tensor_shapes(const std::vector<torch::Tensor>& inputs) {
+    return tensor_shapes(std::vector<c10::IValue>(inputs.begin(), inputs.end()));
+}
+
+std::vector<torch::Tensor> with_sizes(const std::vector<torch::Tensor>& inputs, const SizeChanges& changes) {
+    std::vector<torch::Tensor> tensors;
+    for (const auto& input : with_sizes(std::vector<c10::IValue>(inputs.begin(), inputs.end()), changes))
+        tensors.push_back(input.toTensor());
+    return tensors;
 }
 
 std::string describe(const std::vector<std::vector<int64_t>>& shapes, const SizeChanges& changes) {

@@ -23,7 +23,7 @@ using SizeChanges = std::vector<SizeChange>;
 
 /// All changes of dimensions of tensors of these shapes that `accepts`, small ones first, and all of them
 /// together unless together they are refused: first each dimension alone, then all refused ones of equal size
-/// at once.
+/// at once. What throws is refused.
 SizeChanges find_other_sizes(const std::vector<std::vector<int64_t>>& shapes,
                              const std::function<bool(const SizeChanges&)>& accepts);
 
@@ -33,9 +33,11 @@ bool leave_alike(const std::vector<Group>& a, const std::vector<Group>& b);
 
 /// Shapes of all tensors among inputs.
 std::vector<std::vector<int64_t>> tensor_shapes(const std::vector<c10::IValue>& inputs);
+std::vector<std::vector<int64_t>> tensor_shapes(const std::vector<torch::Tensor>& inputs);
 
 /// Inputs of the new sizes, with entries of the old ones (from the front, again and again).
 std::vector<c10::IValue> with_sizes(const std::vector<c10::IValue>& inputs, const SizeChanges& changes);
+std::vector<torch::Tensor> with_sizes(const std::vector<torch::Tensor>& inputs, const SizeChanges& changes);
 
 /// "input 0: 2x3x8x8 -> 3x3x8x16"
 std::string describe(const std::vector<std::vector<int64_t>>& shapes, const SizeChanges& changes);

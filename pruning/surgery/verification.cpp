@@ -133,20 +133,14 @@ std::vector<torch::Tensor> run(jit::Module& module, const std::vector<c10::IValu
     }
 }
 
-double largest_error(jit::Module pruned, const std::vector<c10::IValue>& inputs,
-                     const std::vector<torch::Tensor>& expected, const Coupling& coupling,
-                     const KeptChannels& kept) {
-    try {
-        const auto found = flatten_outputs(pruned.forward(forward_arguments(pruned, inputs)));
-        if (found.size() != expected.size()) return std::numeric_limits<double>::infinity();
-        double error = 0;
-        for (size_t i = 0; i < found.size(); ++i)
-            error = std::max(
-                error, relative_error(found[i], kept_part(expected[i], kept, coupling.graph.outputs[i])));
-        return error;
-    } catch (const std::exception&) {
-        return std::numeric_limits<double>::infinity();
-    }
+double largest_error(const std::vector<torch::Tensor>& found, const std::vector<torch::Tensor>& expected,
+                     const Coupling& coupling, const KeptChannels& kept) {
+    if (found.size() != expected.size()) return std::numeric_limits<double>::infinity();
+    double error = 0;
+    for (size_t i = 0; i < found.size(); ++i)
+        error = std::max(error,
+                         relative_error(found[i], kept_part(expected[i], kept, coupling.graph.outputs[i])));
+    return error;
 }
 
 std::vector<c10::IValue> inputs_in(c10::ScalarType type, const std::vector<c10::IValue>& inputs) {
@@ -159,33 +153,40 @@ std::vector<c10::IValue> inputs_in(c10::ScalarType type, const std::vector<c10::
 double error_in_double(const jit::Module& original, const jit::Module& pruned, const Coupling& coupling,
                        const KeptChannels& kept, const std::vector<c10::IValue>& inputs) {
     try {
-        auto exact = in_precision(original, torch::kFloat64);
+        auto exact = in_precision(original, torch::kFloat64), found = in_precision(pruned, torch::kFloat64);
         const auto exact_inputs = inputs_in(torch::kFloat64, inputs);
-        const auto expected = run(exact, exact_inputs);
-        return largest_error(in_precision(pruned, torch::kFloat64), exact_inputs, expected, coupling, kept);
+        return largest_error(run(found, exact_inputs), run(exact, exact_inputs), coupling, kept);
     } catch (const std::exception&) {
         return std::numeric_limits<double>::infinity();
     }
 }
 
-/// The error, in float64 where float32 exceeds the tolerance; nothing when the outputs differ in both.
-std::optional<double> small_error(jit::Module& original, const jit::Module& pruned, const Coupling& coupling,
-                                  const KeptChannels& kept, const std::vector<c10::IValue>& inputs,
-                                  const std::vector<torch::Tensor>& expected, double& error) {
-    error = largest_error(pruned, inputs, expected, coupling, kept);
-    const auto& first = expected.at(0);
-    if (error <= verification_tolerance(first)) return error;
-    const double exact = error_in_double(original, pruned, coupling, kept, inputs);
-    return exact <= verification_tolerance(in_double(first)) ? std::optional(exact) : std::nullopt;
-}
+/// Both networks on the same inputs.
+struct Comparison {
+    bool original_runs = false;  ///< and gives numbers
+    std::string failure;         ///< of the pruned network; empty when it runs
+    double error = 0;            ///< in float64 where float32 exceeds the tolerance
+    bool is_right = false;
+};
 
-bool runs(const std::function<void()>& forward) {
+Comparison compare(jit::Module& original, jit::Module pruned, const Coupling& coupling,
+                   const KeptChannels& kept, const std::vector<c10::IValue>& inputs,
+                   const std::vector<torch::Tensor>& expected) {
+    Comparison result{.original_runs = true};
     try {
-        forward();
-        return true;
-    } catch (const std::exception&) {
-        return false;
+        result.error = largest_error(run(pruned, inputs), expected, coupling, kept);
+    } catch (const std::exception& error) {
+        result.error = std::numeric_limits<double>::infinity();
+        result.failure = torch_message(error);
+        return result;
     }
+    const auto& first = expected.at(0);
+    result.is_right = result.error <= verification_tolerance(first);
+    if (result.is_right) return result;
+    const double exact = error_in_double(original, pruned, coupling, kept, inputs);
+    result.is_right = exact <= verification_tolerance(in_double(first));
+    if (result.is_right) result.error = exact;
+    return result;
 }
 
 bool is_finite(const std::vector<torch::Tensor>& tensors) {
@@ -205,63 +206,80 @@ TakenSizes find_sizes(const jit::Module& original, const Coupling& coupling,
     TakenSizes taken;
     std::map<std::pair<size_t, int64_t>, SizeChanges> others;
     taken.all = find_other_sizes(tensor_shapes(inputs), [&](const SizeChanges& tried) {
-        try {
-            const auto there = couple(original, with_sizes(inputs, tried), options);
-            const bool alike = leave_alike(coupling.groups, there.groups);
-            if (!alike && tried.size() == 1) others.emplace(std::pair(tried[0].input, tried[0].dim), tried);
-            return alike;
-        } catch (const std::exception&) {
-            return false;
-        }
+        const auto there = couple(original, with_sizes(inputs, tried), options);
+        const bool alike = leave_alike(coupling.groups, there.groups);
+        if (!alike && tried.size() == 1) others.emplace(std::pair(tried[0].input, tried[0].dim), tried);
+        return alike;
     });
     for (const auto& change : taken.all) others.erase({change.input, change.dim});
     for (const auto& [place, changes] : others) taken.others.push_back(changes);
     return taken;
 }
 
-/// With inputs of other sizes. What does not run is listed; what runs and differs is the failure.
-void check_other_sizes(jit::Module& original, const jit::Module& pruned, const Coupling& coupling,
-                       const KeptChannels& kept, const std::vector<c10::IValue>& inputs,
-                       const TakenSizes& taken, Verification& result) {
-    const auto shapes = tensor_shapes(inputs);
-    for (const auto& tried : taken.others)
-        result.unconfirmed.push_back(describe(shapes, tried) + ": other channels belong together there");
-    std::vector<SizeChanges> open = {taken.all};
-    while (!open.empty()) {
-        const auto tried = open.back();
-        open.pop_back();
-        if (tried.empty()) continue;
-        const auto other = with_sizes(inputs, tried);
-        std::vector<torch::Tensor> expected;
-        const bool original_runs = runs([&] { expected = run(original, other); }) && is_finite(expected);
-        jit::Module copy = pruned;
-        std::string failure;
-        if (original_runs) {
-            try {
-                run(copy, other);
-            } catch (const std::exception& error) {
-                failure = error.what();
-            }
+/// Both networks with inputs of other sizes.
+class OtherSizesCheck {
+  public:
+    OtherSizesCheck(jit::Module& original, const jit::Module& pruned, const Coupling& coupling,
+                    const KeptChannels& kept, const std::vector<c10::IValue>& inputs, Verification& result)
+        : original_(original),
+          pruned_(pruned),
+          coupling_(coupling),
+          kept_(kept),
+          inputs_(inputs),
+          shapes_(tensor_shapes(inputs)),
+          result_(result) {}
+
+    /// What runs and differs is a failure, what does not run is listed: if not all at once, one by one.
+    void check(const TakenSizes& taken) {
+        for (const auto& changes : taken.others) list(changes, "other channels belong together there");
+        if (taken.all.empty()) return;
+        const auto together = compare_at(taken.all);
+        if (settles(taken.all, together)) return;
+        const size_t listed = result_.unconfirmed.size();
+        for (const auto& change : taken.all) {
+            const auto alone = taken.all.size() > 1 ? compare_at({change}) : Comparison();
+            if (!settles({change}, alone) && alone.original_runs) list({change}, alone.failure);
         }
-        const bool is_alone = tried.size() == 1 || tried != taken.all;
-        if (!original_runs || !failure.empty()) {
-            // One after the other, to tell which.
-            if (!is_alone)
-                for (const auto& change : tried) open.push_back({change});
-            else if (original_runs)
-                result.unconfirmed.push_back(describe(shapes, tried) + ": " + failure);
-            continue;
-        }
-        double error = 0;
-        if (small_error(original, pruned, coupling, kept, other, expected, error)) {
-            result.other_sizes.insert(result.other_sizes.end(), tried.begin(), tried.end());
-        } else {
-            result.error = error;
-            result.first_difference = "other sizes (" + describe(shapes, tried) + ")";
-            return;
-        }
+        if (together.original_runs && result_.unconfirmed.size() == listed) list(taken.all, together.failure);
     }
-}
+
+  private:
+    Comparison compare_at(const SizeChanges& changes) {
+        const auto inputs = with_sizes(inputs_, changes);
+        std::vector<torch::Tensor> expected;
+        try {
+            expected = run(original_, inputs);
+        } catch (const std::exception&) {
+            return {};
+        }
+        return is_finite(expected) ? compare(original_, pruned_, coupling_, kept_, inputs, expected)
+                                   : Comparison();
+    }
+
+    /// Both ran.
+    bool settles(const SizeChanges& changes, const Comparison& comparison) {
+        if (!comparison.original_runs || !comparison.failure.empty()) return false;
+        if (comparison.is_right) {
+            result_.other_sizes.insert(result_.other_sizes.end(), changes.begin(), changes.end());
+        } else {
+            result_.error = comparison.error;
+            result_.first_difference = "other sizes (" + describe(shapes_, changes) + ")";
+        }
+        return true;
+    }
+
+    void list(const SizeChanges& changes, const std::string& why) {
+        result_.unconfirmed.push_back(describe(shapes_, changes) + ": " + why);
+    }
+
+    jit::Module& original_;
+    const jit::Module& pruned_;
+    const Coupling& coupling_;
+    const KeptChannels& kept_;
+    const std::vector<c10::IValue>& inputs_;
+    std::vector<std::vector<int64_t>> shapes_;
+    Verification& result_;
+};
 
 }  // namespace
 
@@ -304,10 +322,11 @@ Verification verify(jit::Module& original, const jit::Module& saved, const Plan&
     const auto taken = find_sizes(original, coupling, inputs, options);
     zero_and_mask(original, coupling, kept, plan);
     const auto expected = run(original, inputs);
+    const auto comparison = compare(original, pruned, coupling, kept, inputs, expected);
     Verification result;
-    if (const auto error = small_error(original, pruned, coupling, kept, inputs, expected, result.error)) {
-        result.error = *error;
-        check_other_sizes(original, pruned, coupling, kept, inputs, taken, result);
+    result.error = comparison.error;
+    if (comparison.is_right) {
+        OtherSizesCheck(original, pruned, coupling, kept, inputs, result).check(taken);
         return result;
     }
     try {

@@ -99,8 +99,8 @@ TEST(OtherSizes, TheReportSaysWhatWasConfirmed) {
 }
 
 /// `pruned` as what is left of `original` without the first four channels.
-Verification verify_without_half(torch::jit::Module original, torch::jit::Module pruned) {
-    const std::vector<c10::IValue> inputs = {rows(2)};
+Verification verify_without_half(torch::jit::Module original, torch::jit::Module pruned,
+                                 const std::vector<c10::IValue>& inputs = {rows(2)}) {
     const auto groups = couple(original, inputs).groups;
     const auto plan = make_plan(groups, {{0, 1, 2, 3}, {}});
     pruned.setattr("w1", original.attr("w1").toTensor().slice(0, 4));
@@ -116,6 +116,19 @@ TEST(OtherSizes, SizesAtWhichThePrunedNetworkFailsAreNamed) {
     EXPECT_TRUE(result.passed()) << result.found();
     EXPECT_THAT(result.other_sizes, ElementsAre());
     EXPECT_THAT(result.unconfirmed, ElementsAre(HasSubstr("input 0: 2x5 -> 3x5: ")));
+}
+
+TEST(OtherSizes, BatchesThatMustBeEqualAreNamedTogether) {
+    const std::string add = "  h = torch.relu(torch.linear(x, self.w1, self.b1)) + y.sum(1, True)\n";
+    const auto network = [&](const std::string& view, int64_t hidden) {
+        return script(
+            {{"w1", {hidden, 5}}, {"b1", {hidden}}, {"w2", {3, hidden}}, {"b2", {3}}},
+            "def forward(self, x, y):\n" + add + view + "  return torch.linear(h, self.w2, self.b2)\n");
+    };
+    const auto result = verify_without_half(network("  h = h.view(h.size(0), 8)\n", 8),
+                                            network("  h = h.view(2, 4)\n", 4), {rows(2), rows(2)});
+    EXPECT_TRUE(result.passed()) << result.found();
+    EXPECT_THAT(result.unconfirmed, testing::Contains(HasSubstr("input 0: 2x5 -> 3x5, input 1: 2x5 -> 3x")));
 }
 
 TEST(OtherSizes, AnotherResultThereIsAFailure) {
@@ -188,6 +201,32 @@ TEST(OtherSizes, ATypeTakenFromAnotherTensorTakesNoChannels) {
                          "  h = torch.relu(torch.linear(x, self.w1)) * torch.cat([t, t], 1).to(x)\n"
                          "  return torch.linear(h, self.w2)\n");
     EXPECT_EQ(prune_half(module, {rows(3)}).removed_channels, 2);
+}
+
+TEST(Notes, OptionsWithoutEffectSaySo) {
+    auto module = between("");
+    CouplingOptions heads;
+    heads.whole_heads = true;
+    EXPECT_THAT(prune_half(module, {rows(2)}, heads).notes,
+                ElementsAre(HasSubstr("whole heads had no effect")));
+    auto rounded = between("");
+    ScriptNetwork network(rounded, {rows(2)});
+    PruneOptions options;
+    options.allocation.budget.value = 0.25;
+    options.allocation.round_to = 8;
+    const auto report = prune(network, criteria().make("l2"), options);
+    EXPECT_EQ(report.removed_channels, 0);
+    EXPECT_THAT(report.notes, ElementsAre(HasSubstr("rounding to multiples of 8 keeps all channels of ")));
+}
+
+TEST(Notes, AReasonNamesWhereTheFreezeBegan) {
+    auto module = between("  h = torch.softmax(h, 1)\n  h = torch.relu(h)\n");
+    const auto report = prune_half(module, {rows(2)});
+    std::string reason;
+    for (const auto& frozen : report.frozen)
+        if (frozen.tensor == "w2" && frozen.dim == 1) reason = frozen.reason;
+    EXPECT_THAT(reason, HasSubstr("aten::linear"));
+    EXPECT_THAT(reason, HasSubstr("(aten::softmax"));
 }
 
 TEST(OtherSizes, RotatedQueriesLoseWholeHeadsWhereAskedTo) {

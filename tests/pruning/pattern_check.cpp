@@ -65,35 +65,16 @@ void expect_same_zeros(const SourceNetwork& network, const std::vector<NamedValu
 
 using Forward = std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>&)>;
 
-std::vector<torch::Tensor> resized(const std::vector<torch::Tensor>& inputs, const SizeChanges& changes) {
-    std::vector<torch::Tensor> tensors;
-    for (const auto& input : with_sizes({inputs.begin(), inputs.end()}, changes))
-        tensors.push_back(input.toTensor());
-    return tensors;
-}
-
-bool runs(const std::function<void()>& forward) {
-    try {
-        forward();
-        return true;
-    } catch (const std::exception&) {
-        return false;
-    }
-}
-
 using Couple = std::function<std::vector<Group>(const std::vector<torch::Tensor>&)>;
 
 /// Sizes of the inputs at which the network runs before it is pruned, and the same channels leave together.
 SizeChanges sizes_before(const Couple& couple, const Forward& forward, const std::vector<Group>& groups,
                          const std::vector<torch::Tensor>& inputs) {
-    return find_other_sizes(tensor_shapes({inputs.begin(), inputs.end()}), [&](const SizeChanges& changes) {
-        const auto others = resized(inputs, changes);
-        bool alike = false;
-        return runs([&] {
-                   alike = leave_alike(groups, couple(others));
-                   if (alike) forward(others);  // a trace on shapes does not read indices
-               }) &&
-               alike;
+    return find_other_sizes(tensor_shapes(inputs), [&](const SizeChanges& changes) {
+        const auto others = with_sizes(inputs, changes);
+        if (!leave_alike(groups, couple(others))) return false;
+        forward(others);  // a trace on shapes does not read indices
+        return true;
     });
 }
 
@@ -103,11 +84,15 @@ double error_at(const SizeChanges& changes, const Forward& pruned, const SourceN
                 const std::vector<NamedValue>& original, const Plan& plan,
                 const std::vector<torch::Tensor>& inputs) {
     if (changes.empty()) return 0;
-    const auto others = resized(inputs, changes);
+    const auto others = with_sizes(inputs, changes);
     const auto found = pruned(others);
     std::vector<torch::Tensor> expected;
-    const bool is_known = runs([&] { expected = expected_outputs(network, original, plan, others); });
-    return is_known ? relative_error(found, expected) : 0;
+    try {
+        expected = expected_outputs(network, original, plan, others);
+    } catch (const std::exception&) {
+        return 0;
+    }
+    return relative_error(found, expected);
 }
 
 Outcome prune_script(const SourceNetwork& network, torch::jit::Module module,
