@@ -29,6 +29,15 @@ int64_t Generator::divisor(int64_t n) {
     return divisors.empty() ? 1 : divisors[below(static_cast<int64_t>(divisors.size()))];
 }
 
+std::string Generator::size(const std::string& feature, int dim) {
+    if (computes_sizes_) return fmt::format("{}.size({})", feature, dim);
+    return dim == 0 ? "2" : "4";
+}
+
+std::string Generator::as_image(const std::string& rows, const std::string& like) {
+    return fmt::format("{}.reshape([{}, -1, {}, {}])", rows, size(like, 0), size(like, 2), size(like, 3));
+}
+
 void Generator::add_convolution() {
     const auto in = any();
     const int64_t out = width(), kernel = chance(50) ? 3 : 1;
@@ -108,6 +117,10 @@ void Generator::step() {
                                           {&Generator::add_scale, 6},
                                           {&Generator::add_binary, 12},
                                           {&Generator::add_concatenation, 10},
+                                          {&Generator::add_unpooling, 4},
+                                          {&Generator::add_sampling, 4},
+                                          {&Generator::add_rounding, 4},
+                                          {&Generator::add_positions, 5},
                                           {&Generator::add_split, 8},
                                           {&Generator::add_shuffle, 8},
                                           {&Generator::add_gate, 4},

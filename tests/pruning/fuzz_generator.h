@@ -21,7 +21,8 @@ struct Feature {
 /// Draws from its seed which step comes next, and on which features.
 class Generator {
   public:
-    explicit Generator(uint64_t seed) : random_(seed * 7919 + 17), literals_(seed % 3 == 0) {
+    explicit Generator(uint64_t seed)
+        : random_(seed * 7919 + 17), literals_(seed % 3 == 0), computes_sizes_(chance(75)) {
         network_.name = fmt::format("fuzz_{}", seed);
         network_.inputs = {{{2, 3, 4, 4}}};
         network_.has_literals = literals_;
@@ -40,6 +41,11 @@ class Generator {
         const auto count = static_cast<int64_t>(features_.size());
         return features_[chance(60) ? count - 1 : below(count)];
     }
+
+    /// A size of the feature as code may write it: computed, so that others follow, or as a number.
+    std::string size(const std::string& feature, int dim);
+    /// Rows of 16 pixels back to the image that `like` is.
+    std::string as_image(const std::string& rows, const std::string& like);
 
     std::string fresh(const char* prefix) { return fmt::format("{}{}", prefix, ++names_); }
 
@@ -69,6 +75,14 @@ class Generator {
     /// Two features of equal width, one of them made by a convolution when there is none.
     void add_binary();
     void add_concatenation();
+    /// Pooled, and put back where the largest were.
+    void add_unpooling();
+    /// Sampled at places that a convolution computes, by one or two heads folded into the batch.
+    void add_sampling();
+    /// Values or weights rounded to a grid.
+    void add_rounding();
+    /// Values that the code makes of numbers, by channel or by place.
+    void add_positions();
     void add_split();
     void add_shuffle();
     void add_gate();
@@ -86,6 +100,7 @@ class Generator {
 
     Random random_;
     bool literals_;
+    bool computes_sizes_;
     int names_ = 0;
     std::vector<Feature> features_;
     SourceNetwork network_;

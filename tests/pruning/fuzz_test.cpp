@@ -2,8 +2,9 @@
 // differ between two runs.
 //   MTLPRUNE_FUZZ_CASES=100000 build/bin/test_pruning --gtest_filter=Fuzz.*     that many (default: 2000)
 //   MTLPRUNE_FUZZ_SEED=1234 build/bin/test_pruning --gtest_filter=Fuzz.*        one case, as a failure prints
-//   it
+//   it; with both variables that many from there
 #include <ATen/Parallel.h>
+#include <c10/util/Logging.h>
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <torch/utils.h>
@@ -60,10 +61,11 @@ std::string failure_of(const toy::SourceNetwork& network, toy::Form form, uint64
 
 TEST(Fuzz, RandomNetworksEqualTheirZeroedOriginals) {
     at::set_num_threads(1);
+    c10::SetStackTraceFetcher([] { return std::string(); });  // half of the time, for nobody
     const torch::NoGradGuard no_grad;
     const bool replay = std::getenv("MTLPRUNE_FUZZ_SEED") != nullptr;
     const uint64_t first = number_from("MTLPRUNE_FUZZ_SEED", 0);
-    const uint64_t cases = replay ? 1 : number_from("MTLPRUNE_FUZZ_CASES", 2000);
+    const uint64_t cases = number_from("MTLPRUNE_FUZZ_CASES", replay ? 1 : 2000);
     size_t failures = 0, pruned = 0, checked = 0, refused = 0;
     for (uint64_t seed = first; seed < first + cases; ++seed) {
         const auto network = toy::random_network(seed);
@@ -79,7 +81,7 @@ TEST(Fuzz, RandomNetworksEqualTheirZeroedOriginals) {
                       << toy::source_text(network);
     }
     EXPECT_EQ(failures, 0u) << "of " << checked;
-    if (replay) return;
+    if (cases == 1) return;
     EXPECT_LT(refused, checked / 20) << "too many C++ modules could not follow";
     EXPECT_GT(pruned, checked / 2) << "too few networks could be pruned for this to show much";
 }
