@@ -215,6 +215,43 @@ void outer(Labelling& l, const TracedNode& node) {
           contract(l, {{node.inputs[0], node.inputs[1]}, {{0}, {1}}, {0, 1}}, l.shape(node.outputs[0])));
 }
 
+/// inner(a [..., I], b [..., I])
+void inner(Labelling& l, const TracedNode& node) {
+    const size_t a = node.inputs[0], b = node.inputs[1];
+    const size_t rank_a = l.shape(a).size(), rank_b = l.shape(b).size();
+    if (rank_a == 0 || rank_b == 0) return freeze_inputs(l, node, "scales by a number");
+    const int shared = static_cast<int>(rank_a) - 1;
+    Product product{{a, b}, {counted(rank_a, 0), counted(rank_b, shared + 1)}, counted(rank_a - 1, 0)};
+    for (size_t axis = 0; axis + 1 < rank_b; ++axis) product.out.push_back(product.letters[1][axis]);
+    product.letters[1].back() = shared;
+    l.set(node.outputs[0], contract(l, product, l.shape(node.outputs[0])));
+}
+
+/// tensordot(a, b, axes of a, axes of b): summed over those, in pairs.
+void tensordot(Labelling& l, const TracedNode& node) {
+    const auto of_a = l.graph().integers(node.inputs[2]), of_b = l.graph().integers(node.inputs[3]);
+    const size_t a = node.inputs[0], b = node.inputs[1];
+    const size_t rank_a = l.shape(a).size(), rank_b = l.shape(b).size();
+    if (!of_a || !of_b || of_a->size() != of_b->size()) return freeze_inputs(l, node, kNotConstant);
+    Product product{{a, b}, {counted(rank_a, 0), counted(rank_b, static_cast<int>(rank_a))}, {}};
+    for (size_t i = 0; i < of_a->size(); ++i)
+        product.letters[1][wrap_axis((*of_b)[i], rank_b)] = product.letters[0][wrap_axis((*of_a)[i], rank_a)];
+    for (size_t operand = 0; operand < 2; ++operand)
+        for (const int letter : product.letters[operand])
+            if (!occurs(product.letters[1 - operand], letter)) product.out.push_back(letter);
+    l.set(node.outputs[0], contract(l, product, l.shape(node.outputs[0])));
+}
+
+/// Every element of the result sums over as many products as the axes say.
+int64_t tensordot_macs(const TracedGraph& graph, const TracedNode& node, const Shapes& shapes) {
+    const auto axes = graph.integers(node.inputs[2]);
+    const auto& of_a = shapes[node.inputs[0]];
+    int64_t macs = c10::multiply_integers(shapes[node.outputs[0]]);
+    for (const int64_t axis : axes.value_or(std::vector<int64_t>{}))
+        macs *= of_a[wrap_axis(axis, of_a.size())];
+    return macs;
+}
+
 /// Every element of the result sums over the last axis of the first factor, input `first`.
 template <size_t first>
 int64_t product_macs(const TracedGraph&, const TracedNode& node, const Shapes& shapes) {
@@ -276,6 +313,8 @@ void add_products(std::vector<Operator>& all) {
          .modules = {refresh_bilinear},
          .scored = Scored::not_asked},
         {"bilinear"});
+    add(all, {.labels = inner, .macs = product_macs<0>, .scored = Scored::layer}, {"inner"});
+    add(all, {.labels = tensordot, .macs = tensordot_macs, .scored = Scored::layer}, {"tensordot"});
     add(all, {.labels = outer}, {"outer", "ger"});
 }
 

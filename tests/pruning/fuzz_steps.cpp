@@ -80,13 +80,18 @@ void Generator::add_concatenation() {
 
 void Generator::add_unpooling() {
     const auto in = any();
-    const auto p = fresh("p"), i = fresh("i");
-    line(fmt::format("{}, {} = torch.max_pool2d_with_indices({}, [2, 2], [2, 2])", p, i, in.name));
-    const auto image = fmt::format("[{}, {}]", size(in.name, 2), size(in.name, 3));
-    if (chance(50)) return result(in.channels, fmt::format("torch.max_unpool2d({}, {}, {})", p, i, image));
-    const auto layer = add(conv(fresh("c"), in.channels, in.channels));
-    result(in.channels,
-           fmt::format("torch.max_unpool2d(torch.relu(self.{}({})), {}, {})", layer, p, i, image));
+    const auto &v = in.name, p = fresh("p"), i = fresh("i"), h = size(v, 2), w = size(v, 3);
+    // Equal values would be told apart by their rounding.
+    line(fmt::format(
+        "{0}, {1} = torch.max_pool2d_with_indices({2} + 0.01 * torch.arange({3} * {4}).view([{3}, "
+        "{4}]).to({2}.dtype), [2, 2], [2, 2])",
+        p, i, v, h, w));
+    auto values = p;
+    if (chance(50)) {
+        const auto layer = add(conv(fresh("c"), in.channels, in.channels));
+        values = fmt::format("torch.relu(self.{}({}))", layer, p);
+    }
+    result(in.channels, fmt::format("torch.max_unpool2d({}, {}, [{}, {}])", values, i, h, w));
 }
 
 void Generator::add_sampling() {

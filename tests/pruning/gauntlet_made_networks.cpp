@@ -169,6 +169,44 @@ std::vector<SourceNetwork> distances() {
     };
 }
 
+std::vector<SourceNetwork> less_common_operators() {
+    return {
+        {"tensordot_of_tokens",
+         kTokens,
+         {linear("e", 12, 8), parameter("w", {8, 2, 5}), linear("o", 5, 4)},
+         "y = torch.tensordot(self.e(x), self.w, [2], [0])\nreturn self.o(torch.relu(y).sum([2]))",
+         {{"e.weight", {4, 12}}, {"w", {4, 1, 3}}, {"o.weight", {4, 3}}}},
+        {"inner_products",
+         kTokens,
+         {linear("e", 12, 8), parameter("p", {6, 8}), linear("o", 6, 4)},
+         "return self.o(torch.inner(self.e(x), self.p))",
+         {{"e.weight", {4, 12}}, {"p", {3, 4}}, {"o.weight", {4, 3}}}},
+        {"table_read_by_one_hot",
+         {{{2, 6}, 9}},
+         {parameter("t", {9, 8}), linear("f", 8, 10), linear("o", 10, 4)},
+         "y = torch.matmul(torch.one_hot(x, 9).to(self.t.dtype), self.t)\n"
+         "return self.o(torch.relu(self.f(y)))",
+         {{"t", {9, 4}}, {"f.weight", {5, 4}}, {"o.weight", {4, 5}}}},
+        {"coordinates_of_pixels",
+         kImage,
+         {conv("a", 3, 8), conv("b", 2, 8), conv("o", 8, 4)},
+         "u, v = torch.meshgrid([torch.arange(x.size(2)).to(x.dtype), torch.arange(x.size(3)).to(x.dtype)])\n"
+         "return self.o(torch.relu(self.a(x) + self.b(torch.stack([u, v], 0).unsqueeze(0))))",
+         {{"a.weight", {4, 3, 1, 1}}, {"b.weight", {4, 2, 1, 1}}}},
+        // GCViT: one query for every window, as many as there are.
+        {"queries_repeated_for_windows",
+         kImage,
+         {conv("a", 3, 8), linear("q", 8, 8), linear("k", 8, 8), linear("v", 8, 8), linear("o", 8, 4)},
+         "y = self.a(x)\nb, n = y.size(0), y.size(2) // 4\n"
+         "g = torch.avg_pool2d(y, [2, 2], [2, 2]).flatten(2).transpose(1, 2)\n"
+         "w = y.view([b, y.size(1), n, 4, n, 4]).permute([0, 2, 4, 3, 5, 1]).reshape([b * n * n, 16, -1])\n"
+         "q = torch.repeat_interleave(self.q(g), n * n, 0)\n"
+         "s = torch.softmax(torch.matmul(q, self.k(w).transpose(1, 2)), -1)\n"
+         "return self.o(torch.matmul(s, self.v(w)))",
+         {{"a.weight", {4, 3, 1, 1}}, {"q.weight", {4, 4}}, {"k.weight", {4, 4}}, {"v.weight", {4, 4}}}},
+    };
+}
+
 std::vector<SourceNetwork> complex_numbers() {
     return {
         {"rotary_complex",
@@ -239,7 +277,8 @@ std::vector<SourceNetwork> recurrences() {
 
 std::vector<SourceNetwork> gauntlet_made() {
     auto all = position_codes();
-    for (const auto& family : {heads_and_widths(), rounding(), distances(), complex_numbers(), recurrences()})
+    for (const auto& family : {heads_and_widths(), rounding(), distances(), less_common_operators(),
+                               complex_numbers(), recurrences()})
         all.insert(all.end(), family.begin(), family.end());
     return all;
 }
