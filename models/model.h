@@ -13,8 +13,14 @@
 
 namespace mtlprune {
 
-/// What all tasks share of a forward pass: one or more maps [B,C,h,w], the coarsest last.
+/// What all tasks share of a forward pass: one or more maps [B,C,h,w]; most heads read the last.
 using FeatureMaps = std::vector<torch::Tensor>;
+
+/// Of one map, for an image whose height and width are multiples of its stride.
+struct MapShape {
+    int64_t channels;
+    int64_t stride;  ///< the image's height by the map's
+};
 
 /// Names as in named_parameters() of the whole network.
 using NamedParameters = std::vector<std::pair<std::string, torch::Tensor>>;

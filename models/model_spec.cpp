@@ -36,7 +36,7 @@ ModelSpec parse_model_spec(const std::string& text, const std::string& place) {
 std::shared_ptr<MultiTaskModel> make_model(const ModelSpec& spec, const std::vector<TaskSpec>& tasks) {
     const std::shared_ptr<Backbone> backbone = backbones().make(spec.backbone);
     return std::make_shared<MultiTaskModel>(backbone, tasks, [&](const TaskSpec& task) {
-        return std::shared_ptr<Head>(heads().make(spec.head, backbone->channels(), task));
+        return std::shared_ptr<Head>(heads().make(spec.head, backbone->maps(), task));
     });
 }
 

@@ -13,14 +13,17 @@ namespace mtlprune {
 
 class Backbone : public torch::nn::Module {
   public:
-    /// Channels of each map that forward() gives.
-    virtual std::vector<int64_t> channels() const = 0;
+    /// Of each map that forward() gives, before anything was pruned.
+    virtual std::vector<MapShape> maps() const = 0;
     /// image [B,3,H,W]
     virtual FeatureMaps forward(torch::Tensor image) = 0;
     /// Draws all parameters, see initialise_layers().
     virtual void initialise(uint64_t seed, uint64_t& position) {
         initialise_layers(*this, WeightDistribution::kaiming_fan_out, seed, position);
     }
+    /// The name that a tensor of the backbone ("conv1.weight") has in the state dict that its paper's or
+    /// torchvision's code saves.
+    virtual std::string released_name(const std::string& name) const { return name; }
     /// See Model::set_gates().
     virtual void set_gates(const std::vector<torch::Tensor>& gates);
     virtual std::vector<torch::Tensor> gates() const { return {}; }

@@ -40,6 +40,11 @@ Vgg::Vgg(const std::vector<int64_t>& channels, const std::vector<int64_t>& pooli
     }
 }
 
+std::vector<MapShape> Vgg::maps() const {
+    return {
+        {convolutions.back()->weight.size(0), int64_t{1} << std::count(pooled.begin(), pooled.end(), true)}};
+}
+
 FeatureMaps Vgg::forward(torch::Tensor image) {
     auto x = std::move(image);
     for (size_t i = 0; i < convolutions.size(); ++i) {

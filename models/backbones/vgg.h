@@ -16,7 +16,7 @@ struct Vgg : Backbone {
     /// Throws Error for no layers, empty ones, and poolings after a layer that does not exist.
     Vgg(const std::vector<int64_t>& channels, const std::vector<int64_t>& poolings);
 
-    std::vector<int64_t> channels() const override { return {convolutions.back()->weight.size(0)}; }
+    std::vector<MapShape> maps() const override;
     FeatureMaps forward(torch::Tensor image) override;
     /// After pooling and ReLU.
     void set_gates(const std::vector<torch::Tensor>& gates) override;

@@ -21,8 +21,9 @@ class Head : public torch::nn::Module {
     }
 };
 
-/// Made for the channels of the backbone's maps and for a task. A program may add its own before it uses any.
-using HeadRegistry = Registry<Head, const std::vector<int64_t>&, const TaskSpec&>;
+/// Made for the backbone's maps and for a task. A program may add its own before it uses any. A head that
+/// needs other maps throws Error.
+using HeadRegistry = Registry<Head, const std::vector<MapShape>&, const TaskSpec&>;
 HeadRegistry& heads();
 
 }  // namespace mtlprune

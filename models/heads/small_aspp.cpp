@@ -50,8 +50,8 @@ HeadRegistry::Entry smallaspp_head() {
              .paper = "Chen et al., DeepLab, TPAMI 2017; in the main paper: Garg, Zhang, Guan, 2023",
              .options = {{"hidden", 1024, "channels within a branch"},
                          {"dropout", 0.5, "probability of either dropout of a branch"}}},
-            [](const nlohmann::json& options, const std::vector<int64_t>& channels, const TaskSpec& task) {
-                return std::make_unique<SmallAspp>(channels.back(), options.at("hidden").get<int64_t>(),
+            [](const nlohmann::json& options, const std::vector<MapShape>& maps, const TaskSpec& task) {
+                return std::make_unique<SmallAspp>(maps.back().channels, options.at("hidden").get<int64_t>(),
                                                    task.channels, options.at("dropout").get<double>());
             }};
 }

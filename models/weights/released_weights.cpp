@@ -178,7 +178,7 @@ ReleasedNetwork released_network(const StateDict& state_dict) {
         const auto& first =
             convolution_weight(state_dict, fmt::format("heads.{}.fc1.conv1.weight", released));
         auto head =
-            std::make_shared<SmallAspp>(backbone->channels().back(), first.size(0), task.channels, 0.5);
+            std::make_shared<SmallAspp>(backbone->maps().back().channels, first.size(0), task.channels, 0.5);
         plan_head(reader, copies, released, *head);
         return head;
     };

@@ -34,7 +34,9 @@ int64_t elements(const torch::nn::Module& module) {
 TEST(ModelSpec, DefaultBackboneIsVgg16) {
     const auto backbone = backbones().make("vgg16");
     EXPECT_EQ(elements(*backbone), 14'714'688);
-    EXPECT_EQ(backbone->channels(), (std::vector<int64_t>{512}));
+    ASSERT_EQ(backbone->maps().size(), 1U);
+    EXPECT_EQ(backbone->maps()[0].channels, 512);
+    EXPECT_EQ(backbone->maps()[0].stride, 32);
 }
 
 TEST(ModelSpec, OptionsReachTheLayers) {

@@ -18,7 +18,7 @@ class ToyBackbone : public Backbone {
           middle_(register_module("middle", same_convolution(channels, channels, 3))),
           last_(register_module("last", same_convolution(channels, 2 * channels, 1))) {}
 
-    std::vector<int64_t> channels() const override { return {last_->weight.size(0)}; }
+    std::vector<MapShape> maps() const override { return {{last_->weight.size(0), 2}}; }
 
     FeatureMaps forward(torch::Tensor image) override {
         auto x = torch::relu(norm_(first_(image)));
