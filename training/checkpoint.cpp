@@ -12,7 +12,6 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "training/archive_check.h"
 
 namespace mtlprune {
 namespace {
@@ -82,39 +81,6 @@ std::string pickled(const c10::Dict<std::string, at::Tensor>& entries) {
     return archive;
 }
 
-/// A LibTorch message without its backtrace, on one line.
-std::string reason(const std::exception& error) {
-    const auto* torch_error = dynamic_cast<const c10::Error*>(&error);
-    const std::string text = torch_error != nullptr ? torch_error->msg() : error.what();
-    return text.substr(0, text.find('\n'));
-}
-
-TensorMap read_entries(const std::filesystem::path& path) {
-    std::vector<char> bytes;
-    {
-        const std::string content = read_file(path, kFileSubject);
-        require_intact_archive(content, path.string());
-        bytes.assign(content.begin(), content.end());
-    }
-    torch::IValue value;
-    try {
-        value = torch::pickle_load(bytes);
-    } catch (const std::exception& error) {
-        throw Error(kFileSubject, path.string(), "pickled tensors", reason(error));
-    }
-    if (!value.isGenericDict())
-        throw Error(kFileSubject, path.string(), "a dictionary of tensors", value.tagKind());
-    TensorMap entries;
-    for (const auto& item : value.toGenericDict()) {
-        if (!item.key().isString() || !item.value().isTensor())
-            throw Error(kFileSubject,
-                        path.string() + (item.key().isString() ? ": " + item.key().toStringRef() : ""),
-                        "names with tensors", item.key().tagKind() + " with " + item.value().tagKind());
-        entries.emplace(item.key().toStringRef(), item.value().toTensor());
-    }
-    return entries;
-}
-
 /// Takes the checksum out of the entries and verifies it; false when there is none.
 bool verify_checksum(TensorMap& entries, const std::filesystem::path& path) {
     const auto it = entries.find(kChecksumName);
@@ -133,7 +99,7 @@ bool verify_checksum(TensorMap& entries, const std::filesystem::path& path) {
 }  // namespace
 
 TensorMap load_pickle(const std::filesystem::path& path) {
-    auto entries = read_entries(path);
+    auto entries = read_weights(path);
     const auto it = entries.find(kChecksumName);
     if (it != entries.end() && it->second.scalar_type() == torch::kUInt8) verify_checksum(entries, path);
     return entries;
@@ -149,7 +115,7 @@ void save_tensors(const std::filesystem::path& path, const TensorMap& tensors) {
 }
 
 TensorMap load_tensors(const std::filesystem::path& path) {
-    auto entries = read_entries(path);
+    auto entries = read_weights(path);
     if (!verify_checksum(entries, path))
         throw Error(kFileSubject, path.string(), "an entry 'sha256' (a file that save_tensors wrote)",
                     "none");

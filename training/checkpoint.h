@@ -1,19 +1,14 @@
 // Named tensors in a file that Python's torch.load reads too, complete or absent, with a checksum.
 #pragma once
 
-#include <torch/types.h>
-
 #include <filesystem>
-#include <map>
 #include <string>
+
+#include "models/weights/weights_file.h"
 
 namespace mtlprune {
 
-using TensorMap = std::map<std::string, torch::Tensor>;
-
-/// Reads a file written by torch.save(dict[str, Tensor]) or save_tensors (its entry "sha256" is verified and
-/// left out). Throws Error naming file and reason when it cannot be read or is truncated, damaged or of
-/// another form.
+/// As read_weights(); what save_tensors wrote is verified too, and its entry "sha256" left out.
 TensorMap load_pickle(const std::filesystem::path& path);
 
 /// Writes the tensors (and a SHA-256 over names, types, shapes and bytes as entry "sha256") atomically.
