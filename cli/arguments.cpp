@@ -35,7 +35,10 @@ bool parse(const std::string& usage, po::options_description& options,
            const std::vector<std::string>& positional) {
     options.add_options()("help,h", "show this help");
     po::positional_options_description positions;
-    for (const auto& name : positional) positions.add(name.c_str(), 1);
+    for (const auto& name : positional) {
+        const bool takes_all = options.find(name, false).semantic()->max_tokens() > 1;
+        positions.add(name.c_str(), takes_all ? -1 : 1);
+    }
     try {
         po::store(po::command_line_parser(arguments)
                       .options(options)

@@ -9,6 +9,7 @@ namespace mtlprune::cli {
 using Arguments = std::vector<std::string>;
 
 int list_command(const Arguments& arguments);
+int models_command(const Arguments& arguments);
 int data_command(const Arguments& arguments);
 /// `mtlprune data show`, `pack`, `check` and `stats`.
 int show_command(const Arguments& arguments);
@@ -18,6 +19,7 @@ int stats_command(const Arguments& arguments);
 int train_command(const Arguments& arguments);
 int prune_command(const Arguments& arguments);
 int eval_command(const Arguments& arguments);
+int export_command(const Arguments& arguments);
 int prune_torchscript_command(const Arguments& arguments);
 int groups_command(const Arguments& arguments);
 int explain_command(const Arguments& arguments);

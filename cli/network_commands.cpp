@@ -4,11 +4,13 @@
 #include <iostream>
 #include <thread>
 
+#include "base/atomic_file.h"
 #include "base/table.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
 #include "cli/evaluation_table.h"
 #include "models/placement.h"
+#include "models/weights/torchscript.h"
 #include "reproduce/runner/runner.h"
 #include "reproduce/stages/experiment_data.h"
 #include "reproduce/stages/stage_kinds.h"
@@ -111,6 +113,31 @@ int eval_command(const Arguments& arguments) {
     const auto baselines = evaluate_baselines(experiment);
     std::cout << evaluation_table(
         evaluate_checkpoint(experiment, values["checkpoint"].as<std::string>(), baselines.test), baselines);
+    return 0;
+}
+
+int export_command(const Arguments& arguments) {
+    po::options_description options("options");
+    add_experiment_options(options);
+    options.add_options()("checkpoint", po::value<std::string>()->required(),
+                          "checkpoint.pt of a run directory")(
+        "out", po::value<std::string>()->default_value("network.pt"), "file to write");
+    po::variables_map values;
+    if (!parse("usage: mtlprune export CHECKPOINT [OPTIONS]\n\nWrites a network, pruned or not, as "
+               "TorchScript for "
+               "images of the scale's size (any number of them).\nIt returns a tuple: a prediction per task, "
+               "in the "
+               "order of the data set's tasks.",
+               options, arguments, values, {"checkpoint"}))
+        return 0;
+    const auto experiment = read_experiment_options(values);
+    const auto& transform = experiment.data.transform;
+    const auto network = load_network(experiment.model, experiment_tasks(experiment.data),
+                                      load_tensors(values["checkpoint"].as<std::string>()));
+    std::ostringstream file;
+    to_torchscript(*network.model, torch::zeros({1, 3, transform.height, transform.width})).save(file);
+    write_file_atomically(values["out"].as<std::string>(), file.str());
+    std::cout << values["out"].as<std::string>() << "\n";
     return 0;
 }
 

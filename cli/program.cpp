@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <map>
 #include <new>
 
 #include "base/json_reader.h"
@@ -26,9 +27,11 @@ usage: mtlprune COMMAND [OPTIONS]      (mtlprune COMMAND --help says more; mtlpr
   train       train one dense network of a scale
   prune       prune a trained network iteratively with one criterion
   eval        metrics of a checkpoint on the test split
+  export      a checkpoint's network as TorchScript
   data        look at a data set (show), validate it (check), describe it (stats), or write the synthetic rooms to
               disk (render)
   list        criteria, strategies, data sets, models and scales that exist
+  models      parameters, multiply-accumulates, memory and prunable share of networks; whether weights fit them
 
   prune-torchscript   prune any traced or scripted network once, by its weights
   groups              channels of a network that must leave together, as a table and a picture
@@ -37,24 +40,34 @@ usage: mtlprune COMMAND [OPTIONS]      (mtlprune COMMAND --help says more; mtlpr
 Exit codes: 0 success, 1 internal error (data check: problems found), 2 bad input or environment.
 )";
 
-int run(const std::string& command, const mtlprune::cli::Arguments& rest, const std::string& command_line) {
+using Run = int (*)(const mtlprune::cli::Arguments&);
+
+/// All but reproduce, which also wants the command line.
+const std::map<std::string, Run>& commands() {
     using namespace mtlprune::cli;
-    if (command == "list") return list_command(rest);
-    if (command == "data") return data_command(rest);
-    if (command == "train") return train_command(rest);
-    if (command == "prune") return prune_command(rest);
-    if (command == "eval") return eval_command(rest);
-    if (command == "reproduce") return reproduce_command(rest, command_line);
-    if (command == "plan") return plan_command(rest);
-    if (command == "run-stage") return run_stage_command(rest);
-    if (command == "report") return report_command(rest);
-    if (command == "prune-torchscript") return prune_torchscript_command(rest);
-    if (command == "groups") return groups_command(rest);
-    if (command == "explain") return explain_command(rest);
-    throw mtlprune::Error(
-        fmt::format("unknown command '{}'{}; mtlprune --help lists all", command,
-                    mtlprune::did_you_mean(command, {"list", "data", "train", "prune", "eval", "reproduce",
-                                                     "prune-torchscript", "groups", "explain"})));
+    static const std::map<std::string, Run> all = {{"list", list_command},
+                                                   {"models", models_command},
+                                                   {"data", data_command},
+                                                   {"train", train_command},
+                                                   {"prune", prune_command},
+                                                   {"eval", eval_command},
+                                                   {"export", export_command},
+                                                   {"plan", plan_command},
+                                                   {"run-stage", run_stage_command},
+                                                   {"report", report_command},
+                                                   {"prune-torchscript", prune_torchscript_command},
+                                                   {"groups", groups_command},
+                                                   {"explain", explain_command}};
+    return all;
+}
+
+int run(const std::string& command, const mtlprune::cli::Arguments& rest, const std::string& command_line) {
+    if (command == "reproduce") return mtlprune::cli::reproduce_command(rest, command_line);
+    if (const auto found = commands().find(command); found != commands().end()) return found->second(rest);
+    std::vector<std::string> known = {"reproduce"};
+    for (const auto& [name, unused] : commands()) known.push_back(name);
+    throw mtlprune::Error(fmt::format("unknown command '{}'{}; mtlprune --help lists all", command,
+                                      mtlprune::did_you_mean(command, known)));
 }
 
 /// The others would only start later.

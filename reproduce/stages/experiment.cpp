@@ -164,6 +164,7 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
     experiment.data = read_data(reader.child("data"));
     experiment.model =
         parse_model_spec(reader.get<std::string>("model", "vgg16/smallaspp"), place + ": model");
+    experiment.weights = reader.get<std::string>("weights", "");
     experiment.fidelity = read_fidelity(reader);
     experiment.device = reader.choice("device", "cpu", {"cpu", "cuda"});
     experiment.threads_per_stage = reader.integer("threads_per_stage", 1, 1, 1024);

@@ -70,6 +70,8 @@ struct Experiment {
     std::string name, description;
     DataConfig data;
     ModelSpec model;
+    std::string
+        weights;  ///< file that networks are trained from (load_weights()); empty: drawn from the seed
     Fidelities fidelity;
     std::string device;  ///< "cpu" or "cuda"
     int64_t threads_per_stage;

@@ -34,6 +34,8 @@ nlohmann::json stage_identity(const Experiment& experiment, const StageRecipe& s
                                {"recipe", stage.recipe},
                                {"behaviour", behaviour_of(stage.kind, behaviour)}};
     if (stage.kind != StageKind::constant) identity["model"] = experiment.canonical.at("model");
+    if (stage.kind == StageKind::train && !experiment.weights.empty())
+        identity["weights"] = data_fingerprint(experiment.weights);
     if (!from.empty()) identity["from"] = from;
     if (stage.from_seed) identity["from_seed"] = *stage.from_seed;
     return identity;

@@ -5,6 +5,7 @@
 #include "base/atomic_file.h"
 #include "base/json_reader.h"
 #include "models/placement.h"
+#include "models/weights/load_weights.h"
 #include "pruning/surgery/surgery.h"
 #include "reproduce/results/stage_rows.h"
 #include "reproduce/stages/experiment_data.h"
@@ -44,6 +45,13 @@ struct Start : PrunedNetwork {
     int64_t event = 0;  ///< of the pruning stage whose architecture this is
 };
 
+/// What the file lacks (heads, of a backbone's) stays as drawn.
+void load_first_weights(const StageContext& context, MultiTaskModel& model) {
+    const auto& file = context.experiment.weights;
+    if (context.stage.kind == StageKind::train && !file.empty())
+        load_weights(model, read_weights(file), file);
+}
+
 /// The network that the stage goes on with, or begins with.
 Start start_of(StageContext& context, const std::optional<TensorMap>& saved) {
     const auto& spec = context.experiment.model;
@@ -59,9 +67,11 @@ Start start_of(StageContext& context, const std::optional<TensorMap>& saved) {
         static_cast<PrunedNetwork&>(start) =
             load_network(spec, context.tasks, load_tensors(context.needs.at(0) / "checkpoint.pt"));
     } else {
-        start.model = make_model(spec, context.tasks);
-        replay(*start.model, start.steps);
-        start.model->initialise(context.stage.seed);
+        const auto model = make_model(spec, context.tasks);
+        replay(*model, start.steps);
+        model->initialise(context.stage.seed);
+        load_first_weights(context, *model);
+        start.model = model;
     }
     place(*start.model, context.device);
     return start;
