@@ -25,15 +25,18 @@ Targets targets_of(const torch::nn::Module& module, Rename rename) {
     return targets;
 }
 
+/// The entries behind a prefix, if there are any; otherwise all.
+TensorMap behind(std::string_view prefix, const TensorMap& weights) {
+    TensorMap found;
+    for (const auto& [name, tensor] : weights)
+        if (name.starts_with(prefix)) found.emplace(name.substr(prefix.size()), tensor);
+    return found.empty() ? weights : found;
+}
+
 /// Without what DataParallel and training checkpoints put before names, and without our checksum.
 TensorMap plain_names(const TensorMap& weights) {
-    TensorMap plain;
-    for (const auto& [name, tensor] : weights) {
-        std::string_view rest = name;
-        for (const std::string_view prefix : {"module.", "model."})
-            if (rest.starts_with(prefix)) rest.remove_prefix(prefix.size());
-        if (rest != "sha256") plain.emplace(rest, tensor);
-    }
+    auto plain = behind("model.", behind("module.", weights));
+    plain.erase("sha256");
     return plain;
 }
 
