@@ -3,6 +3,8 @@
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/modules/normalization.h>
 
+#include <algorithm>
+
 #include "models/backbones/backbone.h"
 #include "models/backbones/scaled_channels.h"
 #include "models/layers/conv2d.h"

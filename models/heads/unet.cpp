@@ -2,6 +2,9 @@
 // any backbone that has several sizes.
 #include <fmt/format.h>
 
+#include <functional>
+#include <map>
+
 #include "models/heads/map_task.h"
 #include "models/layers/conv_norm_relu.h"
 

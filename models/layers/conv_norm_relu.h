@@ -3,6 +3,9 @@
 
 #include <torch/nn/modules/batchnorm.h>
 
+#include <string>
+#include <vector>
+
 #include "models/layers/conv2d.h"
 
 namespace mtlprune {
