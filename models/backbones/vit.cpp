@@ -29,7 +29,7 @@ struct SelfAttentionImpl : torch::nn::Module {
     torch::Tensor forward(const torch::Tensor& tokens);
     torch::Tensor in_proj_weight, in_proj_bias;
     torch::nn::Linear out_proj;
-    int64_t heads;
+    torch::Tensor head_gates;  ///< ones [heads]: says how many heads there are when some were pruned
     double scale;  ///< of the width as it was built: pruned channels of queries and keys are zeros left out
 };
 TORCH_MODULE(SelfAttention);
@@ -38,15 +38,17 @@ SelfAttentionImpl::SelfAttentionImpl(int64_t channels, int64_t heads)
     : in_proj_weight(register_parameter("in_proj_weight", torch::zeros({3 * channels, channels}))),
       in_proj_bias(register_parameter("in_proj_bias", torch::zeros({3 * channels}))),
       out_proj(register_module("out_proj", torch::nn::Linear(channels, channels))),
-      heads(heads),
+      head_gates(register_buffer("head_gates", torch::ones({heads}))),
       scale(1.0 / std::sqrt(static_cast<double>(channels) / static_cast<double>(heads))) {}
 
 torch::Tensor SelfAttentionImpl::forward(const torch::Tensor& tokens) {
     const auto all = torch::linear(tokens, in_proj_weight, in_proj_bias);
-    const auto parts =
-        all.view({tokens.size(0), tokens.size(1), 3, heads, -1}).permute({2, 0, 3, 1, 4}).unbind(0);
+    const auto parts = all.view({tokens.size(0), tokens.size(1), 3, head_gates.size(0), -1})
+                           .permute({2, 0, 3, 1, 4})
+                           .unbind(0);
     const auto weights = torch::softmax(torch::matmul(parts[0] * scale, parts[1].transpose(-2, -1)), -1);
-    return out_proj(torch::matmul(weights, parts[2]).transpose(1, 2).flatten(2));
+    const auto mixed = torch::matmul(weights, parts[2]) * head_gates.view({-1, 1, 1});
+    return out_proj(mixed.transpose(1, 2).flatten(2));
 }
 
 /// x + attention(norm(x)), then x + MLP(norm(x)).
@@ -80,6 +82,9 @@ struct Vit : Backbone {
     FeatureMaps forward(torch::Tensor image) override;
     /// Weights and the position code normal with deviation 0.02, biases and the class token 0.
     void initialise(uint64_t seed, uint64_t& position) override;
+    std::string released_name(const std::string& name) const override {
+        return name.ends_with("head_gates") ? "" : name;
+    }
 
     torch::Tensor class_token, pos_embedding;
     Conv2d conv_proj;
@@ -144,6 +149,7 @@ void Vit::initialise(uint64_t seed, uint64_t& position) {
         return torch::Tensor();
     };
     initialise_layers(*this, WeightDistribution::kaiming_fan_out, seed, position, own);
+    for (auto& layer : layers) layer->attention->head_gates.fill_(1.0);
 }
 
 VitOptions vit_options(const nlohmann::json& given) {

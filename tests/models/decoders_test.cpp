@@ -155,6 +155,9 @@ TEST(Decoders, OwnParametersStartAsTheirPapersSay) {
         parameters["encoder.layers.encoder_layer_3.self_attention.in_proj_weight"].std().item<double>(), 0.02,
         1e-3);
     EXPECT_EQ(parameters["class_token"].abs().max().item<double>(), 0.0);
+    EXPECT_EQ(
+        vit->named_buffers()["encoder.layers.encoder_layer_3.self_attention.head_gates"].min().item<double>(),
+        1.0);
     EXPECT_EQ(parameters["encoder.ln.weight"].min().item<double>(), 1.0);
     EXPECT_EQ(position, parameters.size());
     const std::shared_ptr<Backbone> convnext =
@@ -201,21 +204,22 @@ TEST(Decoders, OptionsThatCannotBeAreNamed) {
         {"segnet:width=0/mtan", "backbone segnet: width: expected a number above 0, found 0"},
         {"unet:levels=7/unet", "backbone unet: levels: expected 1..6, found 7"},
         {"unet:base=0/unet", "backbone unet: base: expected at least 1, found 0"},
-        {"unet/unet:hidden=0", "head unet: hidden: expected at least 1, found 0"},
+        {"unet:base=4/unet:hidden=0", "head unet: hidden: expected at least 1, found 0"},
         {"convnext_t:depths=[1,2]/unet", "backbone convnext_t: depths: expected four numbers of at least 1"},
         {"convnext_t:drop_path=1/unet", "backbone convnext_t: drop_path: expected a number in [0, 1)"},
         {"vit_s16:depth=6/dpt", "backbone vit_s16: depth: expected a multiple of 4, found 6"},
         {"vit_s16:heads=7/dpt", "backbone vit_s16: heads: expected a divisor of the 384 channels, found 7"},
         {"vit_s16:image=100/dpt", "backbone vit_s16: image: expected a multiple of 16, found 100"},
-        {"vit_s16/dpt:hidden=1", "head dpt: hidden: expected at least 2, found 1"},
-        {"unet/mtan", "head mtan: maps: expected those of the backbone segnet, found 5 others"},
-        {"vit_s16/unet", "head unet: maps: expected maps of at least two sizes, found 1"},
-        {"convnext_t/dpt", "head dpt: maps: expected four of one size, found"},
+        {"vit_s16:width=0.0625/dpt:hidden=1", "head dpt: hidden: expected at least 2, found 1"},
+        {"unet:base=4/mtan", "head mtan: maps: expected those of the backbone segnet, found 5 others"},
+        {"vit_s16:width=0.0625/unet", "head unet: maps: expected maps of at least two sizes, found 1"},
+        {"convnext_t:width=0.0625/dpt", "head dpt: maps: expected four of one size, found"},
     };
     for (const auto& [spec, expected] : cases)
         EXPECT_NE(refusal(spec).find(expected), std::string::npos) << refusal(spec);
     const std::vector<TaskSpec> classes = {{"scene", TaskKind::classification, 4}};
-    for (const std::string spec : {"segnet/mtan", "unet/unet", "vit_s16/dpt"})
+    for (const std::string spec :
+         {"segnet:width=0.0625/mtan", "unet:base=4/unet", "vit_s16:width=0.0625/dpt"})
         EXPECT_NE(refusal(spec, classes).find(": scene: expected a task with a prediction per pixel"),
                   std::string::npos)
             << refusal(spec, classes);

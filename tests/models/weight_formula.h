@@ -35,15 +35,15 @@ inline torch::Tensor formula_value(const std::string& name, at::IntArrayRef shap
     return u * std::sqrt(6.0 / static_cast<double>(u.numel() / shape[0]));
 }
 
-/// Fills all tensors of real numbers.
+/// Fills all tensors of real numbers that have a released name.
 inline void fill_by_formula(torch::nn::Module& module,
                             const std::function<std::string(const std::string&)>& released_name) {
     const torch::NoGradGuard no_grad;
-    for (const auto& item : module.named_parameters())
-        item.value().copy_(formula_value(released_name(item.key()), item.value().sizes()));
-    for (const auto& item : module.named_buffers())
-        if (item.value().is_floating_point())
-            item.value().copy_(formula_value(released_name(item.key()), item.value().sizes()));
+    const auto fill = [&](const std::string& name, torch::Tensor& tensor) {
+        if (!name.empty() && tensor.is_floating_point()) tensor.copy_(formula_value(name, tensor.sizes()));
+    };
+    for (auto& item : module.named_parameters()) fill(released_name(item.key()), item.value());
+    for (auto& item : module.named_buffers()) fill(released_name(item.key()), item.value());
 }
 
 /// [1,3,height,width]

@@ -116,9 +116,27 @@ TEST_P(PrunedDecoder, LosesHalfOfAllChannelsThatAreFree) {
     EXPECT_LT(static_cast<double>(report.after.parameters),
               0.5 * static_cast<double>(report.before.parameters));
     EXPECT_EQ(report.after.parameters, parameters());
-    for (const auto& axis : report.frozen)
-        EXPECT_TRUE(axis.dim == 0 || axis.dim == 1) << axis.tensor << ": " << axis.reason;
+    for (const auto& axis : report.frozen)  // the image's channels and the predictions'
+        EXPECT_NE(axis.reason.find("network "), std::string::npos) << axis.tensor << ": " << axis.reason;
     for (const auto& output : model->forward(image)) EXPECT_TRUE(output.isfinite().all().item<bool>());
+}
+
+/// Of six heads of four channels each attention keeps three, as wide as they were.
+TEST(PrunedVit, LosesWholeHeads) {
+    const auto model = drawn("vit_s16:width=0.0625,depth=4/smallaspp:hidden=6,dropout=0");
+    ModuleNetwork network(*model, [&](const auto& in) { return model->forward(in[0]); },
+                          {torch::randn({2, 3, 32, 32}, at::detail::createCPUGenerator(5), torch::kDouble)});
+    PruneOptions options;
+    options.coupling.whole_heads = true;
+    options.allocation.budget = {BudgetUnit::channels, 0.5};
+    options.allocation.only = {"backbone.*self_attention"};
+    EXPECT_LT(prune(network, criteria().make("l2"), options).error, 1e-9);
+    for (const auto& parameter : model->backbone().named_parameters()) {
+        if (!parameter.key().ends_with("in_proj_weight")) continue;
+        EXPECT_EQ(parameter.value().sizes().vec(), (std::vector<int64_t>{3 * 3 * 4, 24}));
+    }
+    for (const auto& buffer : model->backbone().named_buffers())
+        EXPECT_EQ(buffer.value().sizes().vec(), std::vector<int64_t>{3}) << buffer.key();
 }
 
 }  // namespace
