@@ -46,6 +46,11 @@ std::vector<MapShape> UNet::maps() const {
 }
 
 FeatureMaps UNet::forward(torch::Tensor image) {
+    const int64_t stride = int64_t{1} << up.size();
+    if (image.size(2) % stride != 0 || image.size(3) % stride != 0)
+        throw Error("backbone unet", "image",
+                    fmt::format("height and width that are multiples of {}", stride),
+                    fmt::format("{}x{}", image.size(2), image.size(3)));
     std::vector<torch::Tensor> skips;
     auto x = run(encoder[0], std::move(image));
     for (size_t l = 1; l < encoder.size(); ++l) {

@@ -190,6 +190,12 @@ TEST(Decoders, StochasticDepthLeavesOutBranchesOfSamples) {
     EXPECT_TRUE(dropping->forward(image).back().equal(expected));
 }
 
+TEST(Decoders, UNetNamesTheImagesThatItCanHalve) {
+    const auto backbone = backbones().make("unet:base=4,levels=3");
+    EXPECT_THROW(backbone->forward(torch::zeros({1, 3, 24, 28})), Error);
+    EXPECT_EQ(backbone->forward(torch::zeros({1, 3, 24, 32})).back().size(3), 32);
+}
+
 std::string refusal(const std::string& spec, const std::vector<TaskSpec>& tasks = nyuv2_tasks(5)) {
     try {
         make_model(spec, tasks);
