@@ -112,14 +112,16 @@ void require_segnet_maps(const std::vector<MapShape>& maps) {
 }  // namespace
 
 HeadRegistry::Entry mtan_head() {
-    return {{.key = "mtan",
-             .summary = "attention to the maps of segnet, stage by stage; predicts at the image's size",
-             .paper = "Liu, Johns, Davison, MTAN, CVPR 2019"},
-            [](const nlohmann::json&, const std::vector<MapShape>& maps, const TaskSpec& task) {
-                require_map_task("mtan", task);
-                require_segnet_maps(maps);
-                return std::make_unique<Mtan>(maps, task.channels);
-            }};
+    return {
+        {.key = "mtan",
+         .summary =
+             "attention to the maps of segnet, no layer of it shared by tasks; predicts at the image's size",
+         .paper = "Liu, Johns, Davison, MTAN, CVPR 2019"},
+        [](const nlohmann::json&, const std::vector<MapShape>& maps, const TaskSpec& task) {
+            require_map_task("mtan", task);
+            require_segnet_maps(maps);
+            return std::make_unique<Mtan>(maps, task.channels);
+        }};
 }
 
 }  // namespace mtlprune
