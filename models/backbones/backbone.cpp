@@ -2,7 +2,7 @@
 
 // One line per backbone; `name` is defined in a file of its own as `Registry<Backbone>::Entry
 // name_backbone()`.
-#define MTLPRUNE_BACKBONES(ENTRY) ENTRY(vgg16)
+#define MTLPRUNE_BACKBONES(ENTRY) ENTRY(vgg16) ENTRY(segnet) ENTRY(unet) ENTRY(convnext_t) ENTRY(vit_s16)
 
 namespace mtlprune {
 

@@ -22,7 +22,7 @@ class Backbone : public torch::nn::Module {
         initialise_layers(*this, WeightDistribution::kaiming_fan_out, seed, position);
     }
     /// The name that a tensor of the backbone ("conv1.weight") has in the state dict that its paper's or
-    /// torchvision's code saves.
+    /// torchvision's code saves; empty for what that code does not have.
     virtual std::string released_name(const std::string& name) const { return name; }
     /// See Model::set_gates().
     virtual void set_gates(const std::vector<torch::Tensor>& gates);

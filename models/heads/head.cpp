@@ -1,7 +1,7 @@
 #include "models/heads/head.h"
 
 // One line per head; `name` is defined in a file of its own as `HeadRegistry::Entry name_head()`.
-#define MTLPRUNE_HEADS(ENTRY) ENTRY(smallaspp)
+#define MTLPRUNE_HEADS(ENTRY) ENTRY(smallaspp) ENTRY(mtan) ENTRY(unet) ENTRY(dpt)
 
 namespace mtlprune {
 

@@ -36,19 +36,22 @@ void reset_statistics(torch::nn::Module& layer) {
 }  // namespace
 
 void initialise_layers(torch::nn::Module& module, WeightDistribution distribution, uint64_t seed,
-                       uint64_t& position) {
+                       uint64_t& position, const OwnRule& own) {
     const torch::NoGradGuard no_grad;
     for (const auto& layer : module.named_modules()) {
         auto parameters = layer.value()->named_parameters(/*recurse=*/false);
         reset_statistics(*layer.value());
         for (auto& item : parameters) {
-            if (item.key() != "weight" && item.key() != "bias")
-                throw Error("model", layer.key() + "." + item.key(),
-                            "the weight or bias of a layer, or a rule of the network's own",
-                            "another parameter");
+            const auto name = layer.key().empty() ? item.key() : layer.key() + "." + item.key();
             auto generator = at::detail::createCPUGenerator(mix_key(seed, Stream::init, position++));
-            item.value().copy_(drawn(item.value(), parameters["weight"], item.key() == "bias", distribution,
-                                     std::move(generator)));
+            const auto value = own ? own(name, item.value(), generator) : torch::Tensor();
+            if (!value.defined() && item.key() != "weight" && item.key() != "bias")
+                throw Error("model", name, "the weight or bias of a layer, or a rule of the network's own",
+                            "another parameter");
+            item.value().copy_(value.defined()
+                                   ? value
+                                   : drawn(item.value(), parameters["weight"], item.key() == "bias",
+                                           distribution, std::move(generator)));
         }
     }
 }

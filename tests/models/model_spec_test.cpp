@@ -69,6 +69,15 @@ TEST(ModelSpec, NamesWhatIsWrong) {
     EXPECT_TRUE(contains(message("vgg16:pools=6,channels=[3]/smallaspp:hidden=0"), "expected"));
 }
 
+TEST(ModelSpec, HeadsRefuseMapsThatTheyCannotRead) {
+    for (const auto& backbone : backbones().entries())
+        for (const auto& head : heads().entries()) {
+            const auto text = message(tiny(backbone) + "/" + tiny(head));
+            const bool refused = contains(text, "head " + head.key + ": maps: expected");
+            EXPECT_EQ(refused, !fits(backbone.key, head.key)) << text;
+        }
+}
+
 /// What every network that can be put together must do, small.
 class EveryModel : public testing::TestWithParam<std::string> {
   protected:
