@@ -1,6 +1,7 @@
 // Every network that can be put together from the registries, as small as their options allow.
 #pragma once
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -12,9 +13,19 @@ namespace mtlprune {
 inline std::string tiny(const Description& entry) {
     Choice choice{entry.key};
     for (const auto& option : entry.options) {
-        if (option.name == "width") choice.options["width"] = 0.0625;
+        // The others have at least 64 channels somewhere.
+        const bool of_cifar = entry.key == "resnet20" || entry.key == "resnet56";
+        if (option.name == "width") choice.options["width"] = of_cifar ? 0.25 : 0.0625;
+        if (option.name == "divisor") choice.options["divisor"] = 1;
+        if (option.name == "blocks") choice.options["blocks"] = {2, 1, 2, 1};
+        if (option.name == "size") choice.options["size"] = 16;
         if (option.name == "pools") choice.options["pools"] = 2;
-        if (option.name == "hidden") choice.options["hidden"] = 6;
+        if (option.name == "hidden") {
+            if (option.fallback.is_array())
+                choice.options["hidden"] = {7, 6};
+            else
+                choice.options["hidden"] = 6;
+        }
         if (option.name == "dropout") choice.options["dropout"] = 0.0;
     }
     return choice_text(choice);
@@ -25,6 +36,14 @@ inline std::vector<std::string> tiny_model_specs() {
     for (const auto& backbone : backbones().entries())
         for (const auto& head : heads().entries()) specs.push_back(tiny(backbone) + "/" + tiny(head));
     return specs;
+}
+
+/// Height and width of the smallest image of at least 16 pixels that fits the backbone's strides.
+inline int64_t image_side(const std::string& spec) {
+    int64_t side = 16;
+    for (const auto& map : backbones().make(parse_model_spec(spec, "test").backbone)->maps())
+        side = std::max(side, map.stride);
+    return side;
 }
 
 /// "vgg16_smallaspp", for test names.

@@ -8,8 +8,9 @@
 namespace mtlprune {
 
 /// kaiming_fan_out: weights normal with variance 2 / (outputs * kernel area), biases 0. uniform_fan_in:
-/// weights and biases uniform within +-1/sqrt(inputs * kernel area), LibTorch's default.
-enum class WeightDistribution { kaiming_fan_out, uniform_fan_in };
+/// weights and biases uniform within +-1/sqrt(inputs * kernel area), LibTorch's default. narrow_normal:
+/// weights normal with standard deviation 0.01, biases 0.
+enum class WeightDistribution { kaiming_fan_out, uniform_fan_in, narrow_normal };
 
 /// Draws the parameters of the convolutions, linear and norm layers below `module`; norms become weight 1,
 /// bias 0, mean 0, variance 1. `position` numbers parameters across calls; values depend on it and on `seed`.

@@ -10,10 +10,6 @@
 namespace mtlprune::every_model_test {
 namespace {
 
-Batch batch(uint64_t key) {
-    return random_batch(key, 16, torch::kDouble);
-}
-
 ModelPtr fresh(const std::string& spec) {
     const ModelPtr model = make_model(spec, nyuv2_tasks(5));
     model->initialise(3);
@@ -21,22 +17,26 @@ ModelPtr fresh(const std::string& spec) {
     return model;
 }
 
-PruningRun run(const ModelPtr& model, EditKind edit) {
+PruningRun run(const ModelPtr& model, int64_t side, EditKind edit) {
     IterativePrunerOptions options;
     options.frequency = 2;
     options.allocation = lowest_of_shared(3, 2);
     options.edit = edit;
-    return {model, torch::zeros({1, 3, 16, 16}), criteria().make("taylor"), options};
+    return {model, torch::zeros({1, 3, side, side}), criteria().make("taylor"), options};
 }
 
-class EveryModelPruned : public testing::TestWithParam<std::string> {};
+class EveryModelPruned : public testing::TestWithParam<std::string> {
+  protected:
+    Batch batch(uint64_t key) const { return random_batch(key, side_, torch::kDouble); }
+    const int64_t side_ = image_side(GetParam());
+};
 
 INSTANTIATE_TEST_SUITE_P(Pairs, EveryModelPruned, testing::ValuesIn(tiny_model_specs()),
                          [](const auto& info) { return short_name(info.param); });
 
 TEST_P(EveryModelPruned, MaskedAndRemovedAgreeWhileTraining) {
     const auto removed = fresh(GetParam()), masked = fresh(GetParam());
-    auto physical = run(removed, EditKind::remove), gone = run(masked, EditKind::mask);
+    auto physical = run(removed, side_, EditKind::remove), gone = run(masked, side_, EditKind::mask);
     const auto whole = physical.pruner->pruner().cost();
     for (uint64_t i = 0; i < 8; ++i) {
         physical.trainer->step(batch(i));
@@ -56,7 +56,7 @@ TEST_P(EveryModelPruned, MaskedAndRemovedAgreeWhileTraining) {
 
 TEST_P(EveryModelPruned, IsRebuiltFromItsSpecAndItsPlan) {
     const auto model = fresh(GetParam());
-    auto pruned = run(model, EditKind::remove);
+    auto pruned = run(model, side_, EditKind::remove);
     for (uint64_t i = 0; i < 6; ++i) pruned.trainer->step(batch(i));
     std::vector<Plan> steps;
     for (const auto& event : pruned.pruner->events()) steps.push_back(event.plan);
