@@ -22,7 +22,7 @@ inline std::string tiny(const Description& entry) {
         if (option.name == "pools") choice.options["pools"] = 2;
         if (option.name == "hidden") {
             if (option.fallback.is_array())
-                choice.options["hidden"] = {7, 6};
+                choice.options["hidden"] = {9, 8};
             else
                 choice.options["hidden"] = 6;
         }

@@ -2,6 +2,7 @@
 #include <torch/nn/modules/batchnorm.h>
 
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 #include "models/backbones/backbone.h"

@@ -9,8 +9,12 @@ namespace {
 
 /// How the stages of a network reach their strides.
 enum class Dilation {
-    replaced_strides,  ///< torchvision's, and none at output stride 32
-    deeplab            ///< AdaShare's: 1, 1, 2, 4, each for a whole stage
+    /// torchvision's, and none at output stride 32.
+    replaced_strides,
+    /// AdaShare's: 1, 1, 2, 4, each for a whole stage. Max-pooling rounds up: of an image of 64 x 64 pixels
+    /// the
+    /// last map has 9 x 9.
+    deeplab
 };
 
 struct ResNetConfig {

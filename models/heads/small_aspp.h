@@ -1,5 +1,5 @@
-// SmallASPP, the main paper's head: atrous spatial pyramid pooling (Chen et al., DeepLab, 2017) without the
-// image-level branch.
+// Atrous spatial pyramid pooling (Chen et al., DeepLab, TPAMI 2017), without an image-level branch; with small
+// rates SmallASPP, the main paper's head.
 #pragma once
 
 #include "models/heads/head.h"

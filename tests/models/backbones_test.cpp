@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
+#include <cctype>
+#include <cmath>
+
 #include "base/error.h"
 #include "models/model_spec.h"
 #include "tests/random_batch.h"
