@@ -1,6 +1,8 @@
 // Every network that can be put together from the registries, as small as their options allow.
 #pragma once
 
+#include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,13 +14,23 @@ namespace mtlprune {
 inline std::string tiny(const Description& entry) {
     Choice choice{entry.key};
     for (const auto& option : entry.options) {
-        if (option.name == "width") choice.options["width"] = 0.0625;
         if (option.name == "base") choice.options["base"] = 4;
         if (option.name == "depth") choice.options["depth"] = 4;
         if (option.name == "depths") choice.options["depths"] = {1, 1, 1, 1};
         if (option.name == "layer_scale") choice.options["layer_scale"] = 1.0;
+        // The others have at least 64 channels somewhere.
+        const bool of_cifar = entry.key == "resnet20" || entry.key == "resnet56";
+        if (option.name == "width") choice.options["width"] = of_cifar ? 0.25 : 0.0625;
+        if (option.name == "divisor") choice.options["divisor"] = 1;
+        if (option.name == "blocks") choice.options["blocks"] = {2, 1, 2, 1};
+        if (option.name == "size") choice.options["size"] = 16;
         if (option.name == "pools") choice.options["pools"] = 2;
-        if (option.name == "hidden") choice.options["hidden"] = 6;
+        if (option.name == "hidden") {
+            if (option.fallback.is_array())
+                choice.options["hidden"] = {9, 8};
+            else
+                choice.options["hidden"] = 6;
+        }
         if (option.name == "dropout") choice.options["dropout"] = 0.0;
     }
     return choice_text(choice);
@@ -28,8 +40,9 @@ inline std::string tiny(const Description& entry) {
 inline bool fits(const std::string& backbone, const std::string& head) {
     if (head == "mtan") return backbone == "segnet";
     if (head == "dpt") return backbone == "vit_s16";
-    if (head == "unet") return backbone != "vgg16" && backbone != "vit_s16" && backbone != "toy";
-    return true;
+    // Networks with one map, or maps of one size.
+    static const std::set<std::string> flat = {"vgg16", "vit_s16", "lenet5", "lenet300", "mlp", "toy"};
+    return head != "unet" || !flat.contains(backbone);
 }
 
 inline std::vector<std::string> tiny_model_specs() {
@@ -40,11 +53,13 @@ inline std::vector<std::string> tiny_model_specs() {
     return specs;
 }
 
-/// Of a small image on which no map of the network is a single position, so that batch norms can train.
+/// Of the smallest image that the backbone takes and on which no map of it is a single position, so that
+/// batch norms can train.
 inline int64_t tiny_side(const std::string& spec) {
+    const auto backbone = parse_model_spec(spec, "test").backbone;
+    if (backbone.options.contains("size")) return backbone.options.at("size").get<int64_t>();
     int64_t side = 16;
-    for (const auto& map : backbones().make(parse_model_spec(spec, "test").backbone)->maps())
-        side = std::max(side, 2 * map.stride);
+    for (const auto& map : backbones().make(backbone)->maps()) side = std::max(side, 2 * map.stride);
     return side;
 }
 

@@ -29,6 +29,9 @@ class Backbone : public torch::nn::Module {
     virtual std::vector<torch::Tensor> gates() const { return {}; }
 };
 
+/// `full` times `width`, rounded, at least 1. Throws Error unless `width` is above 0.
+int64_t scaled_channels(int64_t full, double width);
+
 /// A program may add its own before it uses any.
 Registry<Backbone>& backbones();
 

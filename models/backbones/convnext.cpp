@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "models/backbones/backbone.h"
-#include "models/backbones/scaled_channels.h"
 #include "models/layers/conv2d.h"
 #include "models/layers/dropout.h"
 
@@ -150,7 +149,7 @@ ConvNextOptions convnext_options(const nlohmann::json& given) {
                             .layer_scale = given.at("layer_scale").get<double>(),
                             .drop_path = given.at("drop_path").get<double>()};
     for (const int64_t full : {96, 192, 384, 768})
-        options.channels.push_back(scaled_channels("convnext_t", full, given.at("width").get<double>()));
+        options.channels.push_back(scaled_channels(full, given.at("width").get<double>()));
     if (options.depths.size() != 4 || *std::min_element(options.depths.begin(), options.depths.end()) < 1)
         throw Error("backbone convnext_t", "depths", "four numbers of at least 1", given.at("depths").dump());
     if (options.drop_path < 0 || options.drop_path >= 1)

@@ -3,7 +3,6 @@
 #include "models/backbones/segnet.h"
 
 #include "models/backbones/backbone.h"
-#include "models/backbones/scaled_channels.h"
 #include "models/layers/conv_norm_relu.h"
 
 namespace mtlprune {
@@ -103,7 +102,7 @@ Registry<Backbone>::Entry segnet_backbone() {
             [](const nlohmann::json& options) {
                 Filters filters;
                 for (const int64_t full : {64, 128, 256, 512, 512})
-                    filters.push_back(scaled_channels("segnet", full, options.at("width").get<double>()));
+                    filters.push_back(scaled_channels(full, options.at("width").get<double>()));
                 return std::make_unique<SegNet>(filters);
             }};
 }

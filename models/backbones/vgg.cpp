@@ -4,7 +4,6 @@
 #include <torch/utils.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include "base/error.h"
 
@@ -21,7 +20,7 @@ const std::vector<int64_t>& vgg16_poolings() {
     return poolings;
 }
 
-Vgg::Vgg(const std::vector<int64_t>& channels, const std::vector<int64_t>& poolings)
+Vgg::Vgg(const std::vector<int64_t>& channels, const std::vector<int64_t>& poolings, bool batch_norm)
     : pooled(channels.size(), false) {
     if (channels.empty() || *std::min_element(channels.begin(), channels.end()) < 1)
         throw Error("backbone vgg16", "channels", "at least one layer with at least one channel each",
@@ -30,6 +29,9 @@ Vgg::Vgg(const std::vector<int64_t>& channels, const std::vector<int64_t>& pooli
     for (size_t i = 0; i < channels.size(); ++i) {
         convolutions.push_back(
             register_module(fmt::format("conv{}", i + 1), same_convolution(in, channels[i], 3)));
+        if (batch_norm)
+            norms.push_back(
+                register_module(fmt::format("norm{}", i + 1), torch::nn::BatchNorm2d(channels[i])));
         in = channels[i];
     }
     for (const int64_t number : poolings) {
@@ -49,12 +51,25 @@ FeatureMaps Vgg::forward(torch::Tensor image) {
     auto x = std::move(image);
     for (size_t i = 0; i < convolutions.size(); ++i) {
         x = convolutions[i](x);
+        if (!norms.empty()) x = norms[i](x);
         // The same bits as pooling after ReLU, with a quarter of the memory to read and write.
         if (pooled[i]) x = torch::max_pool2d(x, 2, 2);
         x.relu_();
         if (!gates_.empty()) x = x * gates_[i].view({1, -1, 1, 1});
     }
     return {x};
+}
+
+std::string Vgg::released_name(const std::string& name) const {
+    const auto module = name.substr(0, name.find('.'));
+    int64_t at = 0;
+    for (size_t i = 0; i < convolutions.size(); ++i) {
+        const bool is_norm = !norms.empty() && module == fmt::format("norm{}", i + 1);
+        if (is_norm || module == fmt::format("conv{}", i + 1))
+            return fmt::format("features.{}{}", is_norm ? at + 1 : at, name.substr(module.size()));
+        at += 2 + (norms.empty() ? 0 : 1) + (pooled[i] ? 1 : 0);
+    }
+    throw Error("backbone vgg16", name, "the name of a tensor", "none of this name");
 }
 
 void Vgg::set_gates(const std::vector<torch::Tensor>& gates) {
@@ -65,25 +80,26 @@ void Vgg::set_gates(const std::vector<torch::Tensor>& gates) {
 }
 
 Registry<Backbone>::Entry vgg16_backbone() {
-    return {
-        {.key = "vgg16",
-         .summary = "VGG-16's 13 convolutions, no batch norm, no classifier",
-         .paper = "Simonyan, Zisserman, ICLR 2015; in the main paper: Garg, Zhang, Guan, 2023",
-         .options = {{"width", 1.0, "factor on the channels of all layers"},
-                     {"pools", 5, "how many of the five poolings (each halves the maps) there are"},
-                     {"channels", nlohmann::json::array(), "of every layer, instead of VGG-16's"}}},
-        [](const nlohmann::json& options) {
-            const double width = options.at("width").get<double>();
-            auto channels = options.at("channels").get<std::vector<int64_t>>();
-            const auto pools = options.at("pools").get<int64_t>();
-            const auto& all = vgg16_poolings();
-            if (pools < 0 || pools > static_cast<int64_t>(all.size()))
-                throw Error("backbone vgg16", "pools", "0..5", std::to_string(pools));
-            if (channels.empty())
-                for (const int64_t full : vgg16_channels())
-                    channels.push_back(std::max<int64_t>(1, std::llround(width * static_cast<double>(full))));
-            return std::make_unique<Vgg>(channels, std::vector<int64_t>(all.begin(), all.begin() + pools));
-        }};
+    return {{.key = "vgg16",
+             .summary = "VGG-16's 13 convolutions, no classifier",
+             .paper = "Simonyan, Zisserman, ICLR 2015; in the main paper: Garg, Zhang, Guan, 2023",
+             .options = {{"width", 1.0, "factor on the channels of all layers"},
+                         {"pools", 5, "how many of the five poolings (each halves the maps) there are"},
+                         {"channels", nlohmann::json::array(), "of every layer, instead of VGG-16's"},
+                         {"batch_norm", false, "behind every convolution, torchvision's vgg16_bn"}}},
+            [](const nlohmann::json& options) {
+                const double width = options.at("width").get<double>();
+                auto channels = options.at("channels").get<std::vector<int64_t>>();
+                const auto pools = options.at("pools").get<int64_t>();
+                const auto& all = vgg16_poolings();
+                if (pools < 0 || pools > static_cast<int64_t>(all.size()))
+                    throw Error("backbone vgg16", "pools", "0..5", std::to_string(pools));
+                if (channels.empty())
+                    for (const int64_t full : vgg16_channels())
+                        channels.push_back(scaled_channels(full, width));
+                return std::make_unique<Vgg>(channels, std::vector<int64_t>(all.begin(), all.begin() + pools),
+                                             options.at("batch_norm").get<bool>());
+            }};
 }
 
 }  // namespace mtlprune

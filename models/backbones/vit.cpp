@@ -7,7 +7,6 @@
 #include <cmath>
 
 #include "models/backbones/backbone.h"
-#include "models/backbones/scaled_channels.h"
 #include "models/layers/conv2d.h"
 
 namespace mtlprune {
@@ -153,7 +152,7 @@ void Vit::initialise(uint64_t seed, uint64_t& position) {
 }
 
 VitOptions vit_options(const nlohmann::json& given) {
-    const VitOptions options{.channels = scaled_channels("vit_s16", 384, given.at("width").get<double>()),
+    const VitOptions options{.channels = scaled_channels(384, given.at("width").get<double>()),
                              .depth = given.at("depth").get<int64_t>(),
                              .heads = given.at("heads").get<int64_t>(),
                              .image = given.at("image").get<int64_t>()};

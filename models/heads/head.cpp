@@ -1,7 +1,13 @@
 #include "models/heads/head.h"
 
 // One line per head; `name` is defined in a file of its own as `HeadRegistry::Entry name_head()`.
-#define MTLPRUNE_HEADS(ENTRY) ENTRY(smallaspp) ENTRY(mtan) ENTRY(unet) ENTRY(dpt)
+#define MTLPRUNE_HEADS(ENTRY) \
+    ENTRY(smallaspp)          \
+    ENTRY(aspp)               \
+    ENTRY(linear)             \
+    ENTRY(mtan)               \
+    ENTRY(unet)               \
+    ENTRY(dpt)
 
 namespace mtlprune {
 

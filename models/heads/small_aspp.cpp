@@ -1,17 +1,13 @@
 #include "models/heads/small_aspp.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
-#include <array>
+#include <algorithm>
 
 #include "base/error.h"
 
 namespace mtlprune {
-namespace {
-
-constexpr std::array<int64_t, 4> kRates = {1, 2, 4, 6};
-
-}  // namespace
 
 SmallAsppBranchImpl::SmallAsppBranchImpl(int64_t in_channels, int64_t hidden, int64_t out_channels,
                                          int64_t rate, double dropout)
@@ -26,11 +22,15 @@ torch::Tensor SmallAsppBranchImpl::forward(const torch::Tensor& features) {
     return conv3(dropout2(torch::relu(conv2(hidden))));
 }
 
-SmallAspp::SmallAspp(int64_t in_channels, int64_t hidden, int64_t out_channels, double dropout) {
-    if (hidden < 1) throw Error("head smallaspp", "hidden", "at least 1", std::to_string(hidden));
+SmallAspp::SmallAspp(int64_t in_channels, int64_t hidden, int64_t out_channels, double dropout,
+                     const std::vector<int64_t>& rates) {
+    if (hidden < 1) throw Error("head", "hidden", "at least 1", std::to_string(hidden));
     if (dropout < 0 || dropout >= 1)
-        throw Error("head smallaspp", "dropout", "a number in [0, 1)", fmt::format("{}", dropout));
-    for (const int64_t rate : kRates)
+        throw Error("head", "dropout", "a number in [0, 1)", fmt::format("{}", dropout));
+    if (rates.empty() || *std::min_element(rates.begin(), rates.end()) < 1)
+        throw Error("head", "rates", "at least one dilation of at least 1 each",
+                    fmt::format("[{}]", fmt::join(rates, ",")));
+    for (const int64_t rate : rates)
         branches.push_back(register_module(
             fmt::format("rate{}", rate), SmallAsppBranch(in_channels, hidden, out_channels, rate, dropout)));
 }

@@ -1,5 +1,5 @@
-// SmallASPP, the main paper's head: atrous spatial pyramid pooling (Chen et al., DeepLab, 2017) without the
-// image-level branch.
+// Atrous spatial pyramid pooling (Chen et al., DeepLab, TPAMI 2017), without an image-level branch; with small
+// rates SmallASPP, the main paper's head.
 #pragma once
 
 #include "models/heads/head.h"
@@ -18,10 +18,12 @@ struct SmallAsppBranchImpl : torch::nn::Module {
 };
 TORCH_MODULE(SmallAsppBranch);
 
-/// The sum of four branches with rates 1, 2, 4, 6 on the last map.
+/// The sum of branches on the last map.
 struct SmallAspp : Head {
-    /// Throws Error unless `hidden` is at least 1 and dropout in [0, 1).
-    SmallAspp(int64_t in_channels, int64_t hidden, int64_t out_channels, double dropout);
+    /// One branch for each rate. Throws Error unless there is one, `hidden` and all rates are at least 1 and
+    /// dropout is in [0, 1).
+    SmallAspp(int64_t in_channels, int64_t hidden, int64_t out_channels, double dropout,
+              const std::vector<int64_t>& rates = {1, 2, 4, 6});
     torch::Tensor forward(const FeatureMaps& features) override;
     std::vector<SmallAsppBranch> branches;
 };

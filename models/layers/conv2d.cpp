@@ -30,6 +30,15 @@ Conv2d same_convolution(int64_t in_channels, int64_t out_channels, int64_t kerne
                       .dilation(dilation));
 }
 
+Conv2d unbiased_convolution(const UnbiasedConvolution& shape) {
+    return Conv2d(torch::nn::Conv2dOptions(shape.in, shape.out, shape.kernel)
+                      .stride(shape.stride)
+                      .padding(shape.dilation * (shape.kernel - 1) / 2)
+                      .dilation(shape.dilation)
+                      .groups(shape.groups)
+                      .bias(false));
+}
+
 void use_kernels(torch::nn::Module& module, ConvolutionKernels kernels) {
     for (const auto& layer : module.modules())
         if (auto* convolution = dynamic_cast<Conv2dImpl*>(layer.get())) convolution->kernels = kernels;

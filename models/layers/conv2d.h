@@ -20,6 +20,13 @@ TORCH_MODULE(Conv2d);
 /// Stride 1, an odd kernel, and the padding that keeps height and width.
 Conv2d same_convolution(int64_t in_channels, int64_t out_channels, int64_t kernel, int64_t dilation = 1);
 
+/// Of a convolution in front of a BatchNorm: an odd kernel, centred padding, no bias.
+struct UnbiasedConvolution {
+    int64_t in, out, kernel;
+    int64_t stride = 1, dilation = 1, groups = 1;
+};
+Conv2d unbiased_convolution(const UnbiasedConvolution& shape);
+
 /// Of all Conv2d layers below `module`. Kernels differ in rounding, which decides near-ties of max-pooling.
 void use_kernels(torch::nn::Module& module, ConvolutionKernels kernels);
 

@@ -25,7 +25,10 @@ torch::Tensor drawn(const torch::Tensor& parameter, const torch::Tensor& weight,
         return value.uniform_(-bound, bound, generator);
     }
     if (is_bias) return value;
-    return value.normal_(0.0, std::sqrt(2.0 / fan(weight, weight.size(0))), generator);
+    const double deviation = distribution == WeightDistribution::narrow_normal
+                                 ? 0.01
+                                 : std::sqrt(2.0 / fan(weight, weight.size(0)));
+    return value.normal_(0.0, deviation, generator);
 }
 
 void reset_statistics(torch::nn::Module& layer) {

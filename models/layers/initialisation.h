@@ -10,8 +10,9 @@
 namespace mtlprune {
 
 /// kaiming_fan_out: weights normal with variance 2 / (outputs * kernel area), biases 0. uniform_fan_in:
-/// weights and biases uniform within +-1/sqrt(inputs * kernel area), LibTorch's default.
-enum class WeightDistribution { kaiming_fan_out, uniform_fan_in };
+/// weights and biases uniform within +-1/sqrt(inputs * kernel area), LibTorch's default. narrow_normal:
+/// weights normal with standard deviation 0.01, biases 0.
+enum class WeightDistribution { kaiming_fan_out, uniform_fan_in, narrow_normal };
 
 /// A network's own rule: the first value, on the CPU, of the parameter `name` ("encoder.class_token"), or an
 /// undefined tensor where the general rule holds.

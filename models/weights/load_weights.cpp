@@ -22,6 +22,7 @@ Targets targets_of(const torch::nn::Module& module, Rename rename) {
     Targets targets;
     for (const auto& item : module.named_parameters()) targets.emplace(rename(item.key()), item.value());
     for (const auto& item : module.named_buffers()) targets.emplace(rename(item.key()), item.value());
+    targets.erase("");  // what the released code does not have
     return targets;
 }
 

@@ -13,56 +13,19 @@ values, evenly spread, are stored.
 import csv
 import sys
 
-import numpy
 import torch
 from torch import nn
 from torch.nn import functional
 from torchvision.models import convnext_tiny
 from torchvision.models.vision_transformer import VisionTransformer
+from weight_formula import fill, image
 
 SAMPLES = 16
 
 
-# The formula.
-
-def uniform(name, count):
-    """In [-1, 1): SplitMix64 counters from the FNV-1a hash of the name, 24 bits each."""
-    seed = 0xCBF29CE484222325
-    for byte in name.encode():
-        seed = (seed ^ byte) * 0x100000001B3 % 2**64
-    with numpy.errstate(over='ignore'):
-        x = numpy.uint64(seed) + numpy.arange(1, count + 1, dtype=numpy.uint64) * numpy.uint64(0x9E3779B97F4A7C15)
-        x = (x ^ (x >> numpy.uint64(30))) * numpy.uint64(0xBF58476D1CE4E5B9)
-        x = (x ^ (x >> numpy.uint64(27))) * numpy.uint64(0x94D049BB133111EB)
-        x = x ^ (x >> numpy.uint64(31))
-    return (x >> numpy.uint64(40)).astype(numpy.float64) / 2**23 - 1
-
-
-def value(name, shape):
-    u = uniform(name, int(numpy.prod(shape)))
-    if name.endswith('running_var'):
-        u = 1 + u / 2
-    elif name.endswith('running_mean'):
-        u = u / 10
-    elif len(shape) == 1:
-        u = 1 + u / 5 if name.endswith('weight') else u / 10
-    elif len(shape) == 3:
-        u = u / 2
-    else:
-        u = u * numpy.sqrt(6 / (u.size / shape[0]))
-    # Rounded as our single-precision networks have to.
-    return torch.from_numpy(u.astype(numpy.float32).astype(numpy.float64).reshape(shape))
-
-
-def fill(module):
-    for name, tensor in module.state_dict().items():
-        if tensor.is_floating_point():
-            tensor.copy_(value(name, tuple(tensor.shape)))
+def filled(module):
+    fill(module)
     return module.double().eval()
-
-
-def image(height, width):
-    return torch.from_numpy(uniform('image', 3 * height * width).reshape(1, 3, height, width))
 
 
 # SegNet as MTAN's authors arranged it, and MTAN (Liu et al., CVPR 2019).
@@ -328,11 +291,11 @@ def rows(name, network, inputs, large):
 
 
 def all_rows():
-    small, large = image(64, 96), image(224, 224)
+    small, large = image(64, 96).double(), image(224, 224).double()
     backbones = {'segnet': SegNet(), 'unet': UNet(), 'unet_plain': UNet(8, 2, False), 'convnext_t': ConvNext(),
                  'vit_s16': Vit()}
     for name, network in backbones.items():
-        yield from rows(name, fill(network), [small], [large])
+        yield from rows(name, filled(network), [small], [large])
     for k, one in enumerate(backbones['vit_s16'](large)):
         yield ['vit_s16_224', k, 'x'.join(map(str, one.shape)), sample(one)]
     heads = {'segnet/mtan': Mtan(13), 'convnext_t/unet': UNetHead([768, 384, 192, 96], 64, 13),
@@ -340,7 +303,7 @@ def all_rows():
     for name, head in heads.items():
         backbone = backbones[name.split('/')[0]]
         order = (lambda maps: maps[::-1]) if head is heads['convnext_t/unet'] else (lambda maps: maps)
-        yield from rows(name, fill(head), [order(backbone(small))], [order(backbone(large))])
+        yield from rows(name, filled(head), [order(backbone(small))], [order(backbone(large))])
 
 
 def main():

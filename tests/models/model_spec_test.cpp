@@ -106,7 +106,8 @@ TEST_P(EveryModel, PredictsEveryTaskFromOnePassOverWhatIsShared) {
     const auto model = make(1);
     model->eval();
     const torch::NoGradGuard no_grad;
-    const auto image = torch::rand({2, 3, 64, 64}, at::detail::createCPUGenerator(3));
+    const int64_t side = tiny_side(GetParam());
+    const auto image = torch::rand({2, 3, side, side}, at::detail::createCPUGenerator(3));
     const auto predictions = model->forward(image);
     const auto features = model->features(image);
     ASSERT_EQ(predictions.size(), model->tasks().size());

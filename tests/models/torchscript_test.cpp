@@ -23,8 +23,9 @@ ModelPtr drawn(const std::string& spec) {
     return model;
 }
 
-torch::Tensor image_of(int64_t batch) {
-    return torch::rand({batch, 3, 64, 64}, at::detail::createCPUGenerator(4));
+torch::Tensor image_of(const std::string& spec, int64_t batch) {
+    const int64_t side = tiny_side(spec);
+    return torch::rand({batch, 3, side, side}, at::detail::createCPUGenerator(4));
 }
 
 class EveryModelExported : public testing::TestWithParam<std::string> {};
@@ -36,10 +37,10 @@ TEST_P(EveryModelExported, GivesEqualPredictionsFromItsFile) {
     const torch::NoGradGuard no_grad;
     const auto model = drawn(GetParam());
     std::stringstream file;
-    to_torchscript(*model, image_of(1)).save(file);
+    to_torchscript(*model, image_of(GetParam(), 1)).save(file);
     auto script = torch::jit::load(file);
     EXPECT_EQ(script.named_parameters().size(), model->parameters().size());
-    const auto image = image_of(3);
+    const auto image = image_of(GetParam(), 3);
     const auto expected = model->forward(image);
     const auto found = script.forward({image}).toTuple()->elements();
     ASSERT_EQ(found.size(), expected.size());
@@ -49,9 +50,10 @@ TEST_P(EveryModelExported, GivesEqualPredictionsFromItsFile) {
 }
 
 TEST(Torchscript, TrainingModeIsKept) {
-    const auto model = drawn("vgg16:width=0.0625,pools=2/smallaspp:hidden=6");
+    const std::string spec = "vgg16:width=0.0625,pools=2/smallaspp:hidden=6";
+    const auto model = drawn(spec);
     model->train();
-    to_torchscript(*model, image_of(1));
+    to_torchscript(*model, image_of(spec, 1));
     EXPECT_TRUE(model->is_training());
 }
 
@@ -59,12 +61,13 @@ TEST(Torchscript, PythonComputesTheSame) {
     const torch::NoGradGuard no_grad;
     const TemporaryFolder folder;
     for (const auto& backbone : backbones().entries()) {
-        const auto model = drawn(tiny(backbone) + "/" + tiny(heads().entries().front()));
+        const auto spec = tiny(backbone) + "/" + tiny(heads().entries().front());
+        const auto model = drawn(spec);
         const auto path = folder / (backbone.key + ".pt");
-        to_torchscript(*model, image_of(1)).save(path.string());
+        to_torchscript(*model, image_of(spec, 1)).save(path.string());
         torch::jit::Module expected("Expected");
-        expected.register_buffer("image", image_of(2));
-        const auto predictions = model->forward(image_of(2));
+        expected.register_buffer("image", image_of(spec, 2));
+        const auto predictions = model->forward(image_of(spec, 2));
         for (size_t t = 0; t < predictions.size(); ++t)
             expected.register_buffer(fmt::format("prediction{}", t), predictions[t]);
         expected.save((folder / (backbone.key + ".expected.pt")).string());
