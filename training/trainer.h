@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "training/callback.h"
+#include "training/learning_rate.h"
 #include "training/optimizer.h"
 
 namespace mtlprune {

@@ -23,6 +23,7 @@
 // Training: the loop and its callbacks, losses, gradients per task, optimisers, metrics, checkpoints.
 #include "training/checkpoint.h"
 #include "training/evaluate.h"
+#include "training/learning_rate.h"
 #include "training/losses.h"
 #include "training/metrics.h"
 #include "training/optimizer.h"

@@ -13,6 +13,7 @@
 #include "reproduce/results/figure_stages.h"
 #include "reproduce/strategies/strategy.h"
 #include "training/fidelity.h"
+#include "training/learning_rate.h"
 #include "training/optimizer.h"
 
 namespace mtlprune {
