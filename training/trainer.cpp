@@ -84,8 +84,7 @@ void Trainer::run(const NextBatch& next) {
 
 torch::Tensor Trainer::step(const std::vector<Batch>& batches) {
     const FlushDenormals flush(options_.update.flush_denormals);
-    set_learning_rate(*optimizer_,
-                      learning_rate(options_.learning_rate_schedule, options_.optimizer.lr, iteration_));
+    set_learning_rate(*optimizer_, current_rate());
     const auto losses = take_gradients(batches);
     if (!left_out_) {
         if (options_.update.clip_norm > 0.0) clip_gradients(model_->parameters(), options_.update.clip_norm);
@@ -99,9 +98,7 @@ torch::Tensor Trainer::step(const std::vector<Batch>& batches) {
 torch::Tensor Trainer::take_gradients(const std::vector<Batch>& batches) {
     auto gathered = gather(batches);
     auto& gradients = *gathered.gradients;
-    const WeightingStep seen{
-        iteration_, learning_rate(options_.learning_rate_schedule, options_.optimizer.lr, iteration_),
-        gradients.losses(), gathered.per_task};
+    const WeightingStep seen{iteration_, current_rate(), gradients.losses(), gathered.per_task};
     if (!gathered.per_task.empty()) gathered.total = weighting_->combine(seen);
     gradients.store(gathered.total);
     add_extra_losses();
@@ -113,7 +110,12 @@ torch::Tensor Trainer::take_gradients(const std::vector<Batch>& batches) {
     return gradients.losses();
 }
 
+double Trainer::current_rate() const {
+    return learning_rate(options_.learning_rate_schedule, options_.optimizer.lr, iteration_);
+}
+
 Trainer::Gathered Trainer::gather(const std::vector<Batch>& batches) {
+    if (batches.empty()) throw Error("training", "iteration", "at least one mini-batch", "none");
     Gathered sum;
     const auto weights = weighting_->weights();
     const uint64_t key =

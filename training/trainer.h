@@ -77,6 +77,7 @@ class Trainer {
         std::vector<std::vector<torch::Tensor>> per_task;  ///< empty unless needed
         std::vector<torch::Tensor> total;
     };
+    double current_rate() const;
     Gathered gather(const std::vector<Batch>& batches);
     bool usable(const std::vector<torch::Tensor>& parameters);
     void add_extra_losses();

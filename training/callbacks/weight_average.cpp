@@ -41,7 +41,7 @@ void WeightAverage::after_step(Trainer&) {
 void WeightAverage::swap(Trainer&) {
     const torch::NoGradGuard no_grad;
     for (size_t i = 0; i < averages_.size(); ++i) {
-        const auto trained = parameters_[i].detach().alias();
+        const auto trained = parameters_[i].detach();
         parameters_[i].set_data(averages_[i]);
         averages_[i] = trained;
     }
