@@ -13,7 +13,11 @@ UpdateOptions read_update_options(JsonReader& reader) {
     options.clip_norm = reader.number("clip_norm", usual.clip_norm, 0.0, std::numeric_limits<double>::max());
     options.precision = reader.choice("precision", usual.precision, precisions());
     options.task_weighting = reader.get("task_weighting", usual.task_weighting);
-    require_task_weighting(options.task_weighting);
+    try {
+        require_task_weighting(options.task_weighting);
+    } catch (const Error& error) {
+        throw Error("configuration", reader.place() + ": task_weighting", error.problem());
+    }
     options.flush_denormals = reader.get("flush_denormals", usual.flush_denormals);
     if (options.accumulate == usual.accumulate) reader.leave_out("accumulate");
     if (options.clip_norm == usual.clip_norm) reader.leave_out("clip_norm");

@@ -65,6 +65,11 @@ TEST(Accumulation, AnIterationTakesSeveralMiniBatchesAndMakesOneStep) {
         EXPECT_TRUE(tensor.equal(module_state(*by_hand).at(name))) << name;
 }
 
+TEST(Accumulation, TakesAtLeastOneMiniBatch) {
+    const auto text = failure([] { Trainer(tiny_model(), with_update({})).step(std::vector<Batch>()); });
+    EXPECT_NE(text.find("mini-batch"), std::string::npos) << text;
+}
+
 TEST(Accumulation, MiniBatchesOfAnIterationHaveTheirOwnDropoutMasks) {
     const auto options = with_update({});
     const auto losses_of = [&](const std::vector<Batch>& batches) {
@@ -222,6 +227,8 @@ TEST(UpdateOptions, NamesWhatIsWrong) {
     EXPECT_NE(attempt(R"({"clip_norm": -1})").find("clip_norm"), std::string::npos);
     EXPECT_NE(attempt(R"({"precision": "float8"})").find("precision"), std::string::npos);
     EXPECT_NE(attempt(R"({"task_weighting": "gradnrm"})").find("did you mean 'gradnorm'"), std::string::npos);
+    EXPECT_NE(attempt(R"({"task_weighting": "gradnrm"})").find("test.json: task_weighting"),
+              std::string::npos);
     EXPECT_NE(attempt(R"({"task_weighting": "dwa:temprature=3"})").find("temperature"), std::string::npos);
     EXPECT_NE(attempt(R"({"clip_nrm": 1})").find("did you mean 'clip_norm'"), std::string::npos);
 }
