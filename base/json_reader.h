@@ -69,6 +69,8 @@ class JsonReader {
     /// The object under `key` (empty object when absent).
     JsonReader child(const std::string& key);
     bool has(const std::string& key) const { return object_.contains(key); }
+    /// Takes a key out of resolved(): for keys that are younger than stored descriptions, at their defaults.
+    void leave_out(const std::string& key) { resolved_->values.erase(key); }
     const std::string& place() const { return place_; }
     void finish() const;
 

@@ -14,6 +14,7 @@
 #include "reproduce/resources.h"
 #include "reproduce/strategies/strategy.h"
 #include "training/tasks/task_type.h"
+#include "training/weighting/task_weighting.h"
 
 namespace mtlprune::cli {
 namespace {
@@ -48,7 +49,7 @@ int list_command(const Arguments& arguments) {
     options.add_options()("json", po::value<std::string>(), "metrics: only these, as JSON");
     po::variables_map values;
     if (!parse("usage: mtlprune list [--json metrics]\n\nPrints the criteria, data sets, backbones, heads, "
-               "strategies, metrics and scales that exist.",
+               "task weightings, strategies, metrics and scales that exist.",
                options, arguments, values))
         return 0;
     const auto metrics = all_metrics();
@@ -76,6 +77,7 @@ int list_command(const Arguments& arguments) {
         "backbones; a model is BACKBONE/HEAD, each with options: vgg16:width=0.25/smallaspp:hidden=64",
         backbones());
     print_parts("heads", heads());
+    print_parts("task weightings; of a recipe: \"task_weighting\": \"dwa:temperature=3\"", task_weightings());
     std::cout << "\nstrategies\n";
     for (const auto& name : strategy_names()) {
         const auto strategy = named_strategy(name, {}, name);

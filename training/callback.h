@@ -11,14 +11,17 @@ namespace mtlprune {
 
 class Trainer;
 
-/// One mini-batch whose gradients have been taken and stored in .grad, but not yet used.
+/// One iteration whose gradients have been taken and stored in .grad, but not yet used. They are means over
+/// its mini-batches.
 struct TrainingStep {
     Trainer& trainer;
-    const Batch& batch;
+    const std::vector<Batch>& batches;
+    /// Losses and the tasks' own gradients; backward passes are those of the last mini-batch alone.
     TaskGradients& gradients;
-    /// Per task, of the shared parameters, then gates; empty unless a callback needs them.
+    /// Per task (unweighted), of the shared parameters, then gates; empty unless a callback or the task
+    /// weighting needs them.
     const std::vector<std::vector<torch::Tensor>>& task_gradients;
-    /// Of the sum of the losses, in the same order; extra losses are in .grad alone.
+    /// What the task weighting makes of them, in the same order; extra losses are in .grad alone.
     const std::vector<torch::Tensor>& total;
 };
 
@@ -36,6 +39,18 @@ class Callback {
     virtual void after_step(Trainer& /*trainer*/) {}
     /// Before every mini-batch, and after the last: the place to evaluate, and to stop.
     virtual void between_steps(Trainer& /*trainer*/) {}
+
+    /// Weights that are to be evaluated take the place of those that are trained, and leave it again; see
+    /// EvaluatedWeights.
+    virtual void enter_evaluation(Trainer& /*trainer*/) {}
+    virtual void leave_evaluation(Trainer& /*trainer*/) {}
+
+    /// Of dimension `dim` of a parameter, which has its new size, these rows (int64 [n]) are left.
+    virtual void on_slice(const torch::Tensor& /*parameter*/, int64_t /*dim*/,
+                          const torch::Tensor& /*kept*/) {}
+    /// These rows became zero for good.
+    virtual void on_zero(const torch::Tensor& /*parameter*/, int64_t /*dim*/,
+                         const torch::Tensor& /*indices*/) {}
 
     /// What a checkpoint must hold to go on exactly.
     virtual TensorMap state() const { return {}; }

@@ -7,7 +7,6 @@
 
 #include <cmath>
 #include <limits>
-#include <numbers>
 
 #include "base/enum_names.h"
 #include "base/error.h"
@@ -16,13 +15,9 @@ namespace mtlprune {
 namespace {
 
 constexpr double kAny = std::numeric_limits<double>::max();
-constexpr int64_t kManySteps = std::numeric_limits<int64_t>::max();
 
 const EnumNames<OptimizerKind> kOptimizers = {
     {OptimizerKind::adam, "adam"}, {OptimizerKind::adamw, "adamw"}, {OptimizerKind::sgd, "sgd"}};
-const EnumNames<LearningRateKind> kSchedules = {{LearningRateKind::constant, "constant"},
-                                                {LearningRateKind::cosine, "cosine"},
-                                                {LearningRateKind::step, "step"}};
 
 }  // namespace
 
@@ -54,23 +49,6 @@ OptimizerConfig read_optimizer(JsonReader reader) {
     return config;
 }
 
-LearningRateSchedule read_learning_rate_schedule(JsonReader reader) {
-    LearningRateSchedule config;
-    config.kind = reader.choice("kind", LearningRateKind::constant, kSchedules);
-    config.every = reader.integer("every", config.every, 1, kManySteps);
-    if (config.kind == LearningRateKind::cosine) {
-        reader.require<int64_t>("t_max");
-        config.t_max = reader.integer("t_max", config.t_max, 1, kManySteps);
-        config.min_lr = reader.number("min_lr", config.min_lr, 0.0, kAny);
-    } else if (config.kind == LearningRateKind::step) {
-        reader.require<int64_t>("step_size");
-        config.step_size = reader.integer("step_size", config.step_size, 1, kManySteps);
-        config.gamma = reader.number("gamma", config.gamma, 0.0, kAny);
-    }
-    reader.finish();
-    return config;
-}
-
 std::unique_ptr<torch::optim::Optimizer> make_optimizer(const std::vector<torch::Tensor>& parameters,
                                                         const OptimizerConfig& config) {
     const auto betas = std::make_tuple(config.beta1, config.beta2);
@@ -91,22 +69,6 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(const std::vector<torch:
                                                                        .weight_decay(config.weight_decay));
     }
     throw Error("optimizer: unknown kind");
-}
-
-double learning_rate(const LearningRateSchedule& schedule, double base_lr, int64_t iteration) {
-    const int64_t step = iteration / schedule.every;
-    switch (schedule.kind) {
-        case LearningRateKind::constant:
-            return base_lr;
-        case LearningRateKind::cosine: {
-            const double phase =
-                std::numbers::pi * static_cast<double>(step) / static_cast<double>(schedule.t_max);
-            return schedule.min_lr + (base_lr - schedule.min_lr) * (1.0 + std::cos(phase)) / 2.0;
-        }
-        case LearningRateKind::step:
-            return base_lr * std::pow(schedule.gamma, static_cast<double>(step / schedule.step_size));
-    }
-    throw Error("schedule: unknown kind");
 }
 
 void set_learning_rate(torch::optim::Optimizer& optimizer, double lr) {

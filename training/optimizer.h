@@ -1,4 +1,4 @@
-// Optimisers and learning-rate schedules from configurations, and their state by parameter name.
+// Optimisers from configurations, and their state by parameter name.
 #pragma once
 
 #include <torch/optim/optimizer.h>
@@ -28,19 +28,6 @@ struct OptimizerConfig {
     bool operator==(const OptimizerConfig&) const = default;
 };
 
-enum class LearningRateKind { constant, cosine, step };
-
-/// Steps are `every` iterations long (an epoch, say).
-struct LearningRateSchedule {
-    LearningRateKind kind = LearningRateKind::constant;
-    int64_t t_max = 1;      ///< cosine: half a period
-    double min_lr = 0.0;    ///< cosine: the lowest rate
-    int64_t step_size = 1;  ///< step: the rate is multiplied by gamma every step_size steps
-    double gamma = 0.1;
-    int64_t every = 1;
-    bool operator==(const LearningRateSchedule&) const = default;
-};
-
 /// adam: the main paper's base training (lr 1e-4, betas 0.5 and 0.999, decay 1e-4). adamw: its pruning phase
 /// (lr 5e-5, betas 0.9 and 0.999, decay 0.01). sgd: lr 0.01, momentum 0.9, no decay.
 OptimizerConfig default_optimizer(OptimizerKind kind);
@@ -49,15 +36,8 @@ OptimizerConfig default_optimizer(OptimizerKind kind);
 /// Keys of other kinds are unknown keys. Throws Error on a value out of range or an unknown key.
 OptimizerConfig read_optimizer(JsonReader reader);
 
-/// Keys kind (default constant), every; cosine: t_max (required), min_lr; step: step_size (required), gamma.
-LearningRateSchedule read_learning_rate_schedule(JsonReader reader);
-
 std::unique_ptr<torch::optim::Optimizer> make_optimizer(const std::vector<torch::Tensor>& parameters,
                                                         const OptimizerConfig& config);
-
-/// The rate of iteration 0, 1, ...: closed forms of torch's CosineAnnealingLR (which rises again after t_max)
-/// and StepLR.
-double learning_rate(const LearningRateSchedule& schedule, double base_lr, int64_t iteration);
 
 /// For all parameter groups.
 void set_learning_rate(torch::optim::Optimizer& optimizer, double lr);

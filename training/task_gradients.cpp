@@ -20,29 +20,69 @@ void add_gradient(const torch::Tensor& parameter, const torch::Tensor& gradient)
     sum = sum.defined() ? sum + gradient : gradient;
 }
 
-TaskGradients::TaskGradients(Model& model, const Batch& batch, Fidelity fidelity)
-    : shared_inputs_(values_of(model.shared_parameters())), shared_count_(shared_inputs_.size()) {
+TaskGradients::TaskGradients(Model& model, const Batch& batch, const GradientOptions& options)
+    : options_(options),
+      shared_inputs_(values_of(model.shared_parameters())),
+      shared_count_(shared_inputs_.size()) {
     for (const auto& gate : model.gates())
         if (gate.requires_grad()) shared_inputs_.push_back(gate);
-    features_ = model.features(batch.image);
+    {
+        const PrecisionScope casts(options_.precision, batch.image.device());
+        features_ = model.features(batch.image);
+    }
     FeatureMaps leaves;
     for (const auto& map : features_) leaves.push_back(map.detach().requires_grad_(true));
     std::vector<torch::Tensor> losses;
-    for (size_t t = 0; t < model.tasks().size(); ++t) {
-        const auto loss =
-            task_loss(model.tasks()[t], model.predict(t, leaves), batch.targets.at(t), fidelity);
-        own_parameters_.push_back(values_of(model.parameters_of(t)));
-        auto inputs = own_parameters_.back();
-        inputs.insert(inputs.end(), leaves.begin(), leaves.end());
-        auto gradients = torch::autograd::grad({loss}, inputs, {}, c10::nullopt, /*create_graph=*/false,
-                                               /*allow_unused=*/true);
-        const auto of_leaves = gradients.end() - static_cast<std::ptrdiff_t>(leaves.size());
-        feature_gradients_.emplace_back(of_leaves, gradients.end());
-        gradients.erase(of_leaves, gradients.end());
-        own_gradients_.push_back(std::move(gradients));
-        losses.push_back(loss.detach());
-    }
+    for (size_t t = 0; t < model.tasks().size(); ++t)
+        losses.push_back(take_task(model, t, leaves, batch.targets.at(t)));
     losses_ = torch::stack(losses);
+    if (options_.share != 1.0) losses_ = losses_ * options_.share;
+}
+
+torch::Tensor TaskGradients::take_task(Model& model, size_t task, const FeatureMaps& leaves,
+                                       const Target& target) {
+    const auto prediction = [&] {
+        const PrecisionScope casts(options_.precision, leaves.front().device());
+        return model.predict(task, leaves);
+    }();
+    const auto loss = task_loss(model.tasks()[task], prediction, target, options_.losses);
+    own_parameters_.push_back(values_of(model.parameters_of(task)));
+    auto inputs = own_parameters_.back();
+    inputs.insert(inputs.end(), leaves.begin(), leaves.end());
+    const double factor = options_.loss_scale * options_.share;
+    std::vector<torch::Tensor> factors;
+    if (factor != 1.0) factors.push_back(torch::full_like(loss, factor));
+    auto gradients = torch::autograd::grad({loss}, inputs, factors, c10::nullopt, /*create_graph=*/false,
+                                           /*allow_unused=*/true);
+    const auto of_leaves = gradients.end() - static_cast<std::ptrdiff_t>(leaves.size());
+    feature_gradients_.emplace_back(of_leaves, gradients.end());
+    gradients.erase(of_leaves, gradients.end());
+    unscale(gradients);
+    own_gradients_.push_back(std::move(gradients));
+    return loss.detach();
+}
+
+void TaskGradients::join(const TaskGradients& other) {
+    losses_ = losses_ + other.losses_;
+    for (size_t t = 0; t < own_gradients_.size(); ++t)
+        own_gradients_[t] = sum_gradients({other.own_gradients_.at(t), own_gradients_[t]});
+}
+
+void TaskGradients::unscale(std::vector<torch::Tensor>& gradients) const {
+    if (options_.loss_scale == 1.0) return;
+    for (auto& gradient : gradients)
+        if (gradient.defined()) gradient = gradient * (1.0 / options_.loss_scale);
+}
+
+torch::Tensor TaskGradients::weighted(const torch::Tensor& gradient, size_t task) const {
+    if (!weights_.defined() || !gradient.defined()) return gradient;
+    return gradient * weights_[static_cast<int64_t>(task)].to(gradient.scalar_type());
+}
+
+std::vector<torch::Tensor> TaskGradients::own_of_total(size_t task) const {
+    std::vector<torch::Tensor> gradients;
+    for (const auto& gradient : own_gradients_.at(task)) gradients.push_back(weighted(gradient, task));
+    return gradients;
 }
 
 std::vector<torch::Tensor> TaskGradients::backward(const std::vector<torch::Tensor>& feature_gradients) {
@@ -52,8 +92,10 @@ std::vector<torch::Tensor> TaskGradients::backward(const std::vector<torch::Tens
         maps.push_back(features_[m]);
         gradients.push_back(feature_gradients[m]);
     }
-    return torch::autograd::grad(maps, shared_inputs_, gradients, /*retain_graph=*/true,
-                                 /*create_graph=*/false, /*allow_unused=*/true);
+    auto shared = torch::autograd::grad(maps, shared_inputs_, gradients, /*retain_graph=*/true,
+                                        /*create_graph=*/false, /*allow_unused=*/true);
+    unscale(shared);
+    return shared;
 }
 
 std::vector<torch::Tensor> TaskGradients::shared(size_t task) {
@@ -61,10 +103,11 @@ std::vector<torch::Tensor> TaskGradients::shared(size_t task) {
 }
 
 std::vector<torch::Tensor> TaskGradients::shared_total() {
-    auto sum = feature_gradients_[0];
+    std::vector<torch::Tensor> sum;
+    for (const auto& gradient : feature_gradients_[0]) sum.push_back(weighted(gradient, 0));
     for (size_t t = 1; t < feature_gradients_.size(); ++t)
         for (size_t m = 0; m < sum.size(); ++m) {
-            const auto& more = feature_gradients_[t][m];
+            const auto more = weighted(feature_gradients_[t][m], t);
             if (more.defined()) sum[m] = sum[m].defined() ? sum[m] + more : more;
         }
     return backward(sum);
@@ -72,16 +115,18 @@ std::vector<torch::Tensor> TaskGradients::shared_total() {
 
 void TaskGradients::store(const std::vector<torch::Tensor>& shared) {
     for (size_t i = 0; i < shared_count_; ++i) shared_inputs_[i].mutable_grad() = shared.at(i);
-    for (size_t t = 0; t < own_gradients_.size(); ++t)
-        for (size_t i = 0; i < own_gradients_[t].size(); ++i)
-            own_parameters_[t][i].mutable_grad() = own_gradients_[t][i];
+    for (size_t t = 0; t < own_gradients_.size(); ++t) {
+        const auto gradients = own_of_total(t);
+        for (size_t i = 0; i < gradients.size(); ++i) own_parameters_[t][i].mutable_grad() = gradients[i];
+    }
 }
 
 void TaskGradients::add(const std::vector<torch::Tensor>& shared, const std::vector<size_t>& tasks) {
     for (size_t i = 0; i < shared_count_; ++i) add_gradient(shared_inputs_[i], shared.at(i));
-    for (const size_t t : tasks)
-        for (size_t i = 0; i < own_gradients_.at(t).size(); ++i)
-            add_gradient(own_parameters_[t][i], own_gradients_[t][i]);
+    for (const size_t t : tasks) {
+        const auto gradients = own_of_total(t);
+        for (size_t i = 0; i < gradients.size(); ++i) add_gradient(own_parameters_[t][i], gradients[i]);
+    }
 }
 
 std::vector<torch::Tensor> sum_gradients(const std::vector<std::vector<torch::Tensor>>& lists) {

@@ -5,37 +5,47 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "training/callback.h"
+#include "training/learning_rate.h"
 #include "training/optimizer.h"
+#include "training/update_options.h"
+#include "training/weighting/task_weighting.h"
 
 namespace mtlprune {
 
 struct TrainerOptions {
     OptimizerConfig optimizer;
     LearningRateSchedule learning_rate_schedule;
+    UpdateOptions update = {};
     int64_t iterations = 0;  ///< 0: until a callback stops
     Fidelity losses = Fidelity::corrected;
     uint64_t seed = 0;   ///< of the dropout masks
     uint64_t phase = 0;  ///< several trainings of one network with one seed: the masks of each differ
 };
 
-/// Trains a model in place, one optimiser step per mini-batch, and calls back.
+/// Trains a model in place, one optimiser step per iteration, and calls back.
 class Trainer {
   public:
-    /// Where the mini-batches come from, on the model's device: called once per iteration.
+    /// Where the mini-batches come from, on the model's device: called UpdateOptions::accumulate times per
+    /// iteration.
     using NextBatch = std::function<Batch()>;
 
+    /// Throws Error for a precision that the model's device does not have.
     Trainer(ModelPtr model, TrainerOptions options, std::vector<std::shared_ptr<Callback>> callbacks = {});
 
     /// Goes on from iteration() until all iterations are done or a callback stops.
     void run(const NextBatch& next);
-    /// One iteration. Returns the losses [T], detached.
-    torch::Tensor step(const Batch& batch);
+    /// One iteration with these mini-batches. Returns the losses [T], unweighted, detached. In float16 an
+    /// iteration whose scaled gradients are not finite changes nothing: there is no after_gradients().
+    torch::Tensor step(const std::vector<Batch>& batches);
+    torch::Tensor step(const Batch& batch) { return step(std::vector<Batch>{batch}); }
     /// The same up to the gradients (and what callbacks do after them), without a step of the optimiser.
-    torch::Tensor take_gradients(const Batch& batch);
+    torch::Tensor take_gradients(const std::vector<Batch>& batches);
+    torch::Tensor take_gradients(const Batch& batch) { return take_gradients(std::vector<Batch>{batch}); }
     /// For callbacks: run() returns before the next step.
     void stop() { stopped_ = true; }
 
@@ -43,17 +53,33 @@ class Trainer {
     torch::optim::Optimizer& optimizer() { return *optimizer_; }
     const TrainerOptions& options() const { return options_; }
     int64_t iteration() const { return iteration_; }  ///< steps done
+    const TaskWeighting& weighting() const { return *weighting_; }
+    const LossScale& loss_scale() const { return loss_scale_; }
     /// Forgets the optimiser's moments.
     void reset_optimizer();
+    /// What belongs to a parameter here and in callbacks (moments, averages) follows it, as in
+    /// Callback::on_slice() and on_zero().
+    void slice_state(const torch::Tensor& parameter, int64_t dim, const torch::Tensor& kept);
+    void zero_state(const torch::Tensor& parameter, int64_t dim, const torch::Tensor& indices);
 
-    /// Everything that run() needs to go on exactly: "model.<name>", "optimizer.<name>", "iteration", and
-    /// "<callback>.<name>".
+    /// Everything that run() needs to go on exactly: "model.<name>", "optimizer.<name>", "iteration",
+    /// "<callback>.<name>", and "weighting.<name>" and "loss_scale.<name>" of those that have a state.
     TensorMap state() const;
     /// The model must have the shapes of the saved one. Throws Error naming an entry that is missing or of
     /// another shape.
     void load_state(const TensorMap& state);
 
   private:
+    friend class EvaluatedWeights;
+    /// Gradients of an iteration: means over its mini-batches.
+    struct Gathered {
+        std::optional<TaskGradients> gradients;
+        std::vector<std::vector<torch::Tensor>> per_task;  ///< empty unless needed
+        std::vector<torch::Tensor> total;
+    };
+    double current_rate() const;
+    Gathered gather(const std::vector<Batch>& batches);
+    bool usable(const std::vector<torch::Tensor>& parameters);
     void add_extra_losses();
 
     ModelPtr model_;
@@ -61,8 +87,23 @@ class Trainer {
     std::vector<std::shared_ptr<Callback>> callbacks_;
     bool needs_task_gradients_ = false;
     std::unique_ptr<torch::optim::Optimizer> optimizer_;
+    std::unique_ptr<TaskWeighting> weighting_;
+    LossScale loss_scale_;
     int64_t iteration_ = 0;
     bool stopped_ = false;
+    bool left_out_ = false;  ///< this iteration, as its gradients are not finite
+};
+
+/// As long as it lives, the model has the weights that are to be evaluated and kept (averaged ones, say).
+class EvaluatedWeights {
+  public:
+    explicit EvaluatedWeights(Trainer& trainer);
+    ~EvaluatedWeights();
+    EvaluatedWeights(const EvaluatedWeights&) = delete;
+    EvaluatedWeights& operator=(const EvaluatedWeights&) = delete;
+
+  private:
+    Trainer& trainer_;
 };
 
 /// Parameters and buffers by name, detached, sharing memory with the module.

@@ -20,14 +20,21 @@
 #include "models/model_spec.h"
 #include "models/process_setup.h"
 
-// Training: the loop and its callbacks, losses, gradients per task, optimisers, metrics, checkpoints.
+// Training: the loop and its callbacks, losses, gradients per task, task weightings, optimisers, metrics,
+// checkpoints.
+#include "training/callbacks/finite_guard.h"
+#include "training/callbacks/subnormal_counts.h"
+#include "training/callbacks/weight_average.h"
 #include "training/checkpoint.h"
 #include "training/evaluate.h"
+#include "training/learning_rate.h"
 #include "training/losses.h"
 #include "training/metrics.h"
 #include "training/optimizer.h"
 #include "training/task_gradients.h"
 #include "training/trainer.h"
+#include "training/update_options.h"
+#include "training/weighting/task_weighting.h"
 
 // Pruning any module or file, at once or in steps: everything together, or trace -> groups -> scores ->
 // selection -> plan -> surgery.

@@ -42,9 +42,8 @@ SelfAttentionImpl::SelfAttentionImpl(int64_t channels, int64_t heads)
 
 torch::Tensor SelfAttentionImpl::forward(const torch::Tensor& tokens) {
     const auto all = torch::linear(tokens, in_proj_weight, in_proj_bias);
-    const auto parts = all.view({tokens.size(0), tokens.size(1), 3, head_gates.size(0), -1})
-                           .permute({2, 0, 3, 1, 4})
-                           .unbind(0);
+    // No sizes of the batch, which a trace would hold.
+    const auto parts = all.unflatten(2, {3, head_gates.size(0), -1}).permute({2, 0, 3, 1, 4}).unbind(0);
     const auto weights = torch::softmax(torch::matmul(parts[0] * scale, parts[1].transpose(-2, -1)), -1);
     const auto mixed = torch::matmul(weights, parts[2]) * head_gates.view({-1, 1, 1});
     return out_proj(mixed.transpose(1, 2).flatten(2));
@@ -127,15 +126,14 @@ torch::Tensor Vit::positions(int64_t height, int64_t width) const {
 FeatureMaps Vit::forward(torch::Tensor image) {
     const auto patches = conv_proj(image);
     const int64_t height = patches.size(2), width = patches.size(3);
-    auto x =
-        torch::cat({class_token.expand({image.size(0), -1, -1}), patches.flatten(2).transpose(1, 2)}, 1) +
-        positions(height, width);
+    const auto tokens = patches.flatten(2).transpose(1, 2);
+    auto x = torch::cat({class_token.expand_as(tokens.slice(1, 0, 1)), tokens}, 1) + positions(height, width);
     FeatureMaps maps;
     for (size_t i = 0; i < layers.size(); ++i) {
         x = layers[i](x);
         if ((i + 1) % (layers.size() / 4) != 0) continue;
-        const auto tokens = i + 1 == layers.size() ? norm(x) : x;
-        maps.push_back(tokens.slice(1, 1).transpose(1, 2).unflatten(2, {height, width}));
+        const auto map = i + 1 == layers.size() ? norm(x) : x;
+        maps.push_back(map.slice(1, 1).transpose(1, 2).unflatten(2, {height, width}));
     }
     return maps;
 }

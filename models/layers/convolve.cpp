@@ -3,6 +3,7 @@
 #include <torch/autograd.h>
 #include <torch/csrc/jit/frontend/tracer.h>
 
+#include "models/layers/autocast.h"
 #include "models/layers/conv_taps.h"
 #include "models/layers/conv_winograd.h"
 
@@ -127,7 +128,8 @@ class Convolution : public torch::autograd::Function<Convolution> {
 torch::Tensor convolve(const torch::Tensor& x, const torch::nn::Conv2dImpl& layer,
                        ConvolutionKernels kernels) {
     const int64_t dilation = layer.options.dilation()->at(0);
-    const bool chosen = x.is_cpu() && x.scalar_type() == torch::kFloat && !torch::jit::tracer::isTracing();
+    const bool chosen =
+        x.is_cpu() && x.scalar_type() == torch::kFloat && !autocasting(x) && !torch::jit::tracer::isTracing();
     if (!chosen || kernels == ConvolutionKernels::library)
         return at::conv2d(chosen ? x.contiguous() : x, layer.weight, layer.bias, /*stride=*/1,
                           same_padding(layer.weight, dilation), dilation);

@@ -14,7 +14,7 @@ enum class ConvolutionKernels {
 /// 2-D convolution, stride 1, "same" padding for the (odd) kernel and dilation of `layer`; x [B,C,H,W] ->
 /// [B,O,H,W]. Forward pass, input gradient and weight gradient each use the kernel of `kernels` (never a
 /// choice timed at run time: results must repeat bitwise). What is not float32 on the CPU, and any call under
-/// torch::jit's tracer, is at::conv2d.
+/// torch::jit's tracer or automatic casts (autocast.h), is at::conv2d.
 torch::Tensor convolve(const torch::Tensor& x, const torch::nn::Conv2dImpl& layer,
                        ConvolutionKernels kernels = ConvolutionKernels::fastest);
 

@@ -33,8 +33,8 @@ torch::Tensor keyed_dropout(const torch::Tensor& x, double p, uint64_t key) {
         return x * mask.bernoulli_(1.0 - p, generator).div_(1.0 - p);
     }
     auto mask = torch::empty(x.sizes(), x.options().requires_grad(false));
-    AT_DISPATCH_FLOATING_TYPES(x.scalar_type(), "keyed_dropout",
-                               [&] { fill_mask(mask.data_ptr<scalar_t>(), mask.numel(), p, key); });
+    AT_DISPATCH_FLOATING_TYPES_AND2(torch::kBFloat16, torch::kHalf, x.scalar_type(), "keyed_dropout",
+                                    [&] { fill_mask(mask.data_ptr<scalar_t>(), mask.numel(), p, key); });
     return x * mask;
 }
 

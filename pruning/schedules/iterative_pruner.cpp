@@ -166,10 +166,11 @@ void IterativePruner::add_own_gradients(Evidence& evidence, const TaskGradients&
     const size_t tasks = model_->tasks().size();
     for (size_t t = 0; t < tasks; ++t) {
         const auto parameters = model_->parameters_of(t);
+        const auto of_total = gradients.own_of_total(t);
         for (size_t i = 0; i < parameters.size(); ++i) {
             const auto& gradient = gradients.own(t)[i];
             if (!gradient.defined()) continue;
-            evidence.gradients[parameters[i].first] = gradient;
+            evidence.gradients[parameters[i].first] = of_total[i];
             auto& of_tasks = evidence.task_gradients[parameters[i].first];
             of_tasks.assign(tasks, torch::zeros_like(gradient));
             of_tasks[t] = gradient;
@@ -186,7 +187,7 @@ void IterativePruner::after_gradients(TrainingStep& step) {
         close_gates(event);
     }
     if (released_update()) update_as_released(step, prune);
-    if (prune) carry_out(event, step.trainer.optimizer());
+    if (prune) carry_out(event, step.trainer);
     mask_gradients();
     pruned_now_ = prune;
     ++iteration_;
@@ -203,6 +204,9 @@ void IterativePruner::between_steps(Trainer& trainer) {
 }
 
 void IterativePruner::update_as_released(TrainingStep& step, bool prune) {
+    if (step.batches.size() > 1)
+        throw Error("configuration", "accumulate", "1 with the released update",
+                    std::to_string(step.batches.size()));
     const auto update = prune && !gates_.empty() ? step.gradients.shared_total() : step.total;
     if (pruner_.criterion().needs().gates) pruner_.criterion().observe_update(gate_gradients(update));
     std::vector<size_t> tasks(step.gradients.task_count());
@@ -230,16 +234,16 @@ void IterativePruner::close_gates(const PruneEvent& event) {
     }
 }
 
-void IterativePruner::carry_out(const PruneEvent& event, torch::optim::Optimizer& optimizer) {
+void IterativePruner::carry_out(const PruneEvent& event, Trainer& trainer) {
     const torch::NoGradGuard no_grad;
     network_.apply(pruner_.coupling(), event.plan,
                    [&](const torch::Tensor& parameter, int64_t dim, const torch::Tensor& kept) {
-                       slice_optimizer_state(optimizer, parameter, dim, kept);
+                       trainer.slice_state(parameter, dim, kept);
                    });
     if (is_mask()) {
         remember_masked(event.plan);
         for (const auto& [place, indices] : masked_)
-            zero_optimizer_state(optimizer, tensors_.at(place.first), place.second, indices);
+            trainer.zero_state(tensors_.at(place.first), place.second, indices);
     }
     pruner_.carried_out(event);
     set_gates();

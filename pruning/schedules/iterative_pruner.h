@@ -88,7 +88,7 @@ class IterativePruner : public Callback {
     PruneEvent choose();
     void close_gates(const PruneEvent& event);
     void update_as_released(TrainingStep& step, bool prune);
-    void carry_out(const PruneEvent& event, torch::optim::Optimizer& optimizer);
+    void carry_out(const PruneEvent& event, Trainer& trainer);
     /// Masked slices get no gradients, so that they stay zero.
     void mask_gradients();
     void remember_masked(const Plan& plan);

@@ -29,6 +29,23 @@ void add_evaluation(Table& rows, TableRow key, const std::vector<TaskSpec>& task
     }
 }
 
+void add_task_weights(Table& rows, TableRow key, const std::vector<TaskSpec>& tasks,
+                      const std::vector<double>& weights) {
+    key.split = kNoSplit;
+    for (size_t t = 0; t < tasks.size(); ++t) {
+        key.task = tasks[t].name;
+        rows.add(key, "task_weight", weights.at(t));
+    }
+}
+
+void add_subnormals(Table& rows, TableRow key, const SubnormalCounts& counts) {
+    key = of_network(std::move(key));
+    for (const auto& count : counts.counts()) {
+        key.step = count.iteration;
+        rows.add(key, "subnormal." + count.name, count.share);
+    }
+}
+
 void add_network(Table& rows, TableRow key, const Cost& cost, const std::vector<int64_t>& widths) {
     key = of_network(std::move(key));
     rows.add(key, "parameters", static_cast<double>(cost.parameters));

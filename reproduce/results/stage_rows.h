@@ -6,6 +6,7 @@
 
 #include "base/table.h"
 #include "pruning/cost/cost.h"
+#include "training/callbacks/subnormal_counts.h"
 #include "training/evaluate.h"
 
 namespace mtlprune {
@@ -14,6 +15,13 @@ namespace mtlprune {
 /// seed, event and step.
 void add_evaluation(Table& rows, TableRow key, const std::vector<TaskSpec>& tasks,
                     const Evaluation& evaluation);
+
+/// "task_weight": the factor of each task's loss, where a weighting learns them.
+void add_task_weights(Table& rows, TableRow key, const std::vector<TaskSpec>& tasks,
+                      const std::vector<double>& weights);
+
+/// "subnormal.<tensor>": the share of its elements, at the key's step.
+void add_subnormals(Table& rows, TableRow key, const SubnormalCounts& counts);
 
 /// "parameters", "macs" (of one image), "filters" (all channels of `widths`) and, per group that may shrink
 /// from 1 on, "width.<group>".

@@ -13,7 +13,9 @@
 #include "reproduce/results/figure_stages.h"
 #include "reproduce/strategies/strategy.h"
 #include "training/fidelity.h"
+#include "training/learning_rate.h"
 #include "training/optimizer.h"
+#include "training/update_options.h"
 
 namespace mtlprune {
 
@@ -36,7 +38,12 @@ struct DataConfig {
 struct TrainRecipe {
     OptimizerConfig optimizer;
     LearningRateSchedule learning_rate_schedule;
-    int64_t iterations, batch_size;
+    UpdateOptions update;
+    double ema_decay = 0.0;              ///< of WeightAverage; 0: none
+    int64_t check_finite_every = 0;      ///< iterations, see FiniteGuard; 0: never
+    int64_t count_subnormals_every = 0;  ///< iterations, see SubnormalCounts; 0: never
+    int64_t iterations;
+    int64_t batch_size;  ///< of a mini-batch
     int64_t evaluate_every;
     /// Which evaluation is reported: "last"; as in the paper's code "best_loss" or "best_<metric>" (chosen on
     /// the test split).

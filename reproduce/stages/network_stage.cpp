@@ -11,6 +11,9 @@
 #include "reproduce/stages/experiment_data.h"
 #include "reproduce/stages/pruned_architecture.h"
 #include "reproduce/stages/stage_callbacks.h"
+#include "training/callbacks/finite_guard.h"
+#include "training/callbacks/subnormal_counts.h"
+#include "training/callbacks/weight_average.h"
 
 namespace mtlprune {
 namespace {
@@ -25,10 +28,34 @@ TrainerOptions trainer_options(const StageContext& context) {
     const bool prunes = context.stage.kind == StageKind::prune;
     return {.optimizer = recipe.optimizer,
             .learning_rate_schedule = recipe.learning_rate_schedule,
+            .update = recipe.update,
             .iterations = prunes ? 0 : recipe.iterations,  // the pruner stops, at the end of a window
             .losses = context.experiment.fidelity.losses,
             .seed = context.stage.seed,
             .phase = prunes ? 1U : 0U};
+}
+
+/// What a stage does in every iteration, and the counts that the recipe may ask for.
+struct StageCallbacks {
+    std::vector<std::shared_ptr<Callback>> all;
+    std::shared_ptr<SubnormalCounts> subnormals;
+};
+
+/// What the recipe asks for around `first`. The guard comes before all: what follows must not see what it
+/// stops at.
+StageCallbacks callbacks_of(const StageContext& context, const ModelPtr& model,
+                            std::vector<std::shared_ptr<Callback>> first) {
+    const auto& recipe = context.stage.training;
+    StageCallbacks callbacks{std::move(first), nullptr};
+    if (recipe.check_finite_every > 0)
+        callbacks.all.insert(callbacks.all.begin(),
+                             std::make_shared<FiniteGuard>(context.folder.path(), recipe.check_finite_every));
+    if (recipe.ema_decay > 0.0)
+        callbacks.all.push_back(std::make_shared<WeightAverage>(model, recipe.ema_decay));
+    if (recipe.count_subnormals_every > 0)
+        callbacks.all.push_back(callbacks.subnormals =
+                                    std::make_shared<SubnormalCounts>(recipe.count_subnormals_every));
+    return callbacks;
 }
 
 /// Runs the trainer from where the stage was left.
@@ -37,7 +64,8 @@ void run_trainer(StageContext& context, Trainer& trainer, const std::optional<Te
     const auto loader = training_loader(context.experiment.data, context.stage.training.batch_size,
                                         context.stage.seed, context.device);
     const int64_t epoch = loader->batches_per_epoch();
-    loader->seek(trainer.iteration() / epoch, trainer.iteration() % epoch);
+    const int64_t seen = trainer.iteration() * context.stage.training.update.accumulate;
+    loader->seek(seen / epoch, seen % epoch);
     trainer.run([&] { return loader->next().to(context.device); });
 }
 
@@ -96,10 +124,12 @@ void train(StageContext& context) {
         context, collect_split(context.experiment.data, "test", context.device), start.event, steps);
     const auto keeper =
         std::make_shared<StageProgressKeeper>(context, context.stage.training.iterations, steps);
-    Trainer trainer(start.model, trainer_options(context), {keeper, evaluations});
+    const auto callbacks = callbacks_of(context, start.model, {keeper, evaluations});
+    Trainer trainer(start.model, trainer_options(context), callbacks.all);
     run_trainer(context, trainer, saved);
 
     auto rows = evaluations->rows();
+    if (callbacks.subnormals) add_subnormals(rows, context.row(start.event), *callbacks.subnormals);
     const int64_t selected = evaluations->selected_iteration();
     add_size(rows, context.row(start.event, selected), context, start.model);
     add_fact(rows, context.row(), "learning_rate", context.stage.training.optimizer.lr);
@@ -172,11 +202,15 @@ void prune_and_train(StageContext& context) {
     const int64_t windows = pruner->expected_events() + 1;
     const auto keeper = std::make_shared<StageProgressKeeper>(
         context, windows * context.stage.prune.schedule.frequency, steps);
-    Trainer trainer(start.model, trainer_options(context), {keeper, evaluations, pruner});
+    const auto callbacks = callbacks_of(context, start.model, {keeper, evaluations, pruner});
+    Trainer trainer(start.model, trainer_options(context), callbacks.all);
     run_trainer(context, trainer, saved);
 
-    context.folder.write_rows(evaluations->rows(), context.row());
+    auto rows = evaluations->rows();
+    if (callbacks.subnormals) add_subnormals(rows, context.row(), *callbacks.subnormals);
+    context.folder.write_rows(rows, context.row());
     context.folder.write("plan.json", plan_of(context, before, *pruner).dump(1) + "\n");
+    const EvaluatedWeights weights(trainer);
     context.folder.save_checkpoint(network_state(*start.model, steps()));
 }
 

@@ -18,6 +18,14 @@ Table table_of(const torch::Tensor& text) {
     return Table::parse(tensor_text(text), "rows of the checkpoint");
 }
 
+void add_learned_weights(Table& rows, const TableRow& key, const std::vector<TaskSpec>& tasks,
+                         const TaskWeighting& weighting) {
+    if (!weighting.learns()) return;
+    const auto weights = weighting.weights().to(torch::kCPU, torch::kDouble).contiguous();
+    const double* values = weights.data_ptr<double>();
+    add_task_weights(rows, key, tasks, {values, values + weights.numel()});
+}
+
 }  // namespace
 
 void StageProgressKeeper::between_steps(Trainer& trainer) {
@@ -35,8 +43,10 @@ void TrainingEvaluations::between_steps(Trainer& trainer) {
     const bool last = iteration == recipe.iterations;
     const bool wanted = recipe.evaluate_every > 0 && iteration > 0 && iteration % recipe.evaluate_every == 0;
     if (!last && !wanted) return;
+    const EvaluatedWeights weights(trainer);
     const auto evaluation = evaluate(trainer.model(), test_, context_.experiment.fidelity);
     add_evaluation(rows_, context_.row(event_, iteration), context_.tasks, evaluation);
+    add_learned_weights(rows_, context_.row(event_, iteration), context_.tasks, trainer.weighting());
     if (recipe.selection == "last" && !last) return;
     const double score = score_of(evaluation, last);
     if (best_iteration_ >= 0 && score <= best_score_) return;
@@ -75,23 +85,25 @@ void WindowEvaluations::between_steps(Trainer& trainer) {
     const int64_t every = context_.stage.training.evaluate_every, iteration = trainer.iteration();
     const bool window_ends = pruner_->due();
     if (!window_ends && !(every > 0 && iteration > 0 && iteration % every == 0)) return;
+    const EvaluatedWeights weights(trainer);
     const auto evaluation = evaluate(trainer.model(), test_, context_.experiment.fidelity);
     const double loss = evaluation.total_loss();
     const bool best = context_.stage.training.selection != "last";
     if (!best || window_rows_.empty() || loss < window_loss_) {
         window_loss_ = loss;
-        window_rows_ = rows_of(evaluation);
+        window_rows_ = rows_of(evaluation, trainer.weighting());
     }
     if (!window_ends) return;
     rows_.append(window_rows_);
     window_rows_ = {};
 }
 
-Table WindowEvaluations::rows_of(const Evaluation& evaluation) const {
+Table WindowEvaluations::rows_of(const Evaluation& evaluation, const TaskWeighting& weighting) const {
     Table rows;
     const auto& events = pruner_->events();
     const auto key = context_.row(static_cast<int64_t>(events.size()), pruner_->iteration());
     add_evaluation(rows, key, context_.tasks, evaluation);
+    add_learned_weights(rows, key, context_.tasks, weighting);
     add_network(rows, key, pruner_->pruner().cost(), pruner_->widths());
     if (!events.empty()) add_scores(rows, key, events.back().mean_scores);
     return rows;

@@ -73,7 +73,7 @@ class WindowEvaluations : public Callback {
     const Table& rows() const { return rows_; }
 
   private:
-    Table rows_of(const Evaluation& evaluation) const;
+    Table rows_of(const Evaluation& evaluation, const TaskWeighting& weighting) const;
 
     StageContext& context_;
     std::vector<Batch> test_;

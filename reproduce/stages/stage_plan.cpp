@@ -27,13 +27,18 @@ int64_t event_count(int64_t channels, const Strategy& strategy) {
     return static_cast<int64_t>(static_cast<double>(channels) / std::max(1.0, per_event)) + 1;
 }
 
+int64_t images_of_iteration(const TrainRecipe& recipe) {
+    return recipe.batch_size * recipe.update.accumulate;
+}
+
 /// In forward passes of the dense network on one image.
 double prune_cost(int64_t channels, const StageRecipe& stage) {
     // Networks shrink linearly in channels, so their cost averages to about 0.4 of the dense one's.
     const double passes = criteria().make(stage.prune.criterion)->needs().task_gradients ? 7.0 : 3.0;
     const int64_t windows = event_count(channels, stage.prune) + 1;
     return passes * 0.4 *
-           static_cast<double>(windows * stage.prune.schedule.frequency * stage.training.batch_size);
+           static_cast<double>(windows * stage.prune.schedule.frequency *
+                               images_of_iteration(stage.training));
 }
 
 double cost_of_stage(int64_t channels, const StageRecipe& stage) {
@@ -41,7 +46,8 @@ double cost_of_stage(int64_t channels, const StageRecipe& stage) {
     if (stage.kind == StageKind::prune) return prune_cost(channels, stage);
     const double fraction = stage.architecture.parameters_fraction;
     const double shrink = stage.kind == StageKind::train ? 1.0 : fraction > 0 ? std::max(0.2, fraction) : 0.5;
-    return 3.0 * shrink * static_cast<double>(stage.training.iterations * stage.training.batch_size);
+    return 3.0 * shrink *
+           static_cast<double>(stage.training.iterations * images_of_iteration(stage.training));
 }
 
 /// A stage with the identity and seed of an earlier one has its result already.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 
 #include "training/tasks/task_type.h"
@@ -50,7 +51,7 @@ StageRecipe read_stage(const std::string& name, JsonReader reader) {
         stage.training = read_recipe(reader, stage.kind == StageKind::prune ? 0 : 1);
     reader.finish();
     stage.recipe = reader.resolved();
-    for (const char* key : {"from", "from_seed", "strategy"}) stage.recipe.erase(key);
+    for (const char* key : {"from", "from_seed", "strategy", "check_finite_every"}) stage.recipe.erase(key);
     if (stage.kind == StageKind::prune) stage.recipe.update(stage.prune.json);
     return stage;
 }
@@ -98,6 +99,16 @@ std::vector<StageRecipe> ordered(std::vector<StageRecipe> stages, const std::str
     return result;
 }
 
+/// Keys at their defaults are left out, as stage descriptions that are stored know nothing of them.
+void read_callbacks(JsonReader& reader, TrainRecipe& recipe) {
+    recipe.ema_decay = reader.number("ema_decay", 0.0, 0.0, std::nextafter(1.0, 0.0));
+    recipe.check_finite_every = reader.integer("check_finite_every", 0, 0, kMost);
+    recipe.count_subnormals_every = reader.integer("count_subnormals_every", 0, 0, kMost);
+    if (recipe.ema_decay == 0.0) reader.leave_out("ema_decay");
+    if (recipe.check_finite_every == 0) reader.leave_out("check_finite_every");
+    if (recipe.count_subnormals_every == 0) reader.leave_out("count_subnormals_every");
+}
+
 }  // namespace
 
 void require_distinct(std::vector<std::string> entries, const std::string& place) {
@@ -111,6 +122,8 @@ TrainRecipe read_recipe(JsonReader& reader, int64_t least_iterations) {
     TrainRecipe recipe;
     recipe.optimizer = read_optimizer(reader.child("optimizer"));
     recipe.learning_rate_schedule = read_learning_rate_schedule(reader.child("learning_rate_schedule"));
+    recipe.update = read_update_options(reader);
+    read_callbacks(reader, recipe);
     recipe.iterations = reader.integer("iterations", 0, least_iterations, kMost);
     recipe.batch_size = reader.integer("batch_size", 16, 1, 4096);
     recipe.evaluate_every = reader.integer("evaluate_every", 0, 0, kMost);

@@ -11,7 +11,8 @@ namespace mtlprune {
 /// {NAME: {"kind": "prune", "from": STAGE, "strategy": NAME, RECIPE}}, with a strategy's or criterion's name;
 ///         "criterion", "schedule", "allocation", "edit", "reset_optimizer" change the strategy (strategy.h)
 /// {NAME: {"kind": "retrain", "from": PRUNE STAGE, "event": N or "parameters_fraction": X, "from_seed": K,
-/// RECIPE}} RECIPE: optimizer, learning_rate_schedule, iterations, batch_size, evaluate_every, selection.
+/// RECIPE}} RECIPE: optimizer, learning_rate_schedule, iterations, batch_size, evaluate_every, selection, the
+/// keys of read_update_options(), ema_decay, check_finite_every, count_subnormals_every.
 /// The other kinds may have a "strategy" too, a word for the table of results. The result is ordered: a stage
 /// comes after the one that it starts from, else by name. Throws Error on another form, an unknown or
 /// unfitting "from", and on stages that start from each other.

@@ -7,6 +7,8 @@
 
 #include <set>
 
+#include "models/layers/autocast.h"
+
 namespace mtlprune::convolve_test {
 namespace {
 
@@ -150,6 +152,23 @@ TEST(ConvolveTraced, IsAnOrdinaryConvolutionNode) {
         EXPECT_TRUE(kinds.count("aten::conv2d") + kinds.count("aten::_convolution") +
                     kinds.count("aten::convolution"));
     }
+}
+
+TEST(ConvolveCast, ComputesInTheTypeOfAutomaticCasts) {
+    const auto layer = make_layer({4, 6, 3, 2, 0, 0});
+    const auto x = noise({2, 4, 10, 10}, 12, torch::kFloat);
+    const auto exact = by_definition(x, layer, 2);
+    torch::Tensor cast;
+    {
+        const Autocast casts(torch::kCPU, torch::kBFloat16);
+        cast = convolve(x, *layer);
+    }
+    EXPECT_EQ(cast.scalar_type(), torch::kBFloat16);
+    // 8 bits of 36 products whose sum is of the order of 6
+    EXPECT_LT((cast.to(torch::kDouble) - exact).abs().max().item<double>(), 0.25);
+    cast.sum().backward();
+    EXPECT_EQ(layer->weight.grad().scalar_type(), torch::kFloat);
+    EXPECT_EQ(convolve(x, *layer).scalar_type(), torch::kFloat);
 }
 
 }  // namespace

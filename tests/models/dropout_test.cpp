@@ -63,5 +63,12 @@ TEST(Dropout, GradientPassesThroughTheSameMask) {
     EXPECT_TRUE(x.grad().equal(y.detach()));
 }
 
+TEST(Dropout, DropsTheSameInEveryPrecision) {
+    const auto x = torch::ones({1000});
+    const auto expected = keyed_dropout(x, 0.5, 1);
+    for (const auto type : {torch::kBFloat16, torch::kHalf, torch::kDouble})
+        EXPECT_TRUE(keyed_dropout(x.to(type), 0.5, 1).to(torch::kFloat).equal(expected)) << type;
+}
+
 }  // namespace
 }  // namespace mtlprune::dropout_test

@@ -4,7 +4,6 @@
 
 #include <cmath>
 #include <functional>
-#include <numbers>
 
 #include "base/error.h"
 
@@ -214,36 +213,6 @@ TEST(Optimizer, LearningRateReachesAllGroups) {
     EXPECT_EQ(x.item<double>(), 1.5);
 }
 
-TEST(LearningRate, CosineFollowsTorchsRecurrence) {
-    LearningRateSchedule schedule;
-    schedule.kind = LearningRateKind::cosine;
-    schedule.t_max = 20;
-    schedule.min_lr = 1e-5;
-    double rate = 1e-3;
-    for (int64_t step = 0; step < schedule.t_max; ++step) {
-        EXPECT_NEAR(learning_rate(schedule, 1e-3, step), rate, 1e-15);
-        const auto cosine = [&](int64_t t) {
-            return 1 + std::cos(std::numbers::pi * static_cast<double>(t) / 20);
-        };
-        rate = cosine(step + 1) / cosine(step) * (rate - 1e-5) + 1e-5;
-    }
-    EXPECT_NEAR(learning_rate(schedule, 1e-3, 20), 1e-5, 1e-18);
-    EXPECT_NEAR(learning_rate(schedule, 1e-3, 10), (1e-3 + 1e-5) / 2, 1e-15);
-    EXPECT_NEAR(learning_rate(schedule, 1e-3, 25), learning_rate(schedule, 1e-3, 15), 1e-15);
-}
-
-TEST(LearningRate, StepAndConstant) {
-    LearningRateSchedule schedule;
-    EXPECT_EQ(learning_rate(schedule, 0.3, 1000), 0.3);
-    schedule.kind = LearningRateKind::step;
-    schedule.step_size = 30;
-    schedule.gamma = 0.5;
-    EXPECT_EQ(learning_rate(schedule, 0.3, 0), 0.3);
-    EXPECT_EQ(learning_rate(schedule, 0.3, 29), 0.3);
-    EXPECT_EQ(learning_rate(schedule, 0.3, 30), 0.15);
-    EXPECT_DOUBLE_EQ(learning_rate(schedule, 0.3, 95), 0.3 / 8);
-}
-
 TEST(OptimizerConfig, ReadsKeysAndDefaults) {
     EXPECT_EQ(read_optimizer(reader("{}")), default_optimizer(OptimizerKind::adam));
     const auto sgd =
@@ -267,35 +236,6 @@ TEST(OptimizerConfig, RejectsWrongValuesAndUnknownKeys) {
     EXPECT_TRUE(contains(attempt(R"({"beta1": 1.0})"), "beta1"));
     EXPECT_TRUE(contains(attempt(R"({"weight_decai": 1.0})"), "did you mean 'weight_decay'"));
     EXPECT_TRUE(contains(attempt(R"({"kind": "adam", "momentum": 0.9})"), "momentum"));
-}
-
-TEST(LearningRateSchedule, ReadsKeysAndRejectsWrongOnes) {
-    EXPECT_EQ(read_learning_rate_schedule(reader("{}")), LearningRateSchedule());
-    const auto cosine =
-        read_learning_rate_schedule(reader(R"({"kind": "cosine", "t_max": 400, "min_lr": 1e-6})"));
-    EXPECT_EQ(cosine.kind, LearningRateKind::cosine);
-    EXPECT_EQ(cosine.t_max, 400);
-    EXPECT_EQ(cosine.min_lr, 1e-6);
-    const auto step =
-        read_learning_rate_schedule(reader(R"({"kind": "step", "step_size": 7, "gamma": 0.3})"));
-    EXPECT_EQ(step.step_size, 7);
-    EXPECT_EQ(step.gamma, 0.3);
-    const auto attempt = [](const char* text) {
-        return message([&] { read_learning_rate_schedule(reader(text)); });
-    };
-    EXPECT_TRUE(contains(attempt(R"({"kind": "cosine"})"), "t_max"));
-    EXPECT_TRUE(contains(attempt(R"({"kind": "cosine", "t_max": 0})"), "t_max"));
-    EXPECT_TRUE(contains(attempt(R"({"kind": "constant", "gamma": 0.5})"), "gamma"));
-}
-
-TEST(LearningRate, AStepMayBeSeveralIterationsLong) {
-    LearningRateSchedule schedule;
-    schedule.kind = LearningRateKind::step;
-    schedule.step_size = 2;
-    schedule.gamma = 0.5;
-    schedule.every = 3;
-    for (int64_t iteration = 0; iteration < 12; ++iteration)
-        EXPECT_EQ(learning_rate(schedule, 1.0, iteration), iteration < 6 ? 1.0 : 0.5) << iteration;
 }
 
 }  // namespace
