@@ -68,7 +68,7 @@ int run_stage_command(const Arguments& arguments) {
                options, arguments, values))
         return 0;
     const bool by_runner = values.count("runner") > 0;
-    StageProgress progress = [](double) {};
+    StageProgress progress = [](double, const std::string&) {};
     if (by_runner) progress = report_to_runner(values["runner"].as<std::string>());
     const auto experiment = read_experiment_options(values);
     const auto plan = plan_stages(experiment);

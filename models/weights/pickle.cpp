@@ -216,7 +216,10 @@ class Machine {
         if (name == "collections OrderedDict") return push_ordered(arguments.items);
         if (name == "torch._utils _rebuild_tensor_v2" || name == "torch._utils _rebuild_tensor")
             return push_tensor(arguments.items);
-        if (name == "torch._utils _rebuild_parameter" && !arguments.items.empty())
+        // A parameter is its tensor; C++ programs write the types of containers beside them.
+        const bool wraps =
+            name == "torch._utils _rebuild_parameter" || name == "torch.jit._pickle restore_type_tag";
+        if (wraps && !arguments.items.empty())
             return stack_.push_back(arguments.items[0]);
         push({.kind = Kind::object, .text = name});
     }

@@ -115,8 +115,10 @@ class Scheduler {
         std::string names;
         for (auto child = running_.begin(); child != running_.end();) {
             const auto [index, process] = std::pair(child->first, child->second.get());
-            fractions_[index] = std::max(fractions_[index], process->fraction());
-            names += (names.empty() ? "running: " : ", ") + title(plan_[index]);
+            const auto& report = process->report();
+            fractions_[index] = std::max(fractions_[index], report.fraction);
+            names += (names.empty() ? "running: " : ", ") + title(plan_[index]) +
+                     (report.status.empty() ? "" : fmt::format(" ({})", report.status));
             const auto status = process->ended();
             if (status) settle(index, *status);
             child = status ? running_.erase(child) : std::next(child);

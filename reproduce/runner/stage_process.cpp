@@ -48,6 +48,12 @@ int parse_number(const std::string& text, const std::string& whole) {
     return number;
 }
 
+/// As it goes through the pipe.
+struct Message {
+    double fraction = 0.0;
+    std::array<char, kLongestStatus + 1> status = {};
+};
+
 }  // namespace
 
 StageProcess::StageProcess(const std::vector<std::string>& arguments) {
@@ -77,12 +83,13 @@ StageProcess::~StageProcess() {
     ::close(pipe_);
 }
 
-double StageProcess::fraction() {
-    std::array<double, 64> reports{};
+const StageReport& StageProcess::report() {
+    std::array<Message, 16> messages{};
     while (true) {
-        const auto bytes = ::read(pipe_, reports.data(), sizeof reports);
-        if (bytes < static_cast<ssize_t>(sizeof(double))) return fraction_;
-        fraction_ = reports.at(static_cast<size_t>(bytes) / sizeof(double) - 1);
+        const auto bytes = ::read(pipe_, messages.data(), sizeof messages);
+        if (bytes < static_cast<ssize_t>(sizeof(Message))) return report_;
+        const auto& last = messages.at(static_cast<size_t>(bytes) / sizeof(Message) - 1);
+        report_ = {last.fraction, last.status.data()};
     }
 }
 
@@ -92,7 +99,7 @@ std::optional<int> StageProcess::ended() {
     return status_;
 }
 
-std::function<void(double)> report_to_runner(const std::string& runner) {
+std::function<void(double, const std::string&)> report_to_runner(const std::string& runner) {
     const size_t colon = runner.find(':');
     const pid_t process = parse_number(runner.substr(0, colon), runner);
     const int pipe = parse_number(colon == std::string::npos ? "" : runner.substr(colon + 1), runner);
@@ -102,8 +109,10 @@ std::function<void(double)> report_to_runner(const std::string& runner) {
     ::fcntl(pipe, F_SETFD, FD_CLOEXEC);
     // Reports are smaller than what a pipe takes at once, so each arrives whole or, when the pipe is full,
     // not.
-    return [pipe](double fraction) {
-        [[maybe_unused]] const auto n = ::write(pipe, &fraction, sizeof fraction);
+    return [pipe](double fraction, const std::string& status) {
+        Message message{fraction, {}};
+        status.copy(message.status.data(), kLongestStatus);
+        [[maybe_unused]] const auto n = ::write(pipe, &message, sizeof message);
     };
 }
 

@@ -10,6 +10,13 @@
 
 namespace mtlprune {
 
+/// What a stage says of itself while it runs.
+struct StageReport {
+    double fraction = 0.0;  ///< that is done
+    std::string status;     ///< for people, at most kLongestStatus bytes: losses, speed
+};
+inline constexpr size_t kLongestStatus = 119;
+
 /// This program started once more (a fresh image, never a copy of this process, whose LibTorch and CUDA state
 /// would be unusable there). The child inherits descriptors 0 to 2 and a pipe to report on, nothing else.
 class StageProcess {
@@ -23,21 +30,21 @@ class StageProcess {
     StageProcess& operator=(const StageProcess&) = delete;
 
     pid_t pid() const { return pid_; }
-    /// The last fraction that the child has reported, 0 before the first.
-    double fraction();
+    /// The last that the child has reported.
+    const StageReport& report();
     /// The status of waitpid() once the child has ended; nothing while it runs.
     std::optional<int> ended();
 
   private:
     pid_t pid_ = -1;
     int pipe_ = -1;
-    double fraction_ = 0.0;
+    StageReport report_;
     std::optional<int> status_;
 };
 
 /// The child's side. `runner` is "<process>:<descriptor>" of a StageProcess. From now on this process is
-/// killed when the runner ends. The result reports fractions (0..1) to it and never waits. Throws Error on
+/// killed when the runner ends. The result reports to it and never waits. Throws Error on
 /// another form, and when the runner has ended already.
-std::function<void(double)> report_to_runner(const std::string& runner);
+std::function<void(double, const std::string&)> report_to_runner(const std::string& runner);
 
 }  // namespace mtlprune

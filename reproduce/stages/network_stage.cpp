@@ -8,6 +8,7 @@
 #include "models/weights/load_weights.h"
 #include "pruning/surgery/surgery.h"
 #include "reproduce/results/stage_rows.h"
+#include "reproduce/stages/curve_files.h"
 #include "reproduce/stages/experiment_data.h"
 #include "reproduce/stages/pruned_architecture.h"
 #include "reproduce/stages/stage_callbacks.h"
@@ -17,6 +18,8 @@
 
 namespace mtlprune {
 namespace {
+
+constexpr int64_t kCurveEvery = 10;  ///< iterations
 
 torch::Tensor example_image(const StageContext& context) {
     const auto& transform = context.experiment.data.transform;
@@ -39,14 +42,21 @@ TrainerOptions trainer_options(const StageContext& context) {
 struct StageCallbacks {
     std::vector<std::shared_ptr<Callback>> all;
     std::shared_ptr<SubnormalCounts> subnormals;
+    std::shared_ptr<CurveFiles> curve_files;
+    std::shared_ptr<LearningCurve> curve;
 };
 
 /// What the recipe asks for around `first`. The guard comes before all: what follows must not see what it
 /// stops at.
-StageCallbacks callbacks_of(const StageContext& context, const ModelPtr& model,
+StageCallbacks callbacks_of(StageContext& context, const ModelPtr& model,
                             std::vector<std::shared_ptr<Callback>> first) {
     const auto& recipe = context.stage.training;
-    StageCallbacks callbacks{std::move(first), nullptr};
+    StageCallbacks callbacks{std::move(first), nullptr, std::make_shared<CurveFiles>(context), nullptr};
+    callbacks.curve = std::make_shared<LearningCurve>(
+        kCurveEvery, [files = callbacks.curve_files](const LearningCurve::Point& point, int64_t images) {
+            files->add(point, images);
+        });
+    callbacks.all.push_back(callbacks.curve);
     if (recipe.check_finite_every > 0)
         callbacks.all.insert(callbacks.all.begin(),
                              std::make_shared<FiniteGuard>(context.folder.path(), recipe.check_finite_every));
@@ -59,14 +69,17 @@ StageCallbacks callbacks_of(const StageContext& context, const ModelPtr& model,
 }
 
 /// Runs the trainer from where the stage was left.
-void run_trainer(StageContext& context, Trainer& trainer, const std::optional<TensorMap>& saved) {
+void run_trainer(StageContext& context, Trainer& trainer, const StageCallbacks& callbacks,
+                 const std::optional<TensorMap>& saved) {
     if (saved) trainer.load_state(*saved);
+    callbacks.curve_files->begin(callbacks.curve->points());
     const auto loader = training_loader(context.experiment.data, context.stage.training.batch_size,
                                         context.stage.seed, context.device);
     const int64_t epoch = loader->batches_per_epoch();
     const int64_t seen = trainer.iteration() * context.stage.training.update.accumulate;
     loader->seek(seen / epoch, seen % epoch);
     trainer.run([&] { return loader->next().to(context.device); });
+    callbacks.curve_files->finish(callbacks.curve->points());
 }
 
 struct Start : PrunedNetwork {
@@ -126,7 +139,7 @@ void train(StageContext& context) {
         std::make_shared<StageProgressKeeper>(context, context.stage.training.iterations, steps);
     const auto callbacks = callbacks_of(context, start.model, {keeper, evaluations});
     Trainer trainer(start.model, trainer_options(context), callbacks.all);
-    run_trainer(context, trainer, saved);
+    run_trainer(context, trainer, callbacks, saved);
 
     auto rows = evaluations->rows();
     if (callbacks.subnormals) add_subnormals(rows, context.row(start.event), *callbacks.subnormals);
@@ -204,7 +217,7 @@ void prune_and_train(StageContext& context) {
         context, windows * context.stage.prune.schedule.frequency, steps);
     const auto callbacks = callbacks_of(context, start.model, {keeper, evaluations, pruner});
     Trainer trainer(start.model, trainer_options(context), callbacks.all);
-    run_trainer(context, trainer, saved);
+    run_trainer(context, trainer, callbacks, saved);
 
     auto rows = evaluations->rows();
     if (callbacks.subnormals) add_subnormals(rows, context.row(), *callbacks.subnormals);

@@ -93,7 +93,7 @@ void run_stage(const Experiment& experiment, const std::vector<Stage>& plan, siz
     folder.write("env.json", machine_description().dump(2) + "\n");
     if (!only_done_is_missing(folder)) run_kind(context);
     folder.finish();
-    progress(1.0);
+    progress(1.0, "");
 }
 
 void run_constant_stage(StageContext& context) {

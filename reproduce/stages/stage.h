@@ -39,8 +39,8 @@ nlohmann::json plan_to_json(const std::vector<Stage>& plan, const std::filesyste
 /// "cpu" or "cuda"; throws Error when the latter cannot be used here.
 torch::Device open_device(const std::string& name);
 
-/// Told the finished fraction 0..1 of the stage.
-using StageProgress = std::function<void(double)>;
+/// Told the finished fraction 0..1 of the stage, and how it goes (losses, speed), for people.
+using StageProgress = std::function<void(double, const std::string&)>;
 
 /// Runs (or resumes) one stage to the end. Throws Error on bad input or environment, and when a stage that it
 /// needs is not done.

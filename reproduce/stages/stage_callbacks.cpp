@@ -34,7 +34,8 @@ void StageProgressKeeper::between_steps(Trainer& trainer) {
         state.merge(network_state(trainer.model(), steps_()));
         context_.folder.save_checkpoint(state);
     }
-    context_.progress(static_cast<double>(trainer.iteration()) / static_cast<double>(iterations_));
+    context_.progress(static_cast<double>(trainer.iteration()) / static_cast<double>(iterations_),
+                      context_.status);
 }
 
 void TrainingEvaluations::between_steps(Trainer& trainer) {

@@ -18,6 +18,7 @@ struct StageContext {
     StageFolder& folder;
     torch::Device device;
     const StageProgress& progress;
+    std::string status = {};  ///< told with the progress
 
     /// The key of this stage's rows.
     TableRow row(int64_t event = 0, int64_t step = 0) const {

@@ -38,7 +38,7 @@ Table run_everything() {
     for (const auto& [room, number] : numbers.items())
         table.add({"behaviour", "none", 0, 0, 0, kNoSplit, kAllTasks, "", ""}, room, number.get<int>());
     for (size_t i = 0; i < plan.size(); ++i) {
-        run_stage(experiment, plan, i, folder.path(), [](double) {});
+        run_stage(experiment, plan, i, folder.path(), [](double, const std::string&) {});
         table.append(Table::read(plan[i].folder(folder.path()) / "results.csv"));
     }
     return table;

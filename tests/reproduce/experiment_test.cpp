@@ -55,6 +55,7 @@ nlohmann::json changed(const std::string& path, const nlohmann::json& value) {
         {"fidelity.criteria", "as_released"},
         {"data.tasks", {"depth"}},
         {"model", "vgg16:width=0.5/smallaspp"},
+        {"weights", "other.pt"},
         {"dense.selection", "best_loss"},
         {"prune.selection", "best_loss"},
         {"retrain.selection", "best_loss"},

@@ -60,14 +60,15 @@ TEST(StageProcessChild, DISABLED_DescribesItself) {
                                   {"threads", kAtStart.threads},
                                   {"descriptors", kAtStart.descriptors}};
     const auto report = report_to_runner(runner_word());
-    for (const double fraction : {0.25, 0.5}) report(fraction);
+    for (const double fraction : {0.25, 0.5}) report(fraction, fmt::format("loss {}", fraction));
     write_file_atomically(std::getenv(kFileVariable), facts.dump());
 }
 
 TEST(StageProcessChild, DISABLED_ReportsForEver) {
     const auto report = report_to_runner(runner_word());
     write_file_atomically(std::getenv(kFileVariable), std::to_string(::getpid()));
-    for (int i = 0; i < 1'000'000; ++i) report(0.5);  // far more than the pipe holds, and nobody reads
+    for (int i = 0; i < 1'000'000; ++i)
+        report(0.5, "busy");  // far more than the pipe holds, and nobody reads
     std::this_thread::sleep_for(std::chrono::seconds(60));
 }
 
@@ -99,7 +100,8 @@ TEST(StageProcess, IsAFreshImageThatInheritsOnlyThePipe) {
     EXPECT_EQ(facts.at("parent"), ::getpid());
     EXPECT_EQ(facts.at("threads"), 1);
     EXPECT_EQ(facts.at("descriptors"), (std::vector<int>{0, 1, 2, 3}));
-    EXPECT_EQ(child.fraction(), 0.5);
+    EXPECT_EQ(child.report().fraction, 0.5);
+    EXPECT_EQ(child.report().status, "loss 0.5");
 }
 
 pid_t process_in(const fs::path& file) {

@@ -111,14 +111,14 @@ void run_all(const Experiment& experiment, const fs::path& folder, bool interrup
     ::setenv("MTLPRUNE_CHECKPOINT_SECONDS", "0", 1);
     const auto plan = plan_stages(experiment);
     for (size_t i = 0; i < plan.size(); ++i) {
-        const auto interrupt = [](double share) {
+        const auto interrupt = [](double share, const std::string&) {
             if (share >= 0.5) throw std::runtime_error("killed");
         };
         if (interrupted && plan[i].kind != StageKind::constant) {
             EXPECT_THROW(run_stage(experiment, plan, i, folder, interrupt), std::runtime_error)
                 << plan[i].name;
         }
-        run_stage(experiment, plan, i, folder, [](double) {});
+        run_stage(experiment, plan, i, folder, [](double, const std::string&) {});
     }
     ::unsetenv("MTLPRUNE_CHECKPOINT_SECONDS");
 }
@@ -178,7 +178,7 @@ TEST(TrainingKeys, AGuardStopsTheStageAndLeavesWhatItSaw) {
     const TemporaryFolder folder;
     const size_t dense = find_stage(plan, "dense", 4);
     try {
-        run_stage(experiment, plan, dense, folder.path(), [](double) {});
+        run_stage(experiment, plan, dense, folder.path(), [](double, const std::string&) {});
         FAIL();
     } catch (const Error& error) {
         EXPECT_NE(std::string(error.what()).find("iteration 1"), std::string::npos) << error.what();
