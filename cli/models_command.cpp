@@ -69,12 +69,19 @@ std::string millions(int64_t count) {
     return fmt::format("{:.2f} M", static_cast<double>(count) * 1e-6);
 }
 
+/// Networks that flatten the image say of which size it must be.
+torch::Tensor image_for(const std::string& spec, std::vector<int64_t> shape) {
+    const auto options = parse_model_spec(spec, spec).backbone.options;
+    if (options.contains("size")) shape[2] = shape[3] = options.at("size").get<int64_t>();
+    return torch::zeros(shape);
+}
+
 void print_sizes(const std::string& spec, const std::vector<TaskSpec>& tasks, const torch::Tensor& image) {
     const auto model = make_model(spec, tasks);
     model->eval();
     const auto sizes = sizes_of(*model, image);
     std::cout << fmt::format(
-                     "{:32} {:>11} {:>11} {:>10} {:>10} {:>8.0f} %\n", spec, millions(sizes.whole.parameters),
+                     "{:32} {:>11} {:>11} {:>10} {:>10} {:>8.1f} %\n", spec, millions(sizes.whole.parameters),
                      millions(sizes.shared),
                      fmt::format("{:.2f} G", static_cast<double>(sizes.whole.macs) * 1e-9),
                      fmt::format("{:.0f} MiB", static_cast<double>(sizes.whole.activation_bytes) / (1 << 20)),
@@ -100,7 +107,8 @@ int models_command(const Arguments& arguments) {
     po::options_description options("options");
     options.add_options()("model", po::value<std::vector<std::string>>()->multitoken(),
                           "BACKBONE or BACKBONE/HEAD (see mtlprune list); default: every backbone")(
-        "input", po::value<std::string>()->default_value("1x3x288x384"), "shape of the images")(
+        "input", po::value<std::string>()->default_value("1x3x288x384"),
+        "shape of the images (lenet5 and others that flatten them have a size of their own)")(
         "tasks", po::value<std::vector<std::string>>()->multitoken(),
         "KIND or KIND:CHANNELS; default: segmentation:40 normals depth")(
         "weights", po::value<std::string>(),
@@ -121,10 +129,10 @@ int models_command(const Arguments& arguments) {
     else
         tasks = nyuv2_tasks(40);
     const auto specs = specs_of(values);
-    const auto image = torch::zeros(image_shape(values["input"].as<std::string>()));
+    const auto shape = image_shape(values["input"].as<std::string>());
     std::cout << fmt::format("{:32} {:>11} {:>11} {:>10} {:>10} {:>10}\n", "model", "parameters", "shared",
                              "MACs", "results", "prunable");
-    for (const auto& spec : specs) print_sizes(spec, tasks, image);
+    for (const auto& spec : specs) print_sizes(spec, tasks, image_for(spec, shape));
     if (values.count("weights") == 0) return 0;
     const auto path = values["weights"].as<std::string>();
     const auto weights = read_weights(path);
