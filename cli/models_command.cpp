@@ -14,7 +14,7 @@
 namespace mtlprune::cli {
 namespace {
 
-constexpr const char* kDefaultHead = "smallaspp";
+constexpr const char* kDefaultHead = "linear";
 
 /// "depth" or "segmentation:40"
 TaskSpec task_of(const std::string& text) {

@@ -1,5 +1,5 @@
-// Atrous spatial pyramid pooling (Chen et al., DeepLab, TPAMI 2017), without an image-level branch; with small
-// rates SmallASPP, the main paper's head.
+// Atrous spatial pyramid pooling (Chen et al., DeepLab, TPAMI 2017), without an image-level branch; with
+// small rates SmallASPP, the main paper's head.
 #pragma once
 
 #include "models/heads/head.h"

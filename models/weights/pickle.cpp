@@ -219,8 +219,7 @@ class Machine {
         // A parameter is its tensor; C++ programs write the types of containers beside them.
         const bool wraps =
             name == "torch._utils _rebuild_parameter" || name == "torch.jit._pickle restore_type_tag";
-        if (wraps && !arguments.items.empty())
-            return stack_.push_back(arguments.items[0]);
+        if (wraps && !arguments.items.empty()) return stack_.push_back(arguments.items[0]);
         push({.kind = Kind::object, .text = name});
     }
 

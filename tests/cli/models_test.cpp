@@ -26,7 +26,8 @@ class Models : public ::testing::Test {
     TemporaryFolder folder_;
 };
 
-/// Backbone: 64 27 weights, 64 biases. Each of four branches: 64 64 9 + 64 64 + 64 weights, 64 + 64 + 1 biases.
+/// Backbone: 64 27 weights, 64 biases. Each of four branches: 64 64 9 + 64 64 + 64 weights, 64 + 64 + 1
+/// biases.
 TEST_F(Models, CostsAreThoseOfTheLayers) {
     const auto outcome = run({"models", "vgg16:channels=[64],pools=0/smallaspp:hidden=64", "--tasks", "depth",
                               "--input", "1x3x64x64"});
@@ -38,7 +39,7 @@ TEST_F(Models, CostsAreThoseOfTheLayers) {
 TEST_F(Models, BackbonesAloneGetAHead) {
     const auto outcome = run({"models", "vgg16:width=0.0625", "--input", "1x3x32x32"});
     ASSERT_EQ(outcome.code, 0) << outcome.err;
-    EXPECT_THAT(outcome.out, HasSubstr("vgg16:width=0.0625/smallaspp"));
+    EXPECT_THAT(outcome.out, HasSubstr("vgg16:width=0.0625/linear"));
 }
 
 TEST_F(Models, BadWordsAreNamed) {
