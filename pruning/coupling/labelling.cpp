@@ -186,6 +186,10 @@ LabelsPtr Labelling::join(const LabelsPtr& a, const LabelsPtr& b, const std::str
         if (a || b) freeze(a ? a : b, with_cause(node_, why));
         return nullptr;
     }
+    if (a->size() != b->size()) {  // an operator whose shapes LibTorch does not check
+        for (const auto& labels : {a, b}) freeze(labels, "meets another number of channels");
+        return nullptr;
+    }
     for (size_t i = 0; i < a->size(); ++i)
         if ((*a)[i] != (*b)[i]) sets_.join((*a)[i], (*b)[i], [&] { return explain(why); });
     return a;
