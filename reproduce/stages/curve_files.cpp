@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
+#include <cerrno>
+#include <cstring>
 #include <fstream>
 
 #include "base/error.h"
@@ -11,10 +13,6 @@
 namespace mtlprune {
 namespace {
 
-double now_since_1970() {
-    return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
-
 /// The most that this process had at a time.
 double memory_in_gib() {
     rusage usage{};
@@ -22,31 +20,39 @@ double memory_in_gib() {
     return static_cast<double>(usage.ru_maxrss) / (1 << 20);
 }
 
+/// The whole record or, on a full disk, nothing of it.
+void append(const std::filesystem::path& path, const std::string& record) {
+    const auto size = std::filesystem::file_size(path);
+    {
+        std::ofstream file(path, std::ios::binary | std::ios::app);
+        if (file << record && file.flush()) return;
+    }
+    const std::string reason = std::strerror(errno);
+    std::filesystem::resize_file(path, size);
+    throw Error("event file", path.string(), "a record to be written", reason);
+}
+
 }  // namespace
 
 void CurveFiles::begin(const std::vector<LearningCurve::Point>& points) {
-    auto content = event_file_start(now_since_1970());
-    for (const auto& point : points) content += event(point, 0.0);
+    auto content = event_file_start(0.0);
+    for (const auto& point : points) content += event(point);
     context_.folder.write(kEventFileName, content);
     last_ = Clock::now();
 }
 
-std::string CurveFiles::event(const LearningCurve::Point& point, double images_per_second) const {
+std::string CurveFiles::event(const LearningCurve::Point& point) const {
     std::map<std::string, float> scalars = {{"learning_rate", static_cast<float>(point.learning_rate)}};
     for (size_t t = 0; t < point.losses.size(); ++t)
         scalars["loss/" + context_.tasks.at(t).name] = static_cast<float>(point.losses[t]);
-    if (images_per_second > 0) scalars["images_per_second"] = static_cast<float>(images_per_second);
-    return event_record(now_since_1970(), point.iteration, scalars);
+    return event_record(static_cast<double>(point.iteration), point.iteration, scalars);
 }
 
 void CurveFiles::add(const LearningCurve::Point& point, int64_t images) {
     const auto now = Clock::now();
     const double speed = static_cast<double>(images) / std::chrono::duration<double>(now - last_).count();
     last_ = now;
-    const auto path = context_.folder.path() / kEventFileName;
-    std::ofstream file(path, std::ios::binary | std::ios::app);
-    file << event(point, speed);
-    if (!file.flush()) throw Error("event file", path.string(), "a record to be written", "an error");
+    append(context_.folder.path() / kEventFileName, event(point));
     std::string losses;
     for (size_t t = 0; t < point.losses.size(); ++t)
         losses +=

@@ -207,7 +207,7 @@ std::string refusal(const std::string& spec, const std::vector<TaskSpec>& tasks 
 
 TEST(Decoders, OptionsThatCannotBeAreNamed) {
     const std::vector<std::pair<std::string, std::string>> cases = {
-        {"segnet:width=0/mtan", "backbone segnet: width: expected a number above 0, found 0"},
+        {"segnet:width=0/mtan", "backbone: width: expected a number above 0, found 0"},
         {"unet:levels=7/unet", "backbone unet: levels: expected 1..6, found 7"},
         {"unet:base=0/unet", "backbone unet: base: expected at least 1, found 0"},
         {"unet:base=4/unet:hidden=0", "head unet: hidden: expected at least 1, found 0"},
