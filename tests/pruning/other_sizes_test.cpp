@@ -171,6 +171,15 @@ TEST(OtherSizes, HalfPrecisionIsCheckedInASingleOne) {
     EXPECT_EQ(module.attr("w1").toTensor().scalar_type(), torch::kHalf);
 }
 
+/// Of three rows the view makes twelve channels, which LibTorch does not compare with the eight of the norm.
+TEST(OtherSizes, ChannelsThatDoNotFitALayerThereAreNotRead) {
+    auto module =
+        script({{"w1", {8, 5}}, {"g", {8}}, {"b", {8}}, {"w2", {3, 8}}},
+               "def forward(self, x):\n  h = torch.linear(x, self.w1)\n"
+               "  return torch.linear(h, self.w2), torch.group_norm(h.view(2, -1), 2, self.g, self.b)\n");
+    EXPECT_THAT(prune_half(module, {rows(2)}).other_sizes, ElementsAre());
+}
+
 TEST(OtherSizes, WeightsInBuffersOfIntegersPass) {
     auto module = script({{"s1", {8, 1}}, {"b1", {8}}, {"w2", {3, 8}}},
                          "def forward(self, x):\n"
