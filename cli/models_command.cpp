@@ -1,11 +1,11 @@
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <iostream>
 
 #include "base/error.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/input_value.h"
 #include "models/model_spec.h"
 #include "models/weights/load_weights.h"
 #include "pruning/cost/cost.h"
@@ -28,23 +28,12 @@ TaskSpec task_of(const std::string& text) {
     return {text.substr(0, colon), kind, std::stoi(digits)};
 }
 
-/// "1x3x288x384"
 std::vector<int64_t> image_shape(const std::string& text) {
-    std::vector<int64_t> sizes;
-    size_t begin = 0;
-    while (begin <= text.size() && sizes.size() < 5) {
-        const size_t end = std::min(text.find('x', begin), text.size());
-        const auto digits = text.substr(begin, end - begin);
-        if (digits.empty() || digits.size() > 6 ||
-            digits.find_first_not_of("0123456789") != std::string::npos)
-            break;
-        sizes.push_back(std::stoi(digits));
-        begin = end + 1;
-    }
-    if (sizes.size() != 4 || begin <= text.size() || sizes[1] != 3 ||
-        *std::min_element(sizes.begin(), sizes.end()) < 1)
+    const auto value = InputDrawer(torch::kFloat).draw(text);
+    const auto shape = value.isTensor() ? value.toTensor().sizes().vec() : std::vector<int64_t>();
+    if (shape.size() != 4 || shape[1] != 3)
         throw Error("option", "--input", "Bx3xHxW, e.g. 1x3x288x384", "'" + text + "'");
-    return sizes;
+    return shape;
 }
 
 struct Sizes {

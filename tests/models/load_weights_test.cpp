@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "models/model_spec.h"
+#include "tests/bad_input.h"
 #include "tests/tiny_models.h"
 
 namespace mtlprune::load_weights_test {
@@ -42,15 +43,6 @@ size_t equal_tensors(const torch::nn::Module& a, const torch::nn::Module& b) {
     size_t equal = 0;
     for (const auto& [name, tensor] : left) equal += tensor.equal(right.at(name)) ? 1 : 0;
     return equal;
-}
-
-std::string refusal(MultiTaskModel& model, const TensorMap& weights) {
-    try {
-        load_weights(model, weights, "file.pt");
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "no error";
 }
 
 TEST(LoadWeights, OwnNamesFillTheWholeNetwork) {
@@ -94,7 +86,7 @@ TEST(LoadWeights, WhatDoesNotFitIsNamedAndNothingIsCopied) {
     weights.erase("backbone.conv1.bias");
     weights["backbone.conv99.bias"] = torch::ones({3});
     weights["backbone.conv2.bias"] = torch::ones({3});
-    const auto message = refusal(*target, weights);
+    const auto message = error_of([&] { load_weights(*target, weights, "file.pt"); });
     EXPECT_THAT(message, HasSubstr("file.pt"));
     EXPECT_THAT(message, HasSubstr("missing: 1 (backbone.conv1.bias)"));
     EXPECT_THAT(message, HasSubstr("unexpected: 1 (backbone.conv99.bias)"));

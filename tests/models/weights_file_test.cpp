@@ -6,11 +6,11 @@
 #include <torch/utils.h>
 
 #include <cstring>
-#include <fstream>
 
 #include "base/atomic_file.h"
 #include "base/error.h"
 #include "models/weights/safetensors.h"
+#include "tests/bad_input.h"
 #include "tests/temporary_folder.h"
 
 namespace mtlprune::weights_file_test {
@@ -37,12 +37,7 @@ void expect_same(const TensorMap& found, const TensorMap& expected) {
 }
 
 std::string message_of(const std::filesystem::path& path) {
-    try {
-        read_weights(path);
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "no error";
+    return error_of([&] { read_weights(path); });
 }
 
 bool says(const std::string& message, const std::string& part) {
@@ -79,7 +74,7 @@ class DamagedWeights : public testing::TestWithParam<const char*> {
   protected:
     void expect_error_or_same(const std::string& bytes) const {
         const auto path = folder_.path() / "damaged";
-        std::ofstream(path, std::ios::binary) << bytes;
+        write_bytes(path, bytes);
         try {
             const auto found = read_weights(path);
             for (const auto& [name, tensor] : found) EXPECT_TRUE(tensor.defined()) << name;

@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/error.h"
+#include "tests/bad_input.h"
 #include "tests/temporary_folder.h"
 #include "tests/training/tiny_training.h"
 
@@ -20,15 +21,6 @@ TrainerOptions options(int64_t iterations) {
     options.optimizer.lr = 0.001;
     options.iterations = iterations;
     return options;
-}
-
-std::string message(const std::function<void()>& attempt) {
-    try {
-        attempt();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "";
 }
 
 bool contains(const std::string& text, const std::string& part) {
@@ -48,7 +40,7 @@ TEST(FiniteGuard, NamesIterationAndTaskAndKeepsMiniBatchAndModel) {
     const TemporaryFolder folder;
     const auto model = tiny_model();
     Trainer trainer(model, options(6), {std::make_shared<FiniteGuard>(folder.path(), 1)});
-    const auto text = message([&] { trainer.run(with_bad_depth()); });
+    const auto text = error_of([&] { trainer.run(with_bad_depth()); });
     EXPECT_TRUE(contains(text, "iteration 3") && contains(text, "'depth'")) << text;
     EXPECT_EQ(trainer.iteration(), 3);
     const auto batch = load_tensors(folder.path() / "not_finite_batch.pt");
@@ -65,7 +57,7 @@ TEST(FiniteGuard, NamesIterationAndTaskAndKeepsMiniBatchAndModel) {
 TEST(FiniteGuard, LooksOnlyNowAndThenAndNamesTheFirst) {
     const TemporaryFolder folder;
     Trainer trainer(tiny_model(), options(20), {std::make_shared<FiniteGuard>(folder.path(), 6)});
-    const auto text = message([&] { trainer.run(with_bad_depth()); });
+    const auto text = error_of([&] { trainer.run(with_bad_depth()); });
     EXPECT_EQ(trainer.iteration(), 5);
     EXPECT_TRUE(contains(text, "iteration 3") && contains(text, "a loss of task 'depth'")) << text;
     const auto batch = load_tensors(folder.path() / "not_finite_batch.pt");
@@ -77,7 +69,7 @@ TEST(FiniteGuard, HoldsAllMiniBatchesOfAnIteration) {
     auto accumulating = options(6);
     accumulating.update.accumulate = 2;
     Trainer trainer(tiny_model(), accumulating, {std::make_shared<FiniteGuard>(folder.path(), 1)});
-    EXPECT_TRUE(contains(message([&] { trainer.run(with_bad_depth()); }), "iteration 1"));
+    EXPECT_TRUE(contains(error_of([&] { trainer.run(with_bad_depth()); }), "iteration 1"));
     const auto batch = load_tensors(folder.path() / "not_finite_batch.pt");
     EXPECT_TRUE(batch.at("0.image").equal(random_batch(2, 8).image));
     EXPECT_TRUE(batch.at("1.image").equal(random_batch(3, 8).image));
@@ -118,7 +110,7 @@ TEST(FiniteGuard, FindsTheTaskWhoseSharedGradientIsNotFinite) {
     batch.targets = {batch.targets[2], batch.targets[2]};
     Trainer trainer(std::make_shared<BrokenSharedPart>(), options(3),
                     {std::make_shared<FiniteGuard>(folder.path(), 1)});
-    const auto text = message([&] { trainer.step(batch); });
+    const auto text = error_of([&] { trainer.step(batch); });
     EXPECT_TRUE(contains(text, "shared gradients of task 'far'")) << text;
 }
 

@@ -3,23 +3,19 @@
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
-#include "models/model_spec.h"
-#include "tests/random_batch.h"
-#include "training/trainer.h"
+#include "tests/training/tiny_training.h"
 
 namespace mtlprune::learning_curve_test {
 namespace {
 
 Trainer trainer_with(const std::shared_ptr<LearningCurve>& curve) {
-    const ModelPtr model = make_model("vgg16:width=0.0625,pools=2/smallaspp:hidden=6", nyuv2_tasks(5));
-    model->initialise(3);
     TrainerOptions options;
     options.learning_rate_schedule = {.kind = LearningRateKind::step, .step_size = 3};
-    return {model, options, {curve}};
+    return {tiny_model(), options, {curve}};
 }
 
 Batch batch_of(int64_t iteration) {
-    return random_batch(static_cast<uint64_t>(iteration), 16, torch::kFloat);
+    return random_batch(static_cast<uint64_t>(iteration), 8);
 }
 
 TEST(LearningCurve, PointsAreMeansOfTheLossesSinceTheLast) {

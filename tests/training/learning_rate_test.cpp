@@ -8,21 +8,13 @@
 #include <numbers>
 
 #include "base/error.h"
+#include "tests/bad_input.h"
 
 namespace mtlprune::learning_rate_test {
 namespace {
 
 JsonReader reader(const char* text) {
     return {parse_json(text, "test.json"), "test.json"};
-}
-
-std::string message(const std::function<void()>& attempt) {
-    try {
-        attempt();
-    } catch (const Error& error) {
-        return error.what();
-    }
-    return "";
 }
 
 bool contains(const std::string& text, const std::string& part) {
@@ -141,7 +133,7 @@ TEST(LearningRateSchedule, ReadsKeysAndRejectsWrongOnes) {
     EXPECT_EQ(poly.power, 2.0);
     EXPECT_EQ(poly.warm_up, 3);
     const auto attempt = [](const char* text) {
-        return message([&] { read_learning_rate_schedule(reader(text)); });
+        return error_of([&] { read_learning_rate_schedule(reader(text)); });
     };
     EXPECT_TRUE(contains(attempt(R"({"kind": "poly"})"), "t_max"));
     EXPECT_TRUE(contains(attempt(R"({"warm_up": -1})"), "warm_up"));

@@ -6,22 +6,13 @@
 #include <torch/utils.h>
 
 #include "base/error.h"
-#include "tests/paper_network.h"
-#include "tests/random_batch.h"
+#include "tests/training/tiny_training.h"
 
 namespace mtlprune::trainer_test {
 namespace {
 
 PaperModel small_model(double dropout = 0.3) {
-    PaperNetwork config;
-    config.channels = {4, 5};
-    config.poolings = {1};
-    config.hidden = 6;
-    config.dropout = dropout;
-    config.tasks = nyuv2_tasks(5);
-    auto model = build(config);
-    model->initialise(3);
-    return model;
+    return tiny_model(dropout);
 }
 
 Batch batch(int64_t number) {
