@@ -6,8 +6,9 @@
 
 namespace mtlprune {
 
-std::vector<Option> image_size_options() {
-    return {{"input_channels", 3, "of the image, that are read: 1 is enough for grey ones"},
+std::vector<Option> with_image_size(Option first) {
+    return {std::move(first),
+            {"input_channels", 3, "of the image, that are read: 1 is enough for grey ones"},
             {"size", 28, "height and width of the image"}};
 }
 

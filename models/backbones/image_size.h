@@ -15,8 +15,9 @@ struct ImageSize {
     int64_t channels, side;
 };
 
-/// Options "input_channels" (3, or 1 for the first channel of grey images) and "size" (height and width).
-std::vector<Option> image_size_options();
+/// `first`, then "input_channels" (3, or 1 for the first channel of grey images) and "size" (height and
+/// width).
+std::vector<Option> with_image_size(Option first);
 /// Throws Error naming `backbone` unless there are 1 to 3 channels and `side` is at least `smallest`.
 ImageSize image_size(const std::string& backbone, const nlohmann::json& options, int64_t smallest);
 

@@ -46,12 +46,10 @@ class LeNet5 : public Backbone {
 }  // namespace
 
 Registry<Backbone>::Entry lenet5_backbone() {
-    std::vector<Option> options = {{"width", 1.0, "factor on the channels of all layers"}};
-    for (auto& option : image_size_options()) options.push_back(std::move(option));
     return {{.key = "lenet5",
              .summary = "LeNet-5 of Caffe (20, 50, 500 channels) without its classifier, for small images",
              .paper = "LeCun et al., Proc. IEEE 1998; of this size: Jia et al., Caffe, 2014",
-             .options = std::move(options)},
+             .options = with_image_size({"width", 1.0, "factor on the channels of all layers"})},
             [](const nlohmann::json& options) {
                 constexpr int64_t kSmallest = 16;  // one position is left
                 return std::make_unique<LeNet5>(options.at("width").get<double>(),

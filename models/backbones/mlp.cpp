@@ -39,12 +39,6 @@ class Mlp : public Backbone {
     std::vector<torch::nn::Linear> layers_;
 };
 
-std::vector<Option> with_image_size(Option first) {
-    std::vector<Option> options = {std::move(first)};
-    for (auto& option : image_size_options()) options.push_back(std::move(option));
-    return options;
-}
-
 }  // namespace
 
 Registry<Backbone>::Entry lenet300_backbone() {
