@@ -244,7 +244,7 @@ void Generator::add_weight_expression() {
 void Generator::add_barrier() {
     const auto in = any();
     static constexpr const char* kForms[] = {
-        "{0} - {0}.mean([1], True)",
+        "torch.relu({0} - {0}.mean([1], True))",  // else part of a norm that follows: norm_in_two_steps
         "torch.softmax({}, 1)",
         "torch.cumsum({}, 1)",
         "{0} - torch.amax({0}, [1], True)",

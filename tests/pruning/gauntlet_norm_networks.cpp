@@ -30,6 +30,20 @@ SourceNetwork tokens(const std::string& name, const std::string& body, const std
 std::vector<SourceNetwork> sequence_norms() {
     const std::string mask = "m = (self.weight != 0).to(x.dtype)\n";
     return {
+        // All that comes of the first mean is free of its source's scale: it belongs to the norm.
+        {"norm_in_two_steps",
+         kImage,
+         {conv("a", 3, 8),
+          {"n",
+           {{"gain", {8}}, {"weight", {8}}},
+           "w = [1, -1, 1, 1]\nx = (x - x.mean([1], True)) * self.gain.view(w)\n"
+           "return x * torch.rsqrt(x.pow(2.0).mean([1], True) + 1e-5) * self.weight.view(w)",
+           "w = [1, -1, 1, 1]\nm = (self.weight != 0).to(x.dtype).view(w)\nn = m.sum()\n"
+           "x = (x - (x * m).sum([1], True) / n) * self.gain.view(w)\n"
+           "return x * torch.rsqrt((x * x * m).sum([1], True) / n + 1e-5) * self.weight.view(w)"},
+          conv("o", 8, 4)},
+         "return self.o(self.n(self.a(x)))",
+         {{"a.weight", {4, 3, 1, 1}}, {"n.gain", {4}}, {"n.weight", {4}}, {"o.weight", {4, 4, 1, 1}}}},
         // Conv-TasNet's causal norm, by means and by sums: sums lose nothing, their count stays what it was.
         tokens("norm_cumulative_means",
                "c = torch.arange(1, 7).to(x.dtype).view([1, -1, 1])\n"
