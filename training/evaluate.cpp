@@ -50,6 +50,36 @@ class SplitMetrics {
     std::vector<int64_t> counts_;
 };
 
+/// One column per image.
+class ImageColumns {
+  public:
+    ImageColumns(const std::vector<TaskSpec>& tasks, Fidelity metrics) : tasks_(tasks), metrics_(metrics) {}
+
+    void add(const std::vector<torch::Tensor>& predictions, const std::vector<Target>& targets) {
+        for (int64_t image = 0; image < predictions.at(0).size(0); ++image) {
+            std::vector<double> values;
+            std::vector<torch::Tensor> labelled;
+            for (size_t t = 0; t < tasks_.size(); ++t) {
+                const auto& [value, mask] = targets[t];
+                const Target target{value.narrow(0, image, 1), mask.narrow(0, image, 1)};
+                const auto metrics = make_task_metrics(tasks_[t], metrics_);
+                metrics->add(predictions[t].narrow(0, image, 1), target);
+                for (const double metric : metrics->values()) values.push_back(metric);
+                labelled.push_back(target.mask.sum().cpu());
+            }
+            values_.push_back(torch::tensor(values, torch::kDouble).to(torch::kFloat));
+            labelled_.push_back(torch::stack(labelled));
+        }
+    }
+
+    ImageMetrics result() const { return {torch::stack(values_, 1), torch::stack(labelled_, 1)}; }
+
+  private:
+    const std::vector<TaskSpec>& tasks_;
+    Fidelity metrics_;
+    std::vector<torch::Tensor> values_, labelled_;
+};
+
 using Fit = std::function<torch::Tensor(const TaskType&, const TaskSpec&, const std::vector<Target>&)>;
 
 /// The quality on `test` of what `fit` makes of each task's training targets, the same for every image.
@@ -89,16 +119,22 @@ const Metric& Evaluation::metric(const std::string& name) const {
     throw Error("evaluation: no metric '" + name + "'" + did_you_mean(name, names));
 }
 
-Evaluation evaluate(Model& model, const std::vector<Batch>& batches, const Fidelities& fidelity) {
+Evaluation evaluate(Model& model, const std::vector<Batch>& batches, const Fidelities& fidelity,
+                    ImageMetrics* images) {
     const torch::NoGradGuard no_grad;
     const bool was_training = model.is_training();
     model.eval();
     SplitMetrics metrics(model.tasks(), fidelity);
+    const auto tasks = model.tasks();
+    ImageColumns columns(tasks, fidelity.metrics);
     const auto device = model.parameters().front().device();
     for (const auto& on_host : batches) {
         const auto batch = device.is_cpu() ? on_host : on_host.to(device);
-        metrics.add(model.forward(batch.image), batch.targets);
+        const auto predictions = model.forward(batch.image);
+        metrics.add(predictions, batch.targets);
+        if (images != nullptr) columns.add(predictions, batch.targets);
     }
+    if (images != nullptr) *images = columns.result();
     model.train(was_training);
     return metrics.result();
 }

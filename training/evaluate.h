@@ -18,8 +18,15 @@ struct Evaluation {
     const Metric& metric(const std::string& name) const;
 };
 
-/// Runs the network in eval mode without gradients (its mode is restored).
-Evaluation evaluate(Model& model, const std::vector<Batch>& batches, const Fidelities& fidelity);
+/// What each image would have as a split of its own, in the order of the batches.
+struct ImageMetrics {
+    torch::Tensor values;    ///< float32 [metrics, images] on the CPU, NaN where nothing is labelled
+    torch::Tensor labelled;  ///< int64 [tasks, images] on the CPU: pixels (or images: 0, 1) with a label
+};
+
+/// Runs the network in eval mode without gradients (its mode is restored). Fills `images` if given.
+Evaluation evaluate(Model& model, const std::vector<Batch>& batches, const Fidelities& fidelity,
+                    ImageMetrics* images = nullptr);
 
 /// The constant prediction fitted on `train`: most frequent class, mean normal, median depth. The yardstick
 /// that a trained network must beat.

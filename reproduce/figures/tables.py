@@ -134,12 +134,12 @@ class Results:
         self.criteria = list(dict.fromkeys(row["criterion"] for row in self.iterative))
 
     def _networks(self, stage, may_be_absent=False, complete=True):
-        """One dict per seed and event; of a training stage the evaluation at its selected step."""
+        """One dict per seed and event: the evaluation at the selected step."""
         rows = self.stages.get(stage, [])
-        selected = {row["seed"]: row["value"] for row in rows if row["metric"] == "selected_step"}
+        selected = {(row["seed"], row["event"]): row["value"] for row in rows if row["metric"] == "selected_step"}
         networks = {}
         for row in rows:
-            if row["split"] != "test" or row["step"] != selected.get(row["seed"], row["step"]):
+            if row["split"] != "test" or row["step"] != selected.get((row["seed"], row["event"]), row["step"]):
                 continue
             network = networks.setdefault((row["seed"], row["event"], row["step"]),
                                           {"seed": row["seed"], "event": row["event"], "empty": False})

@@ -178,6 +178,31 @@ std::string dense_section(const ResultTables& tables) {
            html_table({"Task", "Metric", "Constant predictor", "Dense network", "Dense better?"}, rows);
 }
 
+std::string selection_section(const ResultTables& tables) {
+    std::vector<const Measurement*> selected;
+    for (const auto* networks : {&tables.dense, &tables.iterative, &tables.retrained})
+        for (const Measurement& network : *networks)
+            if (!network.last_values.empty()) selected.push_back(&network);
+    if (selected.empty()) return "";
+    std::vector<std::vector<HtmlCell>> rows;
+    for (const MetricInfo& metric : tables.primary_metrics()) {
+        std::vector<double> chosen, last, difference;
+        for (const Measurement* network : selected) {
+            chosen.push_back(network->value(metric.name));
+            last.push_back(network->last_values.at(metric.name));
+            difference.push_back(chosen.back() - last.back());
+        }
+        rows.push_back({text_cell(label_with_unit(metric)), mean_sd_cell(metric, chosen),
+                        mean_sd_cell(metric, last), mean_sd_cell(metric, difference)});
+    }
+    return fmt::format(
+               "<h2>Selected and last networks</h2>\n<p>Networks that were selected before the end of "
+               "their training (n = {}, mean ± sd), and what its end would have given. All other "
+               "networks are the last ones.</p>\n",
+               selected.size()) +
+           html_table({"Metric", "Selected", "Last", "Difference"}, rows);
+}
+
 std::string configurations_section(const ResultTables& tables) {
     std::map<std::pair<int64_t, std::string>, std::vector<const Measurement*>> groups;
     for (const Measurement& row : tables.retrained)

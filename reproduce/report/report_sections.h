@@ -14,6 +14,8 @@ std::string headline_section(const ResultTables& tables, const std::vector<Claim
 std::string run_section(const ResultTables& tables);
 std::string dense_section(const ResultTables& tables);
 std::string figures_section(const ResultTables& tables, const std::filesystem::path& results_folder);
+/// Empty where every reported network is the last one of its training.
+std::string selection_section(const ResultTables& tables);
 std::string configurations_section(const ResultTables& tables);
 std::string differences_section(const ResultTables& tables);
 std::string rerun_section(const ResultTables& tables, const std::filesystem::path& results_folder);

@@ -17,18 +17,23 @@ namespace {
 
 using NetworkKey = std::tuple<uint64_t, int64_t, int64_t>;  // seed, event, step
 
+std::string column_of(const TableRow& row) {
+    return row.metric == "loss" ? "loss_" + row.task : row.metric;
+}
+
 /// The rows of one stage, as the networks they are about, in order of appearance.
 class StageNetworks {
   public:
     StageNetworks(const Table& table, const std::string& stage) : table_(table), stage_(stage) {
         for (size_t i = 0; i < table.rows().size(); ++i)
             if (table.rows()[i].stage == stage && table.rows()[i].metric == "selected_step")
-                selected_[table.rows()[i].seed] = table.number(i);
+                selected_[{table.rows()[i].seed, table.rows()[i].event}] = table.number(i);
         for (size_t i = 0; i < table.rows().size(); ++i)
             if (table.rows()[i].stage == stage && table.rows()[i].split == "test") add_value(i);
         for (size_t i = 0; i < table.rows().size(); ++i)
             if (table.rows()[i].stage == stage && table.rows()[i].split == kNoSplit) add_structure(i);
         require_once();
+        add_last();
     }
 
     std::vector<Measurement> networks;
@@ -37,7 +42,7 @@ class StageNetworks {
   private:
     void add_value(size_t index) {
         const auto& row = table_.rows()[index];
-        const auto selected = selected_.find(row.seed);
+        const auto selected = selected_.find({row.seed, row.event});
         if (selected != selected_.end() && selected->second != static_cast<double>(row.step)) return;
         const auto [known, added] =
             positions_.emplace(NetworkKey{row.seed, row.event, row.step}, networks.size());
@@ -47,8 +52,7 @@ class StageNetworks {
             networks.back().event = row.event;
             has_empty_layer.push_back(false);
         }
-        const auto column = row.metric == "loss" ? "loss_" + row.task : row.metric;
-        networks[known->second].values[column] = table_.number(index);
+        networks[known->second].values[column_of(row)] = table_.number(index);
     }
 
     void add_structure(size_t index) {
@@ -60,6 +64,25 @@ class StageNetworks {
         if (row.metric == "macs") network.macs = positive(index);
         if (row.metric.starts_with("width.") && table_.number(index) == 0)
             has_empty_layer[known->second] = true;
+    }
+
+    void add_last() {
+        std::map<std::pair<int64_t, int64_t>, int64_t> last;
+        for (const auto& row : table_.rows())
+            if (row.stage == stage_ && row.split == "test") {
+                auto& step = last[{static_cast<int64_t>(row.seed), row.event}];
+                step = std::max(step, row.step);
+            }
+        for (auto& network : networks) {
+            const int64_t step = last.at({network.seed, network.event});
+            const auto seed = static_cast<uint64_t>(network.seed);
+            if (positions_.contains({seed, network.event, step})) continue;
+            for (size_t i = 0; i < table_.rows().size(); ++i)
+                if (const auto& row = table_.rows()[i]; row.stage == stage_ && row.split == "test" &&
+                                                        row.seed == seed && row.event == network.event &&
+                                                        row.step == step)
+                    network.last_values[column_of(row)] = table_.number(i);
+        }
     }
 
     double positive(size_t index) const {
@@ -81,7 +104,7 @@ class StageNetworks {
 
     const Table& table_;
     std::string stage_;
-    std::map<uint64_t, double> selected_;
+    std::map<std::pair<uint64_t, int64_t>, double> selected_;  ///< by seed and event
     std::map<NetworkKey, size_t> positions_;
 };
 

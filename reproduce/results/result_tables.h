@@ -22,6 +22,8 @@ struct Measurement {
     double parameters = 0;
     double macs = 0;
     std::map<std::string, double> values;  ///< losses ("loss_<task>") and metrics by column name
+    /// The same of the last network of the same training; empty where that is the one above.
+    std::map<std::string, double> last_values;
 
     double value(const std::string& column) const { return values.at(column); }
 };
@@ -50,10 +52,10 @@ struct ResultTables {
     double dense_mean(const std::string& metric) const;
 };
 
-/// Reads results.csv, metrics.json and run.json, whose "figures" say which stages are meant. Of a training
-/// stage the evaluation at its "selected_step" counts. Throws Error naming file, line and column on a
-/// malformed table, and naming the stage on a missing row, on two networks of one seed and event, and on a
-/// parameter count that is not positive.
+/// Reads results.csv, metrics.json and run.json, whose "figures" say which stages are meant. Of several
+/// evaluations of a seed and event the one at its "selected_step" counts. Throws Error naming file, line and
+/// column on a malformed table, and naming the stage on a missing row, on two networks of one seed and event,
+/// and on a parameter count that is not positive.
 ResultTables read_result_tables(const std::filesystem::path& results_folder);
 
 /// The criteria of some measurements in order of first appearance.

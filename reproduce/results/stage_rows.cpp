@@ -16,9 +16,9 @@ TableRow of_network(TableRow key) {
 
 }  // namespace
 
-void add_evaluation(Table& rows, TableRow key, const std::vector<TaskSpec>& tasks,
+void add_evaluation(Table& rows, TableRow key, const std::string& split, const std::vector<TaskSpec>& tasks,
                     const Evaluation& evaluation) {
-    key.split = "test";
+    key.split = split;
     for (size_t t = 0; t < tasks.size(); ++t) {
         key.task = tasks[t].name;
         rows.add(key, "loss", evaluation.losses.at(t));
@@ -62,9 +62,7 @@ void add_scores(Table& rows, TableRow key, const std::vector<double>& mean_score
 }
 
 void add_fact(Table& rows, TableRow key, const std::string& metric, double value) {
-    key = of_network(std::move(key));
-    key.event = key.step = 0;
-    rows.add(key, metric, value);
+    rows.add(of_network(std::move(key)), metric, value);
 }
 
 void add_status(Table& rows, TableRow key, const std::string& word, const std::string& reason) {

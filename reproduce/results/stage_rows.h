@@ -11,9 +11,9 @@
 
 namespace mtlprune {
 
-/// Losses ("loss", one per task) and metrics of an evaluation on the test split. `key` gives stage, strategy,
-/// seed, event and step.
-void add_evaluation(Table& rows, TableRow key, const std::vector<TaskSpec>& tasks,
+/// Losses ("loss", one per task) and metrics of an evaluation on a split. `key` gives stage, strategy, seed,
+/// event and step.
+void add_evaluation(Table& rows, TableRow key, const std::string& split, const std::vector<TaskSpec>& tasks,
                     const Evaluation& evaluation);
 
 /// "task_weight": the factor of each task's loss, where a weighting learns them.
@@ -30,7 +30,7 @@ void add_network(Table& rows, TableRow key, const Cost& cost, const std::vector<
 /// "score.<group>" from 1 on: the criterion's mean over the group's channels before the key's event.
 void add_scores(Table& rows, TableRow key, const std::vector<double>& mean_scores);
 
-/// One row without event, step, split and task.
+/// One row without split and task.
 void add_fact(Table& rows, TableRow key, const std::string& metric, double value);
 
 /// "status": PASSED, or FAILED or SKIPPED with a reason, whose commas, quotes and line breaks are replaced.

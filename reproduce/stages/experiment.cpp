@@ -63,6 +63,8 @@ DataConfig read_data(JsonReader reader) {
     complete_layout_options(layout, data.options);
     data.train = reader.integer("train", 0, 0, kMany);
     data.test = reader.integer("test", 0, 0, kMany);
+    data.validation = reader.number("validation", 0.0, 0.0, 0.5);
+    if (data.validation == 0.0) reader.leave_out("validation");
     data.seed = static_cast<uint64_t>(reader.integer("seed", 0, 0, kMany));
     data.dense_labels = reader.get<bool>("dense_labels", false);
     data.transform = read_transform(reader);
@@ -151,6 +153,22 @@ void read_graph(JsonReader& reader, Experiment& experiment) {
     if (experiment.figures) require_known_stages(*experiment.figures, experiment.stages, reader.place());
 }
 
+/// Frames that nobody looks at would be lost for training.
+void hold_out_where_looked_at(const nlohmann::json& data, Experiment& experiment) {
+    constexpr double kUsual = 0.1;
+    for (const auto& stage : experiment.stages) {
+        if (stage.kind == StageKind::constant || !stage.training.looks_at_held_out()) continue;
+        if (!data.contains("validation")) experiment.data.validation = kUsual;
+        if (experiment.data.validation > 0.0) return;
+        throw Error(
+            "configuration", "data: validation",
+            fmt::format("a share > 0, since stage {} has evaluate_every or a selection (\"selection\": "
+                        "\"paper\" looks at the test split)",
+                        stage.name),
+            "0");
+    }
+}
+
 }  // namespace
 
 Experiment read_experiment(const std::string& json_text, const std::string& place,
@@ -170,10 +188,13 @@ Experiment read_experiment(const std::string& json_text, const std::string& plac
     experiment.threads_per_stage = reader.integer("threads_per_stage", 1, 1, 1024);
     experiment.seeds = read_seeds(reader);
     read_graph(reader, experiment);
+    hold_out_where_looked_at(json.value("data", nlohmann::json::object()), experiment);
     experiment.margins = reader.get("margins", nlohmann::json::object());
     experiment.differences = reader.get<std::vector<std::string>>("differences", {});
     reader.finish();
     experiment.canonical = reader.resolved();
+    if (experiment.data.validation > 0.0)
+        experiment.canonical["data"]["validation"] = experiment.data.validation;
     experiment.canonical["model"] = experiment.model.text();
     auto& fidelity = experiment.canonical["fidelity"] = nlohmann::json::object();
     for (const auto& [quirk, value] : quirks_of(experiment.fidelity))

@@ -11,6 +11,7 @@
 #include "datasets/pipeline/loader.h"
 #include "models/model_spec.h"
 #include "reproduce/results/figure_stages.h"
+#include "reproduce/stages/selection.h"
 #include "reproduce/strategies/strategy.h"
 #include "training/fidelity.h"
 #include "training/learning_rate.h"
@@ -26,6 +27,7 @@ struct DataConfig {
     nlohmann::json options = nlohmann::json::object();  ///< of the layout: how its files are read
     int64_t classes;                      ///< where the layout has a choice; 0: its usual number
     int64_t train, test;                  ///< frames per split (0 = all; else an evenly spaced subset)
+    double validation = 0.0;              ///< share of the training frames that is held out; see hold_out()
     uint64_t seed;                        ///< of the rendered rooms
     bool dense_labels;                    ///< the rendered rooms' keypoints and edges too
     int64_t render_height, render_width;  ///< of the rendered rooms
@@ -45,9 +47,12 @@ struct TrainRecipe {
     int64_t iterations;
     int64_t batch_size;  ///< of a mini-batch
     int64_t evaluate_every;
-    /// Which evaluation is reported: "last"; as in the paper's code "best_loss" or "best_<metric>" (chosen on
-    /// the test split).
-    std::string selection;
+    Selection selection;  ///< which evaluation is reported
+
+    /// Whether frames that are held out of training are looked at.
+    bool looks_at_held_out() const {
+        return !selection.on_test && (evaluate_every > 0 || !selection.is_last);
+    }
 };
 
 /// Which of the architectures that a pruning stage went through.

@@ -2,6 +2,7 @@
 
 #include "datasets/conventions/contradictions.h"
 #include "datasets/layouts/open_dataset.h"
+#include "datasets/pipeline/frame_subset.h"
 #include "datasets/pipeline/resized_dataset.h"
 #include "datasets/pipeline/task_subset.h"
 #include "datasets/synthetic/synthetic_rooms.h"
@@ -21,7 +22,7 @@ LoaderOptions loader_options(const DataConfig& config, int64_t batch_size) {
     return options;
 }
 
-/// At its own size; rendered rooms with all of their tasks.
+/// At its own size; rendered rooms with all of their tasks. `split`: "train" or "test" of the files.
 std::shared_ptr<const Dataset> open_whole(const DataConfig& config, const std::string& split) {
     const int64_t frames = split == "train" ? config.train : config.test;
     if (config.kind != "synthetic_rooms") {
@@ -48,7 +49,13 @@ void require_as_read(const DataConfig& config, const Dataset& dataset) {
 }  // namespace
 
 std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::string& split) {
-    auto dataset = open_whole(config, split);
+    const bool is_test = split == "test", is_held_out = split == "val";
+    auto dataset = open_whole(config, is_test ? "test" : "train");
+    if (is_held_out || (!is_test && config.validation > 0.0)) {
+        auto parts = hold_out(dataset->size(), config.validation);
+        dataset = std::make_shared<FrameSubset>(dataset, is_held_out ? parts.held_out : parts.rest,
+                                                is_held_out ? "held out for validation" : "to train on");
+    }
     if (!config.tasks.empty() && config.kind == "synthetic_rooms")
         dataset = std::make_shared<TaskSubset>(dataset, config.tasks);
     if (config.resize_height == 0) return dataset;

@@ -133,23 +133,24 @@ void train(StageContext& context) {
     const auto saved = context.folder.load_checkpoint();
     const auto start = start_of(context, saved);
     const auto steps = [&] { return start.steps; };
-    const auto evaluations = std::make_shared<TrainingEvaluations>(
-        context, collect_split(context.experiment.data, "test", context.device), start.event, steps);
+    const auto callback = std::make_shared<TrainingEvaluations>(context, start.event);
     const auto keeper =
         std::make_shared<StageProgressKeeper>(context, context.stage.training.iterations, steps);
-    const auto callbacks = callbacks_of(context, start.model, {keeper, evaluations});
+    const auto callbacks = callbacks_of(context, start.model, {keeper, callback});
     Trainer trainer(start.model, trainer_options(context), callbacks.all);
     run_trainer(context, trainer, callbacks, saved);
 
-    auto rows = evaluations->rows();
+    auto& evaluations = callback->evaluations();
+    auto rows = evaluations.rows();
     if (callbacks.subnormals) add_subnormals(rows, context.row(start.event), *callbacks.subnormals);
-    const int64_t selected = evaluations->selected_iteration();
-    add_size(rows, context.row(start.event, selected), context, start.model);
+    add_size(rows, context.row(start.event, callback->selected_iteration()), context, start.model);
     add_fact(rows, context.row(), "learning_rate", context.stage.training.optimizer.lr);
-    add_fact(rows, context.row(), "selected_step", static_cast<double>(selected));
     context.folder.write_rows(rows, context.row());
+    evaluations.images().write(context.folder.path() / kImageMetricsName, context.tasks);
     context.folder.write("plan.json", steps_to_json(start.steps).dump(1) + "\n");
-    context.folder.save_checkpoint(evaluations->selected_network());
+    auto state = network_state(*start.model, start.steps);
+    for (auto& [name, tensor] : with_prefix("model.", evaluations.selected_network())) state[name] = tensor;
+    context.folder.save_checkpoint(state);
 }
 
 std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const ModelPtr& model) {
@@ -210,18 +211,19 @@ void prune_and_train(StageContext& context) {
         all.insert(all.end(), events.begin(), events.end());
         return all;
     };
-    const auto evaluations = std::make_shared<WindowEvaluations>(
-        context, collect_split(context.experiment.data, "test", context.device), pruner);
+    const auto callback = std::make_shared<WindowEvaluations>(context, pruner);
     const int64_t windows = pruner->expected_events() + 1;
     const auto keeper = std::make_shared<StageProgressKeeper>(
         context, windows * context.stage.prune.schedule.frequency, steps);
-    const auto callbacks = callbacks_of(context, start.model, {keeper, evaluations, pruner});
+    const auto callbacks = callbacks_of(context, start.model, {keeper, callback, pruner});
     Trainer trainer(start.model, trainer_options(context), callbacks.all);
     run_trainer(context, trainer, callbacks, saved);
 
-    auto rows = evaluations->rows();
+    auto& evaluations = callback->evaluations();
+    auto rows = evaluations.rows();
     if (callbacks.subnormals) add_subnormals(rows, context.row(), *callbacks.subnormals);
     context.folder.write_rows(rows, context.row());
+    evaluations.images().write(context.folder.path() / kImageMetricsName, context.tasks);
     context.folder.write("plan.json", plan_of(context, before, *pruner).dump(1) + "\n");
     const EvaluatedWeights weights(trainer);
     context.folder.save_checkpoint(network_state(*start.model, steps()));

@@ -101,7 +101,7 @@ void run_constant_stage(StageContext& context) {
     const auto train = collect_split(data, "train"), test = collect_split(data, "test");
     const auto evaluation = evaluate_constant(context.tasks, train, test, context.experiment.fidelity);
     Table rows;
-    add_evaluation(rows, context.row(), context.tasks, evaluation);
+    add_evaluation(rows, context.row(), "test", context.tasks, evaluation);
     context.folder.write_rows(rows, context.row());
 }
 

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pruning/schedules/iterative_pruner.h"
+#include "reproduce/stages/network_evaluations.h"
 #include "reproduce/stages/stage_kinds.h"
 #include "training/trainer.h"
 
@@ -29,57 +30,44 @@ class StageProgressKeeper : public Callback {
     StepsNow steps_;
 };
 
-/// Evaluates every `evaluate_every` iterations and at the end; all evaluations are rows. Keeps the weights of
-/// the one that the recipe selects.
+/// Evaluates every `evaluate_every` iterations and at the end; see NetworkEvaluations.
 class TrainingEvaluations : public Callback {
   public:
-    TrainingEvaluations(StageContext& context, std::vector<Batch> test, int64_t event, StepsNow steps)
-        : context_(context), test_(std::move(test)), event_(event), steps_(std::move(steps)) {}
+    TrainingEvaluations(StageContext& context, int64_t event)
+        : context_(context), event_(event), evaluations_(context) {}
     std::string name() const override { return "evaluations"; }
     void between_steps(Trainer& trainer) override;
-    TensorMap state() const override;
-    void load_state(const TensorMap& state) override;
+    TensorMap state() const override { return evaluations_.state(); }
+    void load_state(const TensorMap& state) override { evaluations_.load_state(state); }
 
-    const Table& rows() const { return rows_; }
-    int64_t selected_iteration() const { return best_iteration_; }
-    const TensorMap& selected_network() const { return best_network_; }
+    NetworkEvaluations& evaluations() { return evaluations_; }
+    int64_t selected_iteration() const { return selected_iteration_; }
 
   private:
-    double score_of(const Evaluation& evaluation, bool last) const;
-
     StageContext& context_;
-    std::vector<Batch> test_;
     int64_t event_;
-    StepsNow steps_;
-    Table rows_;
-    int64_t best_iteration_ = -1;
-    double best_score_ = 0.0;
-    TensorMap best_network_;
+    NetworkEvaluations evaluations_;
+    int64_t selected_iteration_ = -1;
 };
 
-/// Evaluates at the end of every window of iterative pruning, just before the next event, and every
-/// `evaluate_every` iterations. Window k (after k events) has the rows of its last evaluation, or of the one
-/// with the lowest loss.
+/// Evaluates every `evaluate_every` iterations and at the end of every window of iterative pruning, just
+/// before the next event. Window k follows k events; its network has rows of size and scores at the selected
+/// step.
 class WindowEvaluations : public Callback {
   public:
-    WindowEvaluations(StageContext& context, std::vector<Batch> test,
-                      std::shared_ptr<const IterativePruner> pruner)
-        : context_(context), test_(std::move(test)), pruner_(std::move(pruner)) {}
+    WindowEvaluations(StageContext& context, std::shared_ptr<const IterativePruner> pruner)
+        : context_(context), pruner_(std::move(pruner)), evaluations_(context) {}
     std::string name() const override { return "evaluations"; }
     void between_steps(Trainer& trainer) override;
-    TensorMap state() const override;
-    void load_state(const TensorMap& state) override;
+    TensorMap state() const override { return evaluations_.state(); }
+    void load_state(const TensorMap& state) override { evaluations_.load_state(state); }
 
-    const Table& rows() const { return rows_; }
+    NetworkEvaluations& evaluations() { return evaluations_; }
 
   private:
-    Table rows_of(const Evaluation& evaluation, const TaskWeighting& weighting) const;
-
     StageContext& context_;
-    std::vector<Batch> test_;
     std::shared_ptr<const IterativePruner> pruner_;
-    Table rows_, window_rows_;
-    double window_loss_ = 0.0;
+    NetworkEvaluations evaluations_;
 };
 
 }  // namespace mtlprune

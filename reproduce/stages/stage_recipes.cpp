@@ -6,21 +6,10 @@
 #include <cmath>
 #include <set>
 
-#include "training/tasks/task_type.h"
-
 namespace mtlprune {
 namespace {
 
 constexpr int64_t kMost = 1'000'000'000;
-
-/// By loss, or by a metric of any kind of task under its plain name.
-std::vector<std::string> selections() {
-    std::vector<std::string> words = {"last", "best_loss"};
-    for (const auto* type : task_types())
-        for (const auto& metric : type->metrics({"", type->kind(), 1}))
-            words.push_back("best_" + metric.name);
-    return words;
-}
 
 ArchitectureChoice read_architecture(JsonReader& reader) {
     ArchitectureChoice choice;
@@ -127,7 +116,7 @@ TrainRecipe read_recipe(JsonReader& reader, int64_t least_iterations) {
     recipe.iterations = reader.integer("iterations", 0, least_iterations, kMost);
     recipe.batch_size = reader.integer("batch_size", 16, 1, 4096);
     recipe.evaluate_every = reader.integer("evaluate_every", 0, 0, kMost);
-    recipe.selection = reader.choice("selection", "last", selections());
+    recipe.selection = selection_of(reader.choice("selection", "last", selection_words()));
     return recipe;
 }
 

@@ -9,6 +9,7 @@
 #include "datasets/pipeline/loader.h"
 #include "tests/bad_input.h"
 #include "tests/data_folder.h"
+#include "tests/temporary_folder.h"
 
 namespace mtlprune::idx_test {
 namespace {

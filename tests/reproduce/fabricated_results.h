@@ -26,6 +26,7 @@ struct FabricatedQuality {
 /// event k.
 struct FabricatedResults {
     int seeds = 3;
+    int other_evaluation = 20;  ///< step of a re-trained network; 30 is the selected one
     int events = 4;
     std::function<FabricatedQuality(const std::string& criterion, int seed, int event)> iterative =
         [](const std::string&, int, int) { return FabricatedQuality{}; };
@@ -97,9 +98,9 @@ struct FabricatedResults {
                            ""};
                     add_values(table, key, retrained(criterion, seed, event));
                     add_network(table, key, event);
-                    key.step = 20;  // an earlier evaluation, which does not count
+                    key.step = other_evaluation;  // does not count
                     add_values(table, key, {0, 0, 0});
-                    table.add({key.stage, criterion, number, 0, 0, kNoSplit, kAllTasks, "", ""},
+                    table.add({key.stage, criterion, number, event, 0, kNoSplit, kAllTasks, "", ""},
                               "selected_step", 30);
                     table.add({key.stage, criterion, number, 0, 0, kNoSplit, kAllTasks, "status", "PASSED"});
                 }

@@ -180,5 +180,28 @@ TEST(ResultTables, AMissingRowNamesStageSeedAndEvent) {
     EXPECT_TRUE(contains(message_of([&] { tables_of(results); }), "at two steps"));
 }
 
+TEST(Report, ShowsTheLastNetworksBesideSelectedOnes) {
+    const TemporaryFolder folder;
+    FabricatedResults results;
+    results.write(folder.path());
+    const auto without = read_result_tables(folder.path());
+    for (const auto& network : without.retrained) EXPECT_TRUE(network.last_values.empty());
+    write_report(folder.path());
+    EXPECT_FALSE(contains(read_file(folder / "report.html"), "Selected and last networks"));
+    results.other_evaluation = 40;
+    results.write(folder.path());
+    const auto with = read_result_tables(folder.path());
+    for (const auto& network : with.retrained) {
+        EXPECT_GT(network.value("pixel_accuracy"), 0.0);
+        EXPECT_EQ(network.last_values.at("pixel_accuracy"), 0.0);
+    }
+    for (const auto& network : with.iterative) EXPECT_TRUE(network.last_values.empty());
+    write_report(folder.path());
+    EXPECT_TRUE(contains(read_file(folder / "report.html"),
+                         fmt::format("Selected and last networks</h2>\n<p>Networks that were selected before "
+                                     "the end of their training (n = {},",
+                                     with.retrained.size())));
+}
+
 }  // namespace
 }  // namespace mtlprune::report_test

@@ -1,6 +1,7 @@
 #include "reproduce/runner/stage_process.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <torch/types.h>
