@@ -9,7 +9,7 @@ namespace mtlprune::cli {
 
 Baselines evaluate_baselines(const Experiment& experiment) {
     const auto tasks = experiment_tasks(experiment.data);
-    const auto train = collect_split(experiment.data, "train");
+    const auto train = collect_all_training_frames(experiment.data);
     auto test = collect_split(experiment.data, "test");
     auto constant = evaluate_constant(tasks, train, test, experiment.fidelity);
     auto by_position = evaluate_by_position(tasks, train, test, experiment.fidelity);

@@ -90,4 +90,10 @@ std::vector<Batch> collect_split(const DataConfig& config, const std::string& sp
     return batches;
 }
 
+std::vector<Batch> collect_all_training_frames(const DataConfig& config) {
+    auto whole = config;
+    whole.validation = 0.0;
+    return collect_split(whole, "train");
+}
+
 }  // namespace mtlprune

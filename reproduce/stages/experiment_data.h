@@ -24,4 +24,8 @@ std::unique_ptr<Loader> training_loader(const DataConfig& config, int64_t batch_
 std::vector<Batch> collect_split(const DataConfig& config, const std::string& split,
                                  torch::Device device = torch::kCPU, int64_t batch_size = 8);
 
+/// Every frame of the training split, those that are held out included: what predictors without an image are
+/// fitted on, which select nothing.
+std::vector<Batch> collect_all_training_frames(const DataConfig& config);
+
 }  // namespace mtlprune

@@ -98,7 +98,7 @@ void run_stage(const Experiment& experiment, const std::vector<Stage>& plan, siz
 
 void run_constant_stage(StageContext& context) {
     const auto& data = context.experiment.data;
-    const auto train = collect_split(data, "train"), test = collect_split(data, "test");
+    const auto train = collect_all_training_frames(data), test = collect_split(data, "test");
     const auto evaluation = evaluate_constant(context.tasks, train, test, context.experiment.fidelity);
     Table rows;
     add_evaluation(rows, context.row(), "test", context.tasks, evaluation);
