@@ -6,6 +6,6 @@ namespace mtlprune {
 /// What stages do and the rows that they write. Part of the identity of every stage that depends on this
 /// room: after a change of results, stored runs are computed again instead of being mixed with new ones. A
 /// test with stored results fails when that was forgotten.
-constexpr int kReproduceBehaviour = 1;
+constexpr int kReproduceBehaviour = 2;
 
 }  // namespace mtlprune

@@ -99,9 +99,13 @@ void run_stage(const Experiment& experiment, const std::vector<Stage>& plan, siz
 void run_constant_stage(StageContext& context) {
     const auto& data = context.experiment.data;
     const auto train = collect_split(data, "train"), test = collect_split(data, "test");
-    const auto evaluation = evaluate_constant(context.tasks, train, test, context.experiment.fidelity);
+    const auto& fidelity = context.experiment.fidelity;
     Table rows;
-    add_evaluation(rows, context.row(), context.tasks, evaluation);
+    auto key = context.row();
+    key.strategy = kConstantPredictor;
+    add_evaluation(rows, key, context.tasks, evaluate_constant(context.tasks, train, test, fidelity));
+    key.strategy = kPositionPredictor;
+    add_evaluation(rows, key, context.tasks, evaluate_by_position(context.tasks, train, test, fidelity));
     context.folder.write_rows(rows, context.row());
 }
 

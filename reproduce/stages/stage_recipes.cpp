@@ -6,6 +6,7 @@
 #include <cmath>
 #include <set>
 
+#include "reproduce/results/stage_rows.h"
 #include "training/tasks/task_type.h"
 
 namespace mtlprune {
@@ -38,8 +39,11 @@ StageRecipe read_stage(const std::string& name, JsonReader reader) {
     stage.kind = stage_kinds().value(reader.require<std::string>("kind"), reader.place() + ": kind");
     if (stage.kind == StageKind::prune || stage.kind == StageKind::retrain)
         stage.from = reader.require<std::string>("from");
-    stage.strategy = stage.kind == StageKind::prune ? reader.require<std::string>("strategy")
-                                                    : reader.get<std::string>("strategy", name);
+    if (stage.kind == StageKind::constant)
+        stage.strategy = kConstantPredictor;
+    else
+        stage.strategy = stage.kind == StageKind::prune ? reader.require<std::string>("strategy")
+                                                        : reader.get<std::string>("strategy", name);
     if (stage.kind == StageKind::prune)
         stage.prune = named_strategy(stage.strategy, strategy_changes(reader), reader.place());
     if (stage.kind == StageKind::retrain) {

@@ -47,6 +47,29 @@ TEST(Figures, DrawsEveryFigureAsPngPdfAndTable) {
               std::string::npos);
 }
 
+TEST(Figures, BothPredictorsThatIgnoreTheImageAreLines) {
+    REQUIRE_MATPLOTLIB();
+    const TemporaryFolder folder;
+    FabricatedResults results;
+    results.write(folder.path());
+    draw_figures(*python, kFigures, folder.path());
+    for (const std::string name : {"figure1", "figure3"}) {
+        const auto lines = read_file(folder / (name + ".csv"));
+        for (const char* line :
+             {",angle_mean,constant,1.0,40.0,nan,1\n", ",angle_mean,position,0.125,35.0,nan,1\n",
+              ",pixel_accuracy,position,1.0,20.0,nan,1\n"})
+            EXPECT_NE(lines.find(name + line), std::string::npos) << name << line;
+    }
+    results.keep = [](const TableRow& row) { return row.strategy != "position"; };  // an older version's
+    results.write(folder.path());
+    draw_figures(*python, kFigures, folder.path());
+    EXPECT_EQ(read_file(folder / "figure1.csv").find("position"), std::string::npos);
+    results.keep = [](const TableRow& row) { return row.stage != "constant"; };
+    results.write(folder.path());
+    EXPECT_NE(failure(*python, folder.path()).find("stage constant: expected at least one row"),
+              std::string::npos);
+}
+
 TEST(Figures, MalformedTableFailsNamingThePlace) {
     REQUIRE_MATPLOTLIB();
     const TemporaryFolder folder;
