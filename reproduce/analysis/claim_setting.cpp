@@ -180,7 +180,7 @@ void note_blind_networks(Claim& claim, const ClaimSetting& setting,
             fmt::format("{}{} ({} of {})", tasks.empty() ? "" : ", ", metric.task, blind, compared.size());
         claim.notes.push_back(fmt::format(
             "{}: {} of the {} networks compared do no better than the best prediction that ignores the image "
-            "({:.4g}{}); what they have in common says nothing about pruning.",
+            "({:.4g}{}); what distinguishes them or not says little.",
             metric.label, blind, compared.size(), setting.tables.blind_value(metric) * metric.display_scale,
             metric.display_unit.empty() ? "" : " " + metric.display_unit));
     }

@@ -57,8 +57,8 @@ std::string blind_warnings(const ResultTables& tables) {
     if (const auto pruned = blind_list(found, false); !pruned.empty())
         html += warning("Pruned networks do no better than a prediction that ignores the image:",
                         html_escape(pruned) +
-                            ". These have learnt nothing about these tasks that matters "
-                            "(<a href=\"#blind\">which</a>).");
+                            ". They have learnt nothing about these tasks that a prediction without the "
+                            "image does not know (<a href=\"#blind\">which</a>).");
     if (tables.position_predictor.empty())
         html += warning("The results lack the position-only predictor.",
                         "They come from an earlier version of the program; networks are compared with the "
@@ -68,7 +68,7 @@ std::string blind_warnings(const ResultTables& tables) {
 
 std::string blind_section(const ResultTables& tables) {
     const auto found = find_blind_networks(tables);
-    std::string html = "<h2 id=\"blind\">Which networks use the image?</h2>\n";
+    std::string html = "<h2 id=\"blind\">Which networks are no better than without the image?</h2>\n";
     if (found.empty())
         html +=
             "<p>All networks, dense, pruned and re-trained, are better than the predictions that ignore the "

@@ -170,8 +170,8 @@ std::string dense_section(const ResultTables& tables) {
                "<h2>Does the dense network learn?</h2>\n<p>The unpruned networks (n = {}, mean ± sd over "
                "seeds) against the best predictions that ignore the image: one for all pixels (constant), "
                "one "
-               "for each position of a pixel (position-only). A network that is no better has not used the "
-               "image.</p>\n",
+               "for each position of a pixel (position-only). A network that is no better shows no use of "
+               "the image.</p>\n",
                tables.dense.size()) +
            html_table({"Task", "Metric", "Constant predictor", "Position-only predictor", "Dense network",
                        "Dense better than both?"},

@@ -163,6 +163,10 @@ void require_known_stages(const FigureStages& figures, const std::vector<StageRe
         if (std::find(names.begin(), names.end(), name) == names.end())
             throw Error("configuration", place + ": figures", "names of stages",
                         fmt::format("'{}'{}", name, did_you_mean(name, names)));
+    for (const auto& stage : stages)
+        if (stage.name == figures.constant && stage.kind != StageKind::constant)
+            throw Error("configuration", place + ": figures: constant", "a constant stage",
+                        fmt::format("'{}', a {} stage", stage.name, stage_kinds().name(stage.kind)));
 }
 
 }  // namespace mtlprune

@@ -30,7 +30,7 @@ TrainRecipe read_recipe(JsonReader& reader, int64_t least_iterations);
 /// The keys of strategy_keys() that are there.
 nlohmann::json strategy_changes(JsonReader& reader);
 
-/// Throws Error when the figures name a stage that does not exist.
+/// Throws Error when the figures name a stage that does not exist, or another kind for the constant one.
 void require_known_stages(const FigureStages& figures, const std::vector<StageRecipe>& stages,
                           const std::string& place);
 
