@@ -81,6 +81,7 @@ Claim judge_equivalence(const ClaimSetting& setting) {
            "than the "
            "margin set beforehand.",
            "The two criteria's re-trained architectures differ by more than the margin set beforehand on"});
+    note_blind_networks(claim, setting, retrained_at(setting, pruned));
     for (const int64_t configuration : pruned) {
         note_unequal_sizes(claim, setting, configuration);
         const double size = mean_parameters(setting.tables.retrained, setting.first, configuration);

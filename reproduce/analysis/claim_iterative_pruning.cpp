@@ -62,6 +62,15 @@ SharedRange shared_range(const ClaimSetting& setting) {
     return range;
 }
 
+std::vector<const Measurement*> networks_within(const ClaimSetting& setting, const SharedRange& range) {
+    std::vector<const Measurement*> networks;
+    for (const Measurement& row : setting.tables.iterative)
+        if ((row.criterion == setting.first || row.criterion == setting.second) &&
+            range.seeds.contains(row.seed) && row.parameters >= range.low && row.parameters <= range.high)
+            networks.push_back(&row);
+    return networks;
+}
+
 }  // namespace
 
 Claim judge_iterative_pruning(const ClaimSetting& setting) {
@@ -84,6 +93,7 @@ Claim judge_iterative_pruning(const ClaimSetting& setting) {
                        criterion_label(setting.first), criterion_label(setting.second)),
            fmt::format("While pruning, {} is worse than {} by more than the margin set beforehand on",
                        criterion_label(setting.first), criterion_label(setting.second))});
+    note_blind_networks(claim, setting, networks_within(setting, range));
     claim.notes.emplace_back(usable ? fmt::format("Sizes from {} down to {} parameters.",
                                                   show_count(range.high), show_count(range.low))
                                     : fmt::format("The two criteria's curves share no range of sizes."));

@@ -47,6 +47,12 @@ Claim judge_retraining(const ClaimSetting& setting) {
     judge(claim, setting, seeds, Assertion::better, mean_of_criteria,
           {"At the smallest size, training from scratch does better than iterative pruning on all tasks.",
            "At the smallest size, training from scratch does worse than iterative pruning on"});
+    auto compared = retrained_at(setting, {smallest});
+    for (size_t i = 0, scratch = compared.size(); i < scratch; ++i)
+        if (const auto* pruned =
+                iterative.find(compared[i]->criterion, compared[i]->seed, compared[i]->event))
+            compared.push_back(pruned);
+    note_blind_networks(claim, setting, compared);
     for (const std::string& criterion : {setting.second, setting.first})
         claim.details.push_back(
             {criterion_label(criterion),

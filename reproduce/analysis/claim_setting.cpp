@@ -1,12 +1,13 @@
 #include "reproduce/analysis/claim_setting.h"
 
-#include <map>
-
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "base/error.h"
+#include "reproduce/analysis/blind_networks.h"
 
 namespace mtlprune {
 namespace {
@@ -24,22 +25,31 @@ std::string tasks_where(const Claim& claim, Condition condition) {
     return names;
 }
 
-/// A margin wider than half of what separates the dense networks from a constant prediction forgives nearly
-/// everything.
+/// What the dense networks have over the better prediction that ignores the image, in the metric's better
+/// direction; NaN where no such prediction is known.
+double learned_by_dense(const ClaimSetting& setting, const MetricInfo& metric) {
+    const double gain = setting.tables.dense_mean(metric.name) - setting.tables.blind_value(metric);
+    return metric.higher_is_better ? gain : -gain;
+}
+
+/// A margin wider than half of what separates the dense networks from a prediction that ignores the image
+/// forgives nearly everything.
 void note_wide_margins(Claim& claim, const ClaimSetting& setting) {
     std::string names;
     for (const TaskFinding& finding : claim.findings) {
         const MetricInfo& metric = finding.metric;
-        const auto constant = setting.tables.constant_predictor.find(metric.name);
-        if (constant == setting.tables.constant_predictor.end()) continue;
-        const double learned = std::fabs(setting.tables.dense_mean(metric.name) - constant->second);
+        const double learned = learned_by_dense(setting, metric);
         if (!(finding.margin > 0.5 * learned)) continue;
         names += (names.empty() ? "" : ", ") + metric.task;
-        claim.notes.push_back(
-            fmt::format("{}: the margin of {:.3g} is wide against the {:.3g} that separate the dense "
-                        "networks from a constant "
-                        "prediction; lying within it says little.",
-                        metric.label, finding.margin * metric.display_scale, learned * metric.display_scale));
+        const auto against =
+            learned > 0 ? fmt::format(
+                              "is wide against the {:.3g} that separate the dense networks from the "
+                              "best prediction that ignores the image",
+                              learned * metric.display_scale)
+                        : "forgives everything: the dense networks do no better than the best prediction "
+                          "that ignores the image";
+        claim.notes.push_back(fmt::format("{}: the margin of {:.3g} {}; lying within it says little.",
+                                          metric.label, finding.margin * metric.display_scale, against));
     }
     if (!names.empty())
         claim.reading += fmt::format(
@@ -105,6 +115,16 @@ std::set<int64_t> retrained_configurations(const ClaimSetting& setting) {
     return configurations;
 }
 
+std::vector<const Measurement*> retrained_at(const ClaimSetting& setting,
+                                             const std::set<int64_t>& configurations) {
+    std::vector<const Measurement*> networks;
+    for (const auto& row : setting.tables.retrained)
+        if ((row.criterion == setting.first || row.criterion == setting.second) &&
+            configurations.contains(row.configuration))
+            networks.push_back(&row);
+    return networks;
+}
+
 std::vector<TaskFinding> find_over_seeds(const ClaimSetting& setting, const std::set<int64_t>& seeds,
                                          Assertion assertion, const SeedDifference& difference) {
     std::vector<TaskFinding> findings;
@@ -145,6 +165,30 @@ void judge(Claim& claim, const ClaimSetting& setting, const std::set<int64_t>& s
             break;
     }
     if (assertion != Assertion::better) note_wide_margins(claim, setting);
+}
+
+void note_blind_networks(Claim& claim, const ClaimSetting& setting,
+                         const std::vector<const Measurement*>& compared) {
+    std::string tasks;
+    for (const TaskFinding& finding : claim.findings) {
+        const MetricInfo& metric = finding.metric;
+        const auto blind = std::count_if(compared.begin(), compared.end(), [&](const Measurement* network) {
+            return no_better_than_blind(setting.tables, metric, network->value(metric.name));
+        });
+        if (blind == 0) continue;
+        tasks +=
+            fmt::format("{}{} ({} of {})", tasks.empty() ? "" : ", ", metric.task, blind, compared.size());
+        claim.notes.push_back(fmt::format(
+            "{}: {} of the {} networks compared do no better than the best prediction that ignores the image "
+            "({:.4g}{}); what distinguishes them or not says little.",
+            metric.label, blind, compared.size(), setting.tables.blind_value(metric) * metric.display_scale,
+            metric.display_unit.empty() ? "" : " " + metric.display_unit));
+    }
+    if (!tasks.empty())
+        claim.reading += fmt::format(
+            " Networks that do no better than a prediction that ignores the image are among those compared: "
+            "{}.",
+            tasks);
 }
 
 void note_shared_architectures(Claim& claim, const ClaimSetting& setting) {

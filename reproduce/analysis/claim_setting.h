@@ -48,6 +48,10 @@ std::set<int64_t> seeds_of(const std::vector<Measurement>& rows);
 /// Configurations that both criteria were re-trained at.
 std::set<int64_t> retrained_configurations(const ClaimSetting& setting);
 
+/// The networks of both criteria that were re-trained at these configurations.
+std::vector<const Measurement*> retrained_at(const ClaimSetting& setting,
+                                             const std::set<int64_t>& configurations);
+
 /// One unadjusted finding per primary metric that has at least one difference.
 std::vector<TaskFinding> find_over_seeds(const ClaimSetting& setting, const std::set<int64_t>& seeds,
                                          Assertion assertion, const SeedDifference& difference);
@@ -58,9 +62,15 @@ struct Readings {
 };
 
 /// Fills findings, n, verdict and reading; notes the seeds without a difference and margins so wide (against
-/// the gap between dense networks and constant prediction) that lying within them says little.
+/// the gap between the dense networks and the best prediction that ignores the image) that lying within them
+/// says little.
 void judge(Claim& claim, const ClaimSetting& setting, const std::set<int64_t>& seeds, Assertion assertion,
            const SeedDifference& difference, const Readings& readings);
+
+/// Notes, and adds to the reading, how many of the networks that a claim compares do no better than a
+/// prediction that ignores the image, by task.
+void note_blind_networks(Claim& claim, const ClaimSetting& setting,
+                         const std::vector<const Measurement*>& compared);
 
 /// Notes when all seeds re-train one seed's architectures.
 void note_shared_architectures(Claim& claim, const ClaimSetting& setting);

@@ -4,9 +4,9 @@ import math
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from style import (CONSTANT_COLOUR, DENSE_COLOUR, criterion_label, finish, fit_height, look_of, panel_grid,
-                   primary_metrics, save, title_panel)
-from tables import LineLog, mean_sd, over_seeds
+from references import draw_references, off_scale_note, reference_handles
+from style import criterion_label, finish, fit_height, look_of, panel_grid, primary_metrics, save, title_panel
+from tables import LineLog, over_seeds
 
 AVERAGING = "Lines join the pruning events: x = mean parameters and y = mean metric over seeds at that event"
 
@@ -36,31 +36,10 @@ def draw_curves(axes, results, size_axis, metric, log):
     return [value for value in values if math.isfinite(value)]
 
 
-def draw_references(axes, results, metric, values, log, sizes):
-    """Dense and constant-predictor levels; returns a note when the latter is off the scale."""
-    scaled = results.metrics[metric].scaled
-    mean, sd = mean_sd([row[metric] for row in results.dense])
-    dense = scaled(mean)
-    axes.axhline(dense, color=DENSE_COLOUR, ls=":", lw=1.3)
-    log.add(metric, "dense", [(x, dense, scaled(sd), len(results.dense)) for x in (max(sizes), min(sizes))])
-    constant = scaled(results.constant.get(metric, math.nan))
-    if math.isnan(constant):
-        return None
-    low, high = min(values + [dense]), max(values + [dense])
-    room = 0.6 * (high - low)
-    log.add(metric, "constant", [(x, constant, math.nan, 1) for x in (max(sizes), min(sizes))])
-    if low - room <= constant <= high + room:
-        axes.axhline(constant, color=CONSTANT_COLOUR, ls="-.", lw=1.3)
-        return None
-    return f"{results.metrics[metric].label.lower()} {constant:.3g}"
-
-
 def legend_handles(results):
     handles = [Line2D([], [], color=look_of(results.criteria, name)[0], label=criterion_label(name))
                for name in results.criteria]
-    return handles + [Line2D([], [], color=DENSE_COLOUR, ls=":", label="dense"),
-                      Line2D([], [], color=CONSTANT_COLOUR, ls="-.", label="constant predictor"),
-                      Patch(color="#999999", alpha=0.35, lw=0, label="± 1 sd")]
+    return handles + reference_handles(results) + [Patch(color="#999999", alpha=0.35, lw=0, label="± 1 sd")]
 
 
 def sizes_of(results):
@@ -76,7 +55,7 @@ def draw(results, size_axis, paper, folder, name, metrics):
         if name == "figure1":
             paper.draw(axes, "paper_fig1_dense", metric, size_axis, results.criteria)
         values = draw_curves(axes, results, size_axis, metric, log)
-        off_scale.append(draw_references(axes, results, metric, values, log, sizes))
+        off_scale += draw_references(axes, results, metric, values, log, sizes)
         size_axis.dress(axes, sizes)
         fit_height(axes)
         title_panel(axes, results.metrics[metric])
@@ -91,9 +70,7 @@ def draw(results, size_axis, paper, folder, name, metrics):
 def footnote(results, size_axis, paper, off_scale):
     seeds = len({row["seed"] for row in results.iterative})
     text = f"{AVERAGING} (n = {seeds}); sd with divisor n − 1."
-    outside = [note for note in off_scale if note]
-    if outside:
-        text += "\nConstant predictor off the scale: " + ", ".join(outside) + "."
+    text += off_scale_note(off_scale)
     if size_axis.note:
         text += "\n" + size_axis.note
     return text + (paper.note() if paper else "")

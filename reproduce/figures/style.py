@@ -1,6 +1,7 @@
 """Looks and labels shared by all figures."""
 import math
 import os
+import textwrap
 
 import matplotlib
 
@@ -19,7 +20,7 @@ PLOT_SETTINGS = {
 # 56 looks.
 COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#B8AC1B"]
 MARKERS = ["o", "s", "^", "D", "v", "P", "X"]
-DENSE_COLOUR, CONSTANT_COLOUR = "#222222", "#777777"
+DENSE_COLOUR, PREDICTOR_COLOUR = "#222222", "#777777"
 
 # The published figures' panels from left to right.
 PANEL_TASKS = ["segmentation", "depth", "normals"]
@@ -68,15 +69,34 @@ def panel_grid(count):
     return figure, panels
 
 
+LEGEND_ROW = 0.2  # inches
+FOOTNOTE_CHARACTERS = 17  # per inch
+
+
+def legend_above(figure, handles, height):
+    """One legend in as few rows as the width allows; returns how many."""
+    for rows in range(1, len(handles) + 1):
+        legend = figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 1 - 0.02 / height),
+                               ncol=-(-len(handles) // rows), handlelength=2.6, columnspacing=1.8, borderaxespad=0)
+        width = legend.get_window_extent(figure.canvas.get_renderer()).width / figure.dpi
+        if width <= figure.get_size_inches()[0] or rows == len(handles):
+            return rows
+        legend.remove()
+
+
 def finish(figure, handles, footnote):
     """One legend above and one footnote below all panels, both outside them at any figure height."""
+    most = int(FOOTNOTE_CHARACTERS * figure.get_size_inches()[0])
+    footnote = "\n".join(textwrap.fill(line, most) for line in footnote.split("\n"))
     lines = footnote.count("\n") + 1
     height = figure.get_size_inches()[1] + 0.155 * (lines - 1)
+    rows = legend_above(figure, handles, height)
+    height += LEGEND_ROW * (rows - 1)
     figure.set_figheight(height)
+    figure.legends[0].set_bbox_to_anchor((0.5, 1 - 0.02 / height), figure.transFigure)
+    top = 1 - (0.24 + LEGEND_ROW * (rows - 1)) / height
     for _ in range(2):  # the first pass changes heights and with them the tick labels
-        figure.tight_layout(rect=(0, (0.06 + 0.155 * lines) / height, 1, 1 - 0.24 / height), w_pad=1.6)
-    figure.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, 1 - 0.02 / height), ncol=len(handles),
-                  handlelength=2.6, columnspacing=1.8, borderaxespad=0)
+        figure.tight_layout(rect=(0, (0.06 + 0.155 * lines) / height, 1, top), w_pad=1.6)
     figure.text(0.008, 0.05 / height, footnote, fontsize=7.5, color="#555555", ha="left", va="bottom", linespacing=1.35)
 
 

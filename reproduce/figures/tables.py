@@ -129,11 +129,19 @@ class Results:
                           for row in self._networks(stage, may_be_absent=True)]
         self.cosine = [row for strategy, stage in iterative if strategy == "cosprune" for row in self._scores(stage)]
         self.dense = self._networks(dense)
-        self.constant = {name: value for name, value in self._networks(constant, complete=False)[0].items()
-                         if name in self.metrics}
+        self.position = self._predictor(constant, by_position=True)  # empty in results of older versions
+        self.constant = self._predictor(constant, by_position=False)
+        if not self.constant:
+            raise TableError(f"{self.path}: stage {constant}: expected at least one row on the test split, found none")
         self.criteria = list(dict.fromkeys(row["criterion"] for row in self.iterative))
 
-    def _networks(self, stage, may_be_absent=False, complete=True):
+    def _predictor(self, stage, by_position):
+        """The metrics of the best prediction that is the same everywhere, or of the best by position."""
+        return {row["metric"]: row["value"] for row in self.stages.get(stage, [])
+                if row["split"] == "test" and row["metric"] in self.metrics
+                and (row["strategy"] == "position") == by_position}
+
+    def _networks(self, stage, may_be_absent=False):
         """One dict per seed and event: the evaluation at the selected step."""
         rows = self.stages.get(stage, [])
         selected = {(row["seed"], row["event"]): row["value"] for row in rows if row["metric"] == "selected_step"}
@@ -154,11 +162,11 @@ class Results:
         if not networks and not may_be_absent:
             raise TableError(f"{self.path}: stage {stage}: expected at least one row on the test split, found none")
         for (seed, event, _), network in networks.items():
-            for column in [*self.losses, *self.metrics, "parameters", "macs"] if complete else []:
+            for column in [*self.losses, *self.metrics, "parameters", "macs"]:
                 if column not in network:
                     raise TableError(f"{self.path}: stage {stage}, seed {seed:g}, event {event:g}: expected a row for "
                                      f"{column}, found none")
-            if complete and not network["parameters"] > 0:
+            if not network["parameters"] > 0:
                 raise TableError(f"{self.path}: stage {stage}: expected positive parameter counts, found "
                                  f"{network['parameters']}")
         return list(networks.values())

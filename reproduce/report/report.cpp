@@ -65,9 +65,10 @@ std::string page(const ResultTables& tables, const std::vector<Claim>& claims,
                "<title>Reproduction: {}</title>\n<style>{}</style>\n</head>\n<body>\n",
                name, kStyle) +
            headline_section(tables, claims) + run_section(tables) + dense_section(tables) +
-           figures_section(tables, results_folder) + "<h2>The claims in detail</h2>\n" +
-           claims_to_html(claims) + selection_section(tables) + configurations_section(tables) +
-           differences_section(tables) + rerun_section(tables, results_folder) + "</body>\n</html>\n";
+           blind_section(tables) + figures_section(tables, results_folder) +
+           "<h2>The claims in detail</h2>\n" + claims_to_html(claims) + selection_section(tables) +
+           configurations_section(tables) + differences_section(tables) +
+           rerun_section(tables, results_folder) + "</body>\n</html>\n";
 }
 
 }  // namespace

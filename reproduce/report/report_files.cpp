@@ -20,7 +20,8 @@ const FigureEntry kFigures[] = {
      "proceeds to "
      "the right). Lines: mean over seeds at each pruning event, drawn at the mean parameter count of that "
      "event; bands: "
-     "± 1 standard deviation. Dotted: dense network. Dash-dotted: best constant prediction, where it fits."},
+     "± 1 standard deviation. Dotted: dense network. Dash-dotted: best constant prediction, "
+     "long dashes: best prediction by the position of a pixel alone, both where they fit."},
     {"figure2", "Figure 2",
      "Left: remaining parameters after each pruning event (mean ± 1 standard deviation over seeds). Right: "
      "average "
@@ -30,7 +31,7 @@ const FigureEntry kFigures[] = {
     {"figure3", "Figure 3",
      "Pruned architectures trained from scratch (solid, mean ± 1 standard deviation over seeds) against the "
      "iteratively "
-     "pruned networks of the same seeds and events (dashed)."},
+     "pruned networks of the same seeds and events (dashed). Grey lines as in Figure 1."},
     {"figure1_appendix", "Figure 1, all other metrics", "As Figure 1, for the remaining nine metrics."},
 };
 

@@ -7,6 +7,7 @@
 #include <map>
 #include <tuple>
 
+#include "reproduce/analysis/blind_networks.h"
 #include "reproduce/analysis/statistics.h"
 #include "reproduce/report/html.h"
 #include "reproduce/runner/revision.h"
@@ -41,14 +42,20 @@ std::vector<double> dense_values(const ResultTables& tables, const std::string& 
     return values;
 }
 
-double constant_value(const ResultTables& tables, const std::string& metric) {
-    const auto found = tables.constant_predictor.find(metric);
-    return found == tables.constant_predictor.end() ? NAN : found->second;
+double value_or_nan(const std::map<std::string, double>& predictor, const std::string& metric) {
+    const auto found = predictor.find(metric);
+    return found == predictor.end() ? NAN : found->second;
 }
 
-bool beats_constant(const ResultTables& tables, const MetricInfo& metric) {
-    const double gain = tables.dense_mean(metric.name) - constant_value(tables, metric.name);
-    return metric.higher_is_better ? gain > 0 : gain < 0;
+/// Whether the dense networks are better than both predictions that ignore the image.
+std::string better_than_blind(const ResultTables& tables, const MetricInfo& metric) {
+    if (std::isnan(tables.blind_value(metric))) return "not known";
+    const auto values = dense_values(tables, metric.name);
+    const auto better = static_cast<size_t>(std::count_if(values.begin(), values.end(), [&](double value) {
+        return !no_better_than_blind(tables, metric, value);
+    }));
+    if (better == values.size()) return "yes";
+    return better == 0 ? "no" : fmt::format("in {} of {} seeds", better, values.size());
 }
 
 std::string duration(const nlohmann::json& run) {
@@ -96,13 +103,6 @@ std::string run_field(const ResultTables& tables, const std::string& key) {
     return text.empty() ? "not recorded" : text;
 }
 
-std::vector<std::string> metrics_not_learned(const ResultTables& tables) {
-    std::vector<std::string> labels;
-    for (const MetricInfo& metric : tables.primary_metrics())
-        if (!beats_constant(tables, metric)) labels.push_back(metric.label);
-    return labels;
-}
-
 std::string headline_section(const ResultTables& tables, const std::vector<Claim>& claims) {
     std::string html = fmt::format(
         "<h1>Structured pruning for multi-task networks: reproduction of Garg, Zhang and Guan (2023)</h1>\n"
@@ -118,12 +118,7 @@ std::string headline_section(const ResultTables& tables, const std::vector<Claim
             verdict_class(claim.verdict), verdict_label(claim.verdict), html_escape(claim.id),
             html_escape(claim.title), html_escape(claim.reading));
     html += "</div>\n";
-    if (const std::vector<std::string> weak = metrics_not_learned(tables); !weak.empty())
-        html += fmt::format(
-            "<p class=\"warning\"><strong>The dense networks do no better than a constant prediction in: "
-            "{}.</strong> "
-            "What the claims say about these tasks then means little.</p>\n",
-            html_escape(join(weak)));
+    html += blind_warnings(tables);
     if (!tables.not_passed.empty())
         html += fmt::format("<p class=\"warning\"><strong>Stages without a result: {}.</strong></p>\n",
                             html_escape(join(tables.not_passed)));
@@ -162,20 +157,25 @@ std::string run_section(const ResultTables& tables) {
 std::string dense_section(const ResultTables& tables) {
     std::vector<std::vector<HtmlCell>> rows;
     for (const MetricInfo& metric : tables.metrics) {
-        const double constant = constant_value(tables, metric.name);
+        const double scale = metric.display_scale;
+        const double constant = value_or_nan(tables.constant_predictor, metric.name),
+                     position = value_or_nan(tables.position_predictor, metric.name);
         rows.push_back({text_cell(metric.task), text_cell(label_with_unit(metric)),
-                        number_cell(constant * metric.display_scale, digits_of(metric)),
+                        number_cell(constant * scale, digits_of(metric)),
+                        number_cell(position * scale, digits_of(metric)),
                         mean_sd_cell(metric, dense_values(tables, metric.name)),
-                        text_cell(std::isnan(constant)             ? "not known"
-                                  : beats_constant(tables, metric) ? "yes"
-                                                                   : "no")});
+                        text_cell(better_than_blind(tables, metric))});
     }
     return fmt::format(
                "<h2>Does the dense network learn?</h2>\n<p>The unpruned networks (n = {}, mean ± sd over "
-               "seeds) against "
-               "the best prediction that ignores the image.</p>\n",
+               "seeds) against the best predictions that ignore the image: one for all pixels (constant), "
+               "one "
+               "for each position of a pixel (position-only). A network that is no better shows no use of "
+               "the image.</p>\n",
                tables.dense.size()) +
-           html_table({"Task", "Metric", "Constant predictor", "Dense network", "Dense better?"}, rows);
+           html_table({"Task", "Metric", "Constant predictor", "Position-only predictor", "Dense network",
+                       "Dense better than both?"},
+                      rows);
 }
 
 std::string selection_section(const ResultTables& tables) {

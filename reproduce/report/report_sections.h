@@ -13,6 +13,11 @@ namespace mtlprune {
 std::string headline_section(const ResultTables& tables, const std::vector<Claim>& claims);
 std::string run_section(const ResultTables& tables);
 std::string dense_section(const ResultTables& tables);
+/// Paragraphs that name the networks, dense and pruned, that do no better than a prediction that ignores the
+/// image; empty when there are none.
+std::string blind_warnings(const ResultTables& tables);
+/// Which of them they are.
+std::string blind_section(const ResultTables& tables);
 std::string figures_section(const ResultTables& tables, const std::filesystem::path& results_folder);
 /// Empty where every reported network is the last one of its training.
 std::string selection_section(const ResultTables& tables);
@@ -22,8 +27,5 @@ std::string rerun_section(const ResultTables& tables, const std::filesystem::pat
 
 /// run[key] for readers: a string as it is, another value as compact JSON, "not recorded" when absent.
 std::string run_field(const ResultTables& tables, const std::string& key);
-
-/// Labels of the primary metrics in which the dense networks' mean is not better than the constant predictor.
-std::vector<std::string> metrics_not_learned(const ResultTables& tables);
 
 }  // namespace mtlprune

@@ -16,7 +16,7 @@ struct FigureStages {
         int64_t configuration;  ///< position on the axis of sizes, 0 = dense
         std::string strategy, stage;
     };
-    std::string constant;              ///< best constant prediction
+    std::string constant;              ///< best predictions that ignore the image
     std::string dense;                 ///< the unpruned networks
     std::vector<Curve> iterative;      ///< iterative pruning, one stage per strategy
     std::vector<Retrained> retrained;  ///< trained from scratch; one stage may serve several strategies

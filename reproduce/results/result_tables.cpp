@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <tuple>
 
@@ -11,6 +12,7 @@
 #include "base/json_reader.h"
 #include "base/table.h"
 #include "reproduce/results/figure_stages.h"
+#include "reproduce/results/stage_rows.h"
 
 namespace mtlprune {
 namespace {
@@ -169,7 +171,35 @@ std::vector<Measurement> retrained_networks(const Table& table, const FigureStag
     return all;
 }
 
+/// Rows of a constant stage that are not by position are the constant's, whatever older versions called it.
+void read_predictors(ResultTables& tables, const Table& table, const std::string& stage) {
+    for (size_t i = 0; i < table.rows().size(); ++i) {
+        const auto& row = table.rows()[i];
+        if (row.stage != stage || row.split != "test" || row.metric == "loss") continue;
+        auto& predictor =
+            row.strategy == kPositionPredictor ? tables.position_predictor : tables.constant_predictor;
+        if (!predictor.emplace(row.metric, table.number(i)).second)
+            throw Error("results table", table.place(i, "metric"),
+                        fmt::format("one value of a prediction that ignores the image in stage {}", stage),
+                        "a second one");
+    }
+    if (tables.constant_predictor.empty())
+        throw Error("results table", fmt::format("stage {}", stage), "at least one row on the test split",
+                    "none");
+}
+
 }  // namespace
+
+double ResultTables::blind_value(const MetricInfo& metric) const {
+    double best = std::numeric_limits<double>::quiet_NaN();
+    for (const auto* predictor : {&constant_predictor, &position_predictor}) {
+        const auto found = predictor->find(metric.name);
+        if (found == predictor->end() || std::isnan(found->second)) continue;
+        const bool better = metric.higher_is_better ? found->second > best : found->second < best;
+        if (std::isnan(best) || better) best = found->second;
+    }
+    return best;
+}
 
 double ResultTables::dense_mean(const std::string& metric) const {
     double sum = 0;
@@ -203,7 +233,7 @@ ResultTables read_result_tables(const std::filesystem::path& results_folder) {
     for (const auto& row : table.rows())
         if (row.metric == "status" && row.value != "PASSED")
             tables.not_passed.push_back(fmt::format("{} seed {}: {}", row.stage, row.seed, row.value));
-    tables.constant_predictor = networks_of(table, figures.constant).front().values;
+    read_predictors(tables, table, figures.constant);
     return tables;
 }
 

@@ -35,8 +35,11 @@ struct ResultTables {
     std::vector<Measurement> retrained;
     /// One per seed.
     std::vector<Measurement> dense;
-    /// Metrics of the best constant prediction on the test split.
+    /// Metrics on the test split of the best prediction that is the same for all pixels of all images.
     std::map<std::string, double> constant_predictor;
+    /// Of the best prediction that knows only the position of a pixel. Empty in results of program versions
+    /// that did not measure it.
+    std::map<std::string, double> position_predictor;
     /// run.json
     nlohmann::json run;
     /// metrics.json: what the values are, in the order of tables.
@@ -50,12 +53,14 @@ struct ResultTables {
     std::vector<MetricInfo> primary_metrics() const;
     /// Mean of a metric over the dense networks.
     double dense_mean(const std::string& metric) const;
+    /// The better of the two predictions that ignore the image; NaN where neither has a value.
+    double blind_value(const MetricInfo& metric) const;
 };
 
 /// Reads results.csv, metrics.json and run.json, whose "figures" say which stages are meant. Of several
 /// evaluations of a seed and event the one at its "selected_step" counts. Throws Error naming file, line and
 /// column on a malformed table, and naming the stage on a missing row, on two networks of one seed and event,
-/// and on a parameter count that is not positive.
+/// on two values of a predictor, and on a parameter count that is not positive.
 ResultTables read_result_tables(const std::filesystem::path& results_folder);
 
 /// The criteria of some measurements in order of first appearance.

@@ -11,6 +11,11 @@
 
 namespace mtlprune {
 
+/// Strategies of a constant stage's rows: the best prediction that is the same everywhere, and the best that
+/// knows only the position of a pixel (training/evaluate.h).
+constexpr const char* kConstantPredictor = "constant";
+constexpr const char* kPositionPredictor = "position";
+
 /// Losses ("loss", one per task) and metrics of an evaluation on a split. `key` gives stage, strategy, seed,
 /// event and step.
 void add_evaluation(Table& rows, TableRow key, const std::string& split, const std::vector<TaskSpec>& tasks,

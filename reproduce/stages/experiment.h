@@ -61,8 +61,8 @@ struct ArchitectureChoice {
     std::optional<int64_t> event;    ///< or this one; 0 = dense
 };
 
-/// constant: the best constant prediction, the yardstick. train: from initialisation. prune: iteratively,
-/// from a trained network. retrain: an architecture of a pruning stage, from initialisation.
+/// constant: the best predictions that ignore the image, the yardsticks. train: from initialisation. prune:
+/// iteratively, from a trained network. retrain: an architecture of a pruning stage, from initialisation.
 enum class StageKind { constant, train, prune, retrain };
 
 /// A named step of an experiment, to be run with every seed (constant: once).

@@ -59,6 +59,18 @@ void require_needs(const std::vector<Stage>& plan, const Stage& stage, const std
     }
 }
 
+/// Metrics only: class shares are no scores that a loss could take.
+void add_predictor(Table& rows, const StageContext& context, const char* strategy,
+                   const Evaluation& evaluation) {
+    auto key = context.row();
+    key.strategy = strategy;
+    key.split = "test";
+    for (const auto& metric : evaluation.metrics) {
+        key.task = metric.task;
+        rows.add(key, metric.name, metric.value);
+    }
+}
+
 void run_kind(StageContext& context) {
     if (context.stage.repeats) return take_over_results(context);
     switch (context.stage.kind) {
@@ -99,9 +111,11 @@ void run_stage(const Experiment& experiment, const std::vector<Stage>& plan, siz
 void run_constant_stage(StageContext& context) {
     const auto& data = context.experiment.data;
     const auto train = collect_all_training_frames(data), test = collect_split(data, "test");
-    const auto evaluation = evaluate_constant(context.tasks, train, test, context.experiment.fidelity);
+    const auto& fidelity = context.experiment.fidelity;
     Table rows;
-    add_evaluation(rows, context.row(), "test", context.tasks, evaluation);
+    add_predictor(rows, context, kConstantPredictor, evaluate_constant(context.tasks, train, test, fidelity));
+    add_predictor(rows, context, kPositionPredictor,
+                  evaluate_by_position(context.tasks, train, test, fidelity));
     context.folder.write_rows(rows, context.row());
 }
 

@@ -26,7 +26,8 @@ struct StageContext {
     }
 };
 
-/// Metrics of the best constant prediction.
+/// Metrics of the two predictions that ignore the image, the best constant and the best by position: rows of
+/// the strategies kConstantPredictor and kPositionPredictor.
 void run_constant_stage(StageContext& context);
 /// A stage that trains a network: the experiment's from initialisation, one that is pruned meanwhile, or a
 /// pruned architecture from initialisation.

@@ -6,6 +6,8 @@
 #include <cmath>
 #include <set>
 
+#include "reproduce/results/stage_rows.h"
+
 namespace mtlprune {
 namespace {
 
@@ -27,8 +29,11 @@ StageRecipe read_stage(const std::string& name, JsonReader reader) {
     stage.kind = stage_kinds().value(reader.require<std::string>("kind"), reader.place() + ": kind");
     if (stage.kind == StageKind::prune || stage.kind == StageKind::retrain)
         stage.from = reader.require<std::string>("from");
-    stage.strategy = stage.kind == StageKind::prune ? reader.require<std::string>("strategy")
-                                                    : reader.get<std::string>("strategy", name);
+    if (stage.kind == StageKind::constant)
+        stage.strategy = kConstantPredictor;
+    else
+        stage.strategy = stage.kind == StageKind::prune ? reader.require<std::string>("strategy")
+                                                        : reader.get<std::string>("strategy", name);
     if (stage.kind == StageKind::prune)
         stage.prune = named_strategy(stage.strategy, strategy_changes(reader), reader.place());
     if (stage.kind == StageKind::retrain) {
@@ -148,6 +153,10 @@ void require_known_stages(const FigureStages& figures, const std::vector<StageRe
         if (std::find(names.begin(), names.end(), name) == names.end())
             throw Error("configuration", place + ": figures", "names of stages",
                         fmt::format("'{}'{}", name, did_you_mean(name, names)));
+    for (const auto& stage : stages)
+        if (stage.name == figures.constant && stage.kind != StageKind::constant)
+            throw Error("configuration", place + ": figures: constant", "a constant stage",
+                        fmt::format("'{}', a {} stage", stage.name, stage_kinds().name(stage.kind)));
 }
 
 }  // namespace mtlprune

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
@@ -146,6 +147,41 @@ TEST(Claims, WideMarginIsPointedOut) {
     ASSERT_EQ(claim.notes.size(), 1u);
     EXPECT_NE(claim.notes[0].find("Mean angle"), std::string::npos);
     EXPECT_NE(claim.reading.find("for: normals"), std::string::npos);
+    results.constant.angle_mean = 40;
+    results.position.angle_mean = 20.5;
+    EXPECT_EQ(judge(results).at(0).notes, claim.notes);
+    results.position.angle_mean = 15;  // better than the dense networks by more than twice the margin
+    ASSERT_FALSE(judge(results).at(0).notes.empty());
+    EXPECT_NE(judge(results).at(0).notes[0].find("forgives everything"), std::string::npos);
+}
+
+bool any_note_has(const Claim& claim, const std::string& part) {
+    return std::any_of(claim.notes.begin(), claim.notes.end(),
+                       [&](const auto& note) { return note.find(part) != std::string::npos; });
+}
+
+// The invented networks beat the constant; what is no better than the position-only predictor is said in
+// each claim that compares it, and in no other.
+TEST(Claims, NetworksThatIgnoreTheImageAreCounted) {
+    FabricatedResults results = with_retrained_difference(0.2);
+    for (const Claim& claim : judge(results)) EXPECT_EQ(claim.reading.find("ignores"), std::string::npos);
+    results.position.angle_mean = 30;
+    results.position.rel_err = 0.4;
+    results.iterative = [](const std::string& criterion, int, int event) {
+        return FabricatedQuality{0.5, criterion == "taylor" && event >= 2 ? 31.0 : 20.0, 0.3};
+    };
+    const auto retrained = results.retrained;
+    results.retrained = [=](const std::string& criterion, int seed, int configuration) {
+        auto quality = retrained(criterion, seed, configuration);
+        if (seed == 0 && configuration == 1) quality.rel_err = 0.4;
+        return quality;
+    };
+    const auto claims = judge(results);
+    EXPECT_NE(claims.at(0).reading.find("compared: depth (2 of 18)."), std::string::npos);
+    EXPECT_TRUE(any_note_has(claims[0], "Relative error: 2 of the 18 networks compared"));
+    EXPECT_NE(claims.at(1).reading.find("compared: normals (3 of 12)."), std::string::npos);
+    EXPECT_NE(claims.at(2).reading.find("compared: normals (6 of 24)."), std::string::npos);
+    EXPECT_TRUE(any_note_has(claims[2], "(30 °)"));
 }
 
 TEST(Claims, SharedArchitecturesAreNoted) {

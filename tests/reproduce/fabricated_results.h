@@ -32,7 +32,9 @@ struct FabricatedResults {
         [](const std::string&, int, int) { return FabricatedQuality{}; };
     std::function<FabricatedQuality(const std::string& criterion, int seed, int configuration)> retrained =
         iterative;
+    std::function<FabricatedQuality(int seed)> dense = [](int) { return FabricatedQuality{}; };
     FabricatedQuality constant{0.1, 40, 0.9};
+    FabricatedQuality position{0.2, 35, 0.8};
     /// Rows that are written; all by default.
     std::function<bool(const TableRow&)> keep = [](const TableRow&) { return true; };
     nlohmann::json run = {
@@ -74,9 +76,10 @@ struct FabricatedResults {
     Table table() const {
         Table table;
         add_values(table, {"constant", "constant", 0, 0, 0, "", "", "", ""}, constant);
+        add_values(table, {"constant", "position", 0, 0, 0, "", "", "", ""}, position);
         for (int seed = 0; seed < seeds; ++seed) {
             const auto number = static_cast<uint64_t>(seed);
-            add_values(table, {"dense", "dense", number, 0, 7, "", "", "", ""}, {});
+            add_values(table, {"dense", "dense", number, 0, 7, "", "", "", ""}, dense(seed));
             add_network(table, {"dense", "dense", number, 0, 7, "", "", "", ""}, 0);
             for (const std::string criterion : {"taylor", "cosprune"})
                 for (int event = 0; event < events; ++event) {

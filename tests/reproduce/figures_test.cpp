@@ -42,6 +42,13 @@ TEST(Figures, DrawsEveryFigureAsPngPdfAndTable) {
         EXPECT_EQ(first_bytes(folder / (name + ".csv"), 31),
                   "figure,panel,line,x,mean,sd,n\n" + name.substr(0, 1));
     }
+    for (const std::string name : {"figure1", "figure3"}) {
+        const auto lines = read_file(folder / (name + ".csv"));
+        for (const char* line :
+             {",angle_mean,constant,1.0,40.0,nan,1\n", ",angle_mean,position,0.125,35.0,nan,1\n",
+              ",pixel_accuracy,position,1.0,20.0,nan,1\n"})
+            EXPECT_NE(lines.find(name + line), std::string::npos) << name << line;
+    }
     // Event 3 of 4 has 125 000 parameters; the invented pixel accuracy is 50 % in every seed.
     EXPECT_NE(read_file(folder / "figure1.csv").find("figure1,pixel_accuracy,taylor,0.125,50.0,0.0,3\n"),
               std::string::npos);
@@ -75,22 +82,28 @@ TEST(Figures, AMissingStageIsNamed) {
     REQUIRE_MATPLOTLIB();
     const TemporaryFolder folder;
     FabricatedResults results;
-    results.keep = [](const TableRow& row) { return row.stage != "dense"; };
-    results.write(folder.path());
-    const std::string message = failure(*python, folder.path());
-    EXPECT_NE(message.find("stage dense: expected at least one row"), std::string::npos) << message;
+    for (const std::string stage : {"dense", "constant"}) {
+        results.keep = [&](const TableRow& row) { return row.stage != stage; };
+        results.write(folder.path());
+        const std::string message = failure(*python, folder.path());
+        EXPECT_NE(message.find("stage " + stage + ": expected at least one row"), std::string::npos)
+            << message;
+    }
 }
 
 TEST(Figures, MetricsAreThoseOfMetricsJson) {
     REQUIRE_MATPLOTLIB();
     const TemporaryFolder folder;
-    FabricatedResults().write(folder.path());
+    FabricatedResults results;  // of an older version, without the position-only predictor
+    results.keep = [](const TableRow& row) { return row.strategy != "position"; };
+    results.write(folder.path());
     auto metrics = nlohmann::json::parse(read_file(folder / "metrics.json"));
     metrics[0]["display_scale"] = 10;  // pixel accuracy, invented as 0.5
     write_file_atomically(folder / "metrics.json", metrics.dump());
     draw_figures(*python, kFigures, folder.path());
     EXPECT_NE(read_file(folder / "figure1.csv").find("figure1,pixel_accuracy,taylor,0.125,5.0,0.0,3\n"),
               std::string::npos);
+    EXPECT_EQ(read_file(folder / "figure1.csv").find("position"), std::string::npos);
     metrics[0].erase("label");
     write_file_atomically(folder / "metrics.json", metrics.dump());
     EXPECT_NE(failure(*python, folder.path()).find("metrics.json: expected"), std::string::npos);

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <map>
+
 #include "base/error.h"
 #include "reproduce/report/html.h"
 #include "reproduce/results/result_tables.h"
@@ -76,17 +79,83 @@ TEST(Report, IsSelfContainedAndComplete) {
     EXPECT_TRUE(contains(read_file(folder / "claims.json"), "\"verdict\""));
 }
 
-TEST(Report, WarnsWhenTheDenseNetworkLearnsNothing) {
+std::string page_of(const FabricatedResults& results) {
     const TemporaryFolder folder;
+    results.write(folder.path());
+    write_report(folder.path());
+    return read_file(folder / "report.html");
+}
+
+TEST(Report, WarnsWhenTheDenseNetworkLearnsNothing) {
     FabricatedResults results;
-    results.write(folder.path());
-    write_report(folder.path());
-    EXPECT_FALSE(contains(read_file(folder / "report.html"), "no better than a constant"));
-    results.constant.rel_err = 0.2;  // the dense networks have 0.3
-    results.write(folder.path());
-    write_report(folder.path());
-    EXPECT_TRUE(contains(read_file(folder / "report.html"),
-                         "no better than a constant prediction in: Relative error"));
+    auto html = page_of(results);
+    EXPECT_FALSE(contains(html, "no better than a prediction"));
+    EXPECT_TRUE(contains(html, "All networks, dense, pruned and re-trained, are better"));
+    EXPECT_TRUE(contains(html,
+                         "<td class=\"number\">0.9000</td><td class=\"number\">0.8000</td>"
+                         "<td class=\"number\">0.3000 ± 0.0000</td><td>yes</td>"));
+    const std::string warning =
+        "Dense networks do no better than a prediction that ignores the image in: "
+        "Relative error (all 3).";
+    results.constant.rel_err = 0.2;  // all networks have 0.3
+    html = page_of(results);
+    EXPECT_TRUE(contains(html, warning));
+    results.constant.rel_err = 0.9;
+    results.position.rel_err = 0.3;  // as good is no better
+    html = page_of(results);
+    EXPECT_TRUE(contains(html, warning));
+    EXPECT_LT(html.find(warning), html.find("<h2"));
+    EXPECT_TRUE(contains(html, "<td>no</td>"));
+}
+
+TEST(Report, NamesThePrunedNetworksThatOnlyBeatTheConstant) {
+    FabricatedResults results;  // better than the constant everywhere
+    results.position.angle_mean = 21;
+    results.iterative = [](const std::string& criterion, int seed, int event) {
+        const bool blind = criterion == "cosprune" ? event >= 2 || (event == 1 && seed == 2) : event == 3;
+        return FabricatedQuality{0.5, blind ? 22.0 : 20.0, 0.3};
+    };
+    results.retrained = [](const std::string& criterion, int seed, int configuration) {
+        const bool blind = criterion == "taylor" && configuration == 3 && seed == 0;
+        return FabricatedQuality{blind ? 0.2 : 0.5, 20, 0.3};
+    };
+    auto html = page_of(results);
+    EXPECT_FALSE(contains(html, "Dense networks do no better"));
+    const std::string warning =
+        "Pruned networks do no better than a prediction that ignores the image:</strong> Taylor, iterative: "
+        "Mean "
+        "angle (3 of 12); CosPrune, iterative: Mean angle (7 of 12); Taylor, re-trained: Pixel accuracy (1 "
+        "of 12).";
+    EXPECT_TRUE(contains(html, warning));
+    EXPECT_LT(html.find(warning), html.find("<h2"));
+    EXPECT_TRUE(contains(html, "<td>event 3 (125 k parameters)</td>"));
+    EXPECT_TRUE(contains(html,
+                         "<td>event 1 (500 k parameters, seed 2); events 2 to 3 (250 k to 125 k "
+                         "parameters)</td>"));
+    EXPECT_TRUE(contains(html, "<td>configuration 3 (125 k parameters, seed 0)</td>"));
+    EXPECT_TRUE(contains(html, "<td class=\"number\">21 °</td>"));
+    results.position = results.constant;
+    EXPECT_FALSE(contains(page_of(results), "no better than a prediction"));
+}
+
+TEST(Report, OneOfThreeDenseNetworksIsEnough) {
+    FabricatedResults results;
+    results.dense = [](int seed) { return FabricatedQuality{0.5, seed == 1 ? 36.0 : 20.0, 0.3}; };
+    const auto html = page_of(results);
+    EXPECT_TRUE(contains(html, "ignores the image in: Mean angle (1 of 3)."));
+    EXPECT_TRUE(contains(html, "<td>in 2 of 3 seeds</td>"));
+    EXPECT_TRUE(contains(html, "<td>seed 1</td>"));
+}
+
+TEST(Report, ResultsWithoutThePositionOnlyPredictorSaySo) {
+    FabricatedResults results;
+    EXPECT_FALSE(contains(page_of(results), "lack the position-only"));
+    results.keep = [](const TableRow& row) { return row.strategy != "position"; };
+    results.constant.rel_err = 0.2;
+    const auto html = page_of(results);
+    EXPECT_TRUE(contains(html, "The results lack the position-only predictor."));
+    EXPECT_TRUE(contains(html, "ignores the image in: Relative error (all 3)."));
+    EXPECT_TRUE(contains(html, "<td class=\"number\">0.2000</td><td class=\"number\">–</td>"));
 }
 
 TEST(Report, NamesTheStagesWithoutAResult) {
@@ -157,7 +226,25 @@ TEST(ResultTables, OfATrainingStageTheSelectedEvaluationCounts) {
     }
     EXPECT_EQ(criteria_of(tables.retrained), (std::vector<std::string>{"taylor", "cosprune"}));
     EXPECT_EQ(tables.iterative.at(0).value("loss_depth"), 0.5);
+}
+
+TEST(ResultTables, ThePredictorsThatIgnoreTheImage) {
+    FabricatedResults results;
+    results.position = {0.05, 35, std::nan("")};
+    const auto tables = tables_of(results);
     EXPECT_EQ(tables.constant_predictor.at("rel_err"), 0.9);
+    EXPECT_EQ(tables.position_predictor.at("angle_mean"), 35);
+    std::map<std::string, double> best;
+    for (const auto& metric : tables.primary_metrics()) best[metric.name] = tables.blind_value(metric);
+    EXPECT_EQ(best,
+              (std::map<std::string, double>{{"pixel_accuracy", 0.1}, {"angle_mean", 35}, {"rel_err", 0.9}}));
+    results.keep = [](const TableRow& row) { return row.stage != "constant"; };
+    EXPECT_TRUE(contains(message_of([&] { tables_of(results); }), "stage constant"));
+    const TemporaryFolder folder;
+    FabricatedResults().write(folder.path());
+    write_file_atomically(folder / "results.csv", read_file(folder / "results.csv") +
+                                                      "constant,other,0,0,0,test,depth,rel_err,0.5\n");
+    EXPECT_TRUE(contains(message_of([&] { read_result_tables(folder.path()); }), "a second one"));
 }
 
 TEST(ResultTables, AMissingRowNamesStageSeedAndEvent) {

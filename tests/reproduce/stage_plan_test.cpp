@@ -212,7 +212,9 @@ TEST(StageGraph, ImpossibleGraphsAreRefusedWithTheStagesName) {
     }
     const nlohmann::json figures = {
         {"constant", "c"}, {"dense", "base"}, {"iterative", nlohmann::json::array()}};
-    EXPECT_THROW(with_stages({{"base", kTrain}}, figures), Error);  // there is no stage c
+    EXPECT_THROW(with_stages({{"base", kTrain}}, figures), Error);                 // there is no stage c
+    EXPECT_THROW(with_stages({{"base", kTrain}, {"c", kTrain}}, figures), Error);  // it is a train stage
+    EXPECT_NO_THROW(with_stages({{"base", kTrain}, {"c", {{"kind", "constant"}}}}, figures));
 }
 
 }  // namespace
