@@ -1,7 +1,9 @@
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <iostream>
+#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "base/atomic_file.h"
@@ -11,6 +13,8 @@
 #include "cli/evaluation_table.h"
 #include "models/placement.h"
 #include "models/weights/torchscript.h"
+#include "reproduce/report/figure_drawing.h"
+#include "reproduce/resources.h"
 #include "reproduce/runner/runner.h"
 #include "reproduce/stages/experiment_data.h"
 #include "reproduce/stages/stage_kinds.h"
@@ -25,6 +29,23 @@ Evaluation evaluate_checkpoint(const Experiment& experiment, const std::filesyst
     const auto model = load_network(experiment.model, tasks, load_tensors(file)).model;
     place(*model, open_device(experiment.device));
     return evaluate(*model, test, experiment.fidelity);
+}
+
+/// Of a stage of `plan` that trained. Without Python there are none, which is said once.
+void draw_curves(const std::vector<Stage>& plan, const Stage& stage, const std::filesystem::path& runs,
+                 const std::vector<TaskSpec>& tasks) {
+    static const auto python = python_with_matplotlib();
+    static const bool said = !python && std::cerr
+                                            << "mtlprune: no python3 with matplotlib and numpy: no "
+                                               "learning curves are drawn (install python3-matplotlib)\n";
+    if (said) return;
+    const auto constant = std::find_if(plan.begin(), plan.end(),
+                                       [](const Stage& other) { return other.kind == StageKind::constant; });
+    const auto folder = stage.folder(runs);
+    write_file_atomically(folder / "metrics.json", metrics_json(metric_definitions(tasks)).dump(1) + "\n");
+    draw_learning_curves(*python, resource_folder() / "figures", folder,
+                         constant == plan.end() ? "" : constant->folder(runs) / "results.csv");
+    std::cout << (folder / "learning_curves.png").string() << "\n";
 }
 
 void run_wanted(const Experiment& experiment, const po::variables_map& values,
@@ -44,7 +65,8 @@ int train_command(const Arguments& arguments) {
     po::variables_map values;
     if (!parse("usage: mtlprune train [OPTIONS]\n\nTrains the dense network of a scale for each seed "
                "(resumable) and prints its metrics\n"
-               "beside those of the best predictions without the image: a constant, one per position.",
+               "beside those of the best predictions without the image: a constant, one per position. Draws "
+               "its learning curves.",
                options, arguments, values))
         return 0;
     const auto experiment = read_experiment_options(values);
@@ -54,12 +76,15 @@ int train_command(const Arguments& arguments) {
     run_wanted(experiment, values, experiment_words(values), wanted);
     at::set_num_threads(static_cast<int>(experiment.threads_per_stage));
     const auto baselines = evaluate_baselines(experiment);
-    for (const auto& stage : plan_stages(experiment)) {
+    const auto plan = plan_stages(experiment);
+    const std::filesystem::path runs = values["runs"].as<std::string>();
+    for (const auto& stage : plan) {
         if (!wanted(stage)) continue;
-        const auto file = stage.folder(values["runs"].as<std::string>()) / "checkpoint.pt";
+        const auto file = stage.folder(runs) / "checkpoint.pt";
         std::cout << fmt::format(
             "\n{}\n{}", file.string(),
             evaluation_table(evaluate_checkpoint(experiment, file, baselines.test), baselines));
+        draw_curves(plan, stage, runs, experiment_tasks(experiment.data));
     }
     return 0;
 }

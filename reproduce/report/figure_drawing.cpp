@@ -58,6 +58,14 @@ void draw_figures(const std::string& python, const std::filesystem::path& figure
     run_script(python, figures_folder / "draw.py", {"--axis", axis, results_folder.string()});
 }
 
+void draw_learning_curves(const std::string& python, const std::filesystem::path& figures_folder,
+                          const std::filesystem::path& stage_folder,
+                          const std::filesystem::path& predictors) {
+    std::vector<std::string> arguments = {stage_folder.string()};
+    if (!predictors.empty()) arguments.insert(arguments.end(), {"--predictors", predictors.string()});
+    run_script(python, figures_folder / "learning_curves.py", arguments);
+}
+
 void draw_data_statistics(const std::string& python, const std::filesystem::path& figures_folder,
                           const std::filesystem::path& statistics_folder) {
     run_script(python, figures_folder / "data_stats.py", {statistics_folder.string()});

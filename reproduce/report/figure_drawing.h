@@ -17,6 +17,12 @@ std::optional<std::string> python_with_matplotlib();
 void draw_figures(const std::string& python, const std::filesystem::path& figures_folder,
                   const std::filesystem::path& results_folder, const std::string& axis = "true");
 
+/// Runs `<python> <figures_folder>/learning_curves.py` on a training stage's folder (curve.csv, results.csv
+/// and the list of its metrics as metrics.json) and the results of a constant stage (empty: none);
+/// learning_curves.png, .pdf and .csv appear in the former. Throws as above.
+void draw_learning_curves(const std::string& python, const std::filesystem::path& figures_folder,
+                          const std::filesystem::path& stage_folder, const std::filesystem::path& predictors);
+
 /// Runs `<python> <figures_folder>/data_stats.py <statistics_folder>` on the files of write_statistics();
 /// data_stats.png and .pdf appear there. Throws as above.
 void draw_data_statistics(const std::string& python, const std::filesystem::path& figures_folder,

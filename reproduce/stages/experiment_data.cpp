@@ -49,9 +49,9 @@ void require_as_read(const DataConfig& config, const Dataset& dataset) {
 }  // namespace
 
 std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::string& split) {
-    const bool is_test = split == "test", is_held_out = split == "val";
-    auto dataset = open_whole(config, is_test ? "test" : "train");
-    if (is_held_out || (!is_test && config.validation > 0.0)) {
+    const bool is_held_out = split == "val" && config.validation > 0.0;
+    auto dataset = open_whole(config, is_held_out ? "train" : split);
+    if (is_held_out || (split == "train" && config.validation > 0.0)) {
         auto parts = hold_out(dataset->size(), config.validation);
         dataset = std::make_shared<FrameSubset>(dataset, is_held_out ? parts.held_out : parts.rest,
                                                 is_held_out ? "held out for validation" : "to train on");

@@ -8,8 +8,9 @@
 namespace mtlprune {
 
 /// "train", "val" or "test" (which some layouts call otherwise: the last of their splits), with the
-/// experiment's tasks; files are resized to resize_height x resize_width when those are given. "val" is what
-/// DataConfig::validation holds out of the training split, and "train" the rest.
+/// experiment's tasks; files are resized to resize_height x resize_width when those are given. Where
+/// DataConfig::validation holds frames out of the training split, they are "val", and "train" is the rest;
+/// other names are splits of the layout.
 std::shared_ptr<const Dataset> open_split(const DataConfig& config, const std::string& split);
 
 /// Opens the data set to see which tasks it has.

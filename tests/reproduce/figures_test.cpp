@@ -132,5 +132,37 @@ TEST(Figures, DrawsTheStatisticsOfADataSet) {
     }
 }
 
+constexpr const char* kColumns = "stage,strategy,seed,event,step,split,task,metric,value\n";
+
+TEST(LearningCurves, ShowWhatWasLookedAtAndBothPredictors) {
+    REQUIRE_MATPLOTLIB();
+    const TemporaryFolder folder;
+    const TaskSpec task{.name = "depth", .kind = TaskKind::depth, .channels = 1};
+    write_file_atomically(folder / "metrics.json", metrics_json(metric_definitions({task})).dump());
+    write_file_atomically(folder / "curve.csv",
+                          "iteration,learning_rate,loss.depth\n10,0.1,1.5\n20,0.1,1.25\n30,0.1,1\n");
+    write_file_atomically(folder / "results.csv", std::string(kColumns) +
+                                                      "dense,dense,0,0,20,val,depth,rel_err,0.5\n"
+                                                      "dense,dense,0,0,30,val,depth,rel_err,0.375\n"
+                                                      "dense,dense,0,0,30,test,depth,rel_err,0.4375\n"
+                                                      "dense,dense,0,0,0,none,all,status,PASSED\n");
+    write_file_atomically(folder / "predictors.csv",
+                          std::string(kColumns) +
+                              "constant,constant,0,0,0,test,depth,rel_err,0.75\n"
+                              "constant,position,0,0,0,test,depth,rel_err,0.625\n");
+    draw_learning_curves(*python, kFigures, folder.path(), folder / "predictors.csv");
+    EXPECT_EQ(first_bytes(folder / "learning_curves.png", 4), "\x89PNG");
+    EXPECT_EQ(read_file(folder / "learning_curves.csv"),
+              "figure,panel,line,x,mean,sd,n\n"
+              "learning_curves,loss.depth,train,10.0,1.5,nan,1\n"
+              "learning_curves,loss.depth,train,20.0,1.25,nan,1\n"
+              "learning_curves,loss.depth,train,30.0,1.0,nan,1\n"
+              "learning_curves,rel_err,val,20.0,0.5,nan,1\n"
+              "learning_curves,rel_err,val,30.0,0.375,nan,1\n"
+              "learning_curves,rel_err,test,30.0,0.4375,nan,1\n"
+              "learning_curves,rel_err,constant,0.0,0.75,nan,1\n"
+              "learning_curves,rel_err,position,0.0,0.625,nan,1\n");
+}
+
 }  // namespace
 }  // namespace mtlprune::figures_test
