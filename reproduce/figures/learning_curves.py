@@ -78,6 +78,8 @@ def draw(arguments):
     for metric, axes in zip(main_metrics, panels.flat[len(main_metrics):]):
         draw_metric(axes, metric, rows, predictors, log)
         axes.set_xlabel("Iteration")
+    for axes in panels.flat[:2 * len(main_metrics)]:
+        axes.set_xlim(0, 1.03 * curve[-1]["iteration"])
     looks = [{"label": name} | look for split, (name, look) in SPLITS.items() if any(row["split"] == split for row in rows)]
     looks += [{"label": name} | look for line, (name, look) in PREDICTORS.items()
               if any(row["strategy"] == line for row in predictors)]

@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <torch/utils.h>
 
+#include <set>
+
 #include "pruning/surgery/surgery.h"
 #include "tests/pruning/pruning_run.h"
 #include "tests/random_batch.h"
@@ -81,6 +83,58 @@ TEST_P(EveryModelPruned, IsRebuiltFromItsSpecAndItsPlan) {
     const auto image = batch(99).image;
     const auto a = model->forward(image), b = rebuilt->forward(image);
     for (size_t t = 0; t < a.size(); ++t) EXPECT_TRUE(a[t].equal(b[t])) << "task " << t;
+}
+
+/// Backbone, criterion.
+class PapersSchedule : public testing::TestWithParam<std::tuple<std::string, std::string>> {};
+
+std::vector<std::string> one_model_per_backbone() {
+    std::vector<std::string> specs;
+    std::set<std::string> seen;
+    for (const auto& spec : tiny_model_specs())
+        if (seen.insert(parse_model_spec(spec, "test").backbone.key).second) specs.push_back(spec);
+    return specs;
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryBackbone, PapersSchedule,
+                         testing::Combine(testing::ValuesIn(one_model_per_backbone()),
+                                          testing::Values("taylor", "cosprune")),
+                         [](const auto& info) {
+                             return short_name(std::get<0>(info.param)) + "_" + std::get<1>(info.param);
+                         });
+
+/// The lowest of all at every event, training between them, until every group is at its floor.
+TEST_P(PapersSchedule, RunsToTheFloor) {
+    const auto& [spec, criterion] = GetParam();
+    const ModelPtr model = make_model(spec, nyuv2_tasks(5));
+    model->initialise(3);
+    const int64_t side = tiny_side(spec), floor = 2;
+    const auto example = torch::zeros({1, 3, side, side});
+    const auto widths_of = [&] {
+        const auto forward = [&](const std::vector<torch::Tensor>& in) { return model->forward(in[0]); };
+        const auto coupling = couple(*model, forward, {example});
+        std::vector<int64_t> widths;
+        for (const size_t group : open_groups(coupling, coupling.groups, {.only = {kSharedGroups}}))
+            widths.push_back(coupling.groups[group].channels);
+        return widths;
+    };
+    const auto dense = widths_of();
+    ASSERT_FALSE(dense.empty());
+    int64_t spare = 0;
+    for (const int64_t width : dense) spare += std::max<int64_t>(0, width - floor);
+    IterativePrunerOptions options;
+    options.frequency = 2;
+    options.allocation = lowest_of_shared(std::max<int64_t>(1, (spare + 2) / 3), floor);
+    PruningRun run(model, example, criteria().make(criterion), options);
+    run.trainer->run([&, key = uint64_t{0}]() mutable { return random_batch(key++, side, torch::kFloat); });
+    EXPECT_EQ(run.pruner->events().size(), spare >= 3 ? 3U : static_cast<size_t>(spare));
+    const auto left = widths_of();
+    ASSERT_EQ(left.size(), dense.size());
+    for (size_t group = 0; group < dense.size(); ++group)
+        EXPECT_EQ(left[group], std::min(dense[group], floor)) << "group " << group;
+    model->eval();
+    for (const auto& prediction : model->forward(random_batch(99, side, torch::kFloat).image))
+        EXPECT_TRUE(prediction.isfinite().all().item<bool>());
 }
 
 }  // namespace
