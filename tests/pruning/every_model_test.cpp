@@ -4,10 +4,12 @@
 
 #include <set>
 
+#include "pruning/network/prune.h"
 #include "pruning/surgery/surgery.h"
 #include "tests/pruning/pruning_run.h"
+#include "tests/python_torchscript.h"
 #include "tests/random_batch.h"
-#include "tests/tiny_models.h"
+#include "tests/temporary_folder.h"
 
 namespace mtlprune::every_model_test {
 namespace {
@@ -135,6 +137,24 @@ TEST_P(PapersSchedule, RunsToTheFloor) {
     model->eval();
     for (const auto& prediction : model->forward(random_batch(99, side, torch::kFloat).image))
         EXPECT_TRUE(prediction.isfinite().all().item<bool>());
+}
+
+TEST(EveryBackbone, PrunedByHalfComputesTheSameInPython) {
+    const torch::NoGradGuard no_grad;
+    const TemporaryFolder folder;
+    for (const auto& spec : one_model_per_backbone()) {
+        const ModelPtr model = make_model(spec, nyuv2_tasks(5));
+        model->initialise(3);
+        model->eval();
+        const auto forward = [&](const std::vector<torch::Tensor>& in) { return model->forward(in[0]); };
+        ModuleNetwork network(*model, forward, {tiny_images(spec, 1)});
+        const auto report = prune(network, criteria().make("l2"));
+        EXPECT_LT(report.after.parameters, report.before.parameters) << spec;
+        export_with_expectation(*model, spec, folder.path(), short_name(spec));
+    }
+    const auto agrees = python_agrees(folder.path());
+    if (!agrees) GTEST_SKIP() << "Python has no PyTorch";
+    EXPECT_TRUE(*agrees);
 }
 
 }  // namespace
