@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/json_reader.h"
+#include "models/eval_mode.h"
 #include "training/losses.h"
 #include "training/tasks/task_type.h"
 
@@ -122,8 +123,7 @@ const Metric& Evaluation::metric(const std::string& name) const {
 Evaluation evaluate(Model& model, const std::vector<Batch>& batches, const Fidelities& fidelity,
                     ImageMetrics* images) {
     const torch::NoGradGuard no_grad;
-    const bool was_training = model.is_training();
-    model.eval();
+    const EvalMode eval_mode(model);
     SplitMetrics metrics(model.tasks(), fidelity);
     const auto tasks = model.tasks();
     ImageColumns columns(tasks, fidelity.metrics);
@@ -135,7 +135,6 @@ Evaluation evaluate(Model& model, const std::vector<Batch>& batches, const Fidel
         if (images != nullptr) columns.add(predictions, batch.targets);
     }
     if (images != nullptr) *images = columns.result();
-    model.train(was_training);
     return metrics.result();
 }
 

@@ -3,6 +3,8 @@
 #include <torch/csrc/jit/frontend/tracer.h>
 #include <torch/utils.h>
 
+#include "models/eval_mode.h"
+
 namespace mtlprune {
 namespace {
 
@@ -23,8 +25,7 @@ torch::jit::Module mirror(const torch::nn::Module& module,
 
 torch::jit::Module to_torchscript(Model& model, const torch::Tensor& image) {
     const torch::NoGradGuard no_grad;
-    const bool trained = model.is_training();
-    model.eval();
+    const EvalMode eval_mode(model);
     auto script = mirror(model, std::make_shared<torch::jit::CompilationUnit>());
     const auto predict = [&](const torch::jit::Stack& inputs) -> torch::jit::Stack {
         std::vector<c10::IValue> predictions;
@@ -38,7 +39,6 @@ torch::jit::Module to_torchscript(Model& model, const torch::Tensor& image) {
                            .first;
     const auto name = c10::QualifiedName(*script.type()->name(), "forward");
     script.type()->addMethod(script._ivalue()->compilation_unit()->create_function(name, state->graph));
-    model.train(trained);
     return script;
 }
 

@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/torch_message.h"
+#include "models/eval_mode.h"
 
 namespace mtlprune {
 namespace {
@@ -151,17 +152,6 @@ class GraphReader {
 };
 
 }  // namespace
-
-EvalMode::EvalMode(torch::nn::Module& module) : module_(module), training_(module.is_training()) {
-    for (auto& child : module.modules(/*include_self=*/false))
-        children_.emplace_back(child, child->is_training());
-    module.eval();
-}
-
-EvalMode::~EvalMode() {
-    module_.train(training_);
-    for (auto& [child, training] : children_) child->train(training);
-}
 
 std::vector<size_t> TracedGraph::tensor_inputs(const TracedNode& node) const {
     return tensors_among(values, node.inputs);

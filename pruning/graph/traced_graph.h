@@ -82,20 +82,6 @@ struct ValueUses {
     std::vector<std::vector<size_t>> readers;  ///< nodes, each once, in order
 };
 
-/// Eval mode for a module and all below it; the destructor gives each its own mode back.
-class EvalMode {
-  public:
-    explicit EvalMode(torch::nn::Module& module);
-    EvalMode(const EvalMode&) = delete;
-    EvalMode& operator=(const EvalMode&) = delete;
-    ~EvalMode();
-
-  private:
-    torch::nn::Module& module_;
-    bool training_;
-    std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> children_;
-};
-
 /// A parameter or buffer of the network, which is `value` of the trace.
 StoredTensor stored_tensor(const std::string& name, size_t value, const torch::Tensor& tensor,
                            bool is_buffer);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/stop_watch.h"
 #include "base/torch_message.h"
+#include "models/eval_mode.h"
 #include "pruning/graph/module_options.h"
 #include "pruning/network/network.h"
 

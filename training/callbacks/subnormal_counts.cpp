@@ -9,6 +9,7 @@
 #include <array>
 
 #include "base/error.h"
+#include "models/eval_mode.h"
 #include "training/trainer.h"
 
 namespace mtlprune {
@@ -88,15 +89,13 @@ double subnormal_share(const torch::Tensor& tensor) {
 
 std::vector<SubnormalShare> subnormal_activations(Model& model, const torch::Tensor& image) {
     const torch::NoGradGuard no_grad;
-    const bool was_training = model.is_training();
-    model.eval();
+    const EvalMode eval_mode(model);
     std::vector<SubnormalShare> shares;
     std::vector<torch::Tensor> predictions;
     {
         const Observer observer(shares);
         predictions = model.forward(image);
     }
-    model.train(was_training);
     for (size_t t = 0; t < predictions.size(); ++t)
         shares.push_back({"prediction." + model.tasks()[t].name, subnormal_share(predictions[t])});
     return shares;
