@@ -110,8 +110,10 @@ void DataParallel::sum(std::vector<torch::Tensor>& tensors) {
 void DataParallel::broadcast(const std::vector<torch::Tensor>& tensors) {
     guarded([&] {
         const auto buckets = buckets_of(tensors);
-        auto flat = flatten(tensors, buckets);
-        group_->broadcast(flat);
+        const auto flat = flatten(tensors, buckets);
+        std::vector<torch::Tensor> bytes;  // Gloo does not know all types
+        for (const auto& bucket : flat) bytes.push_back(bucket.view(torch::kByte));
+        group_->broadcast(bytes);
         if (first()) return;
         unflatten(flat, tensors, buckets,
                   [&](size_t i, const torch::Tensor& values) { torch::Tensor(tensors[i]).copy_(values); });

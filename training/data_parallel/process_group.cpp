@@ -12,7 +12,14 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+#ifdef MTLPRUNE_NCCL
+#ifndef USE_C10D_NCCL
+#define USE_C10D_NCCL
+#endif
+#include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
+#endif
 
+#include <algorithm>
 #include <cstdlib>
 #include <sstream>
 #endif
@@ -30,9 +37,12 @@ constexpr auto kMeetingTimeout = 5min;
 constexpr auto kAnswerTimeout = 6h;
 
 c10::intrusive_ptr<c10d::Store> open_store(const ProcessLayout& layout) {
+    // torchrun's store speaks the protocol of LibTorch 2. Older ones keep theirs at the next port.
+    const bool stranger = layout.store_runs && TORCH_VERSION_MAJOR < 2;
+    const int64_t next = layout.port < 65535 ? layout.port + 1 : layout.port - 1;
     c10d::TCPStoreOptions options;
-    options.port = static_cast<uint16_t>(layout.port);
-    options.isServer = layout.first() && !layout.store_runs;
+    options.port = static_cast<uint16_t>(stranger ? next : layout.port);
+    options.isServer = layout.first() && (stranger || !layout.store_runs);
     options.numWorkers = static_cast<size_t>(layout.ranks);
     options.timeout = kMeetingTimeout;
     return c10::make_intrusive<c10d::PrefixStore>(
@@ -73,7 +83,8 @@ void call_for_each(std::vector<torch::Tensor>& buffers, const Call& call) {
 /// Gloo, which works on the CPU: what lies on a GPU goes through the memory of the host.
 class GlooGroup : public ProcessGroup {
   public:
-    explicit GlooGroup(const ProcessLayout& layout) : gloo_(open_gloo(open_store(layout), layout)) {}
+    GlooGroup(const c10::intrusive_ptr<c10d::Store>& store, const ProcessLayout& layout)
+        : gloo_(open_gloo(store, layout)) {}
 
     void sum(std::vector<torch::Tensor>& buffers) override {
         on_host(buffers, [&](auto& list) { return gloo_->allreduce(list); });
@@ -96,14 +107,54 @@ class GlooGroup : public ProcessGroup {
     c10::intrusive_ptr<Gloo> gloo_;
 };
 
+#ifdef MTLPRUNE_NCCL
+/// NCCL for what lies on this process's GPU, Gloo for the rest.
+class NcclGroup : public ProcessGroup {
+  public:
+    NcclGroup(const c10::intrusive_ptr<c10d::Store>& store, const ProcessLayout& layout)
+        : host_(store, layout) {
+        const auto options = c10d::ProcessGroupNCCL::Options::create();
+        options->timeout = kAnswerTimeout;
+        nccl_ = c10::make_intrusive<c10d::ProcessGroupNCCL>(
+            c10::make_intrusive<c10d::PrefixStore>("nccl", store), static_cast<int>(layout.rank),
+            static_cast<int>(layout.ranks), options);
+    }
+
+    void sum(std::vector<torch::Tensor>& buffers) override {
+        if (on_host(buffers)) return host_.sum(buffers);
+        call_for_each(buffers, [&](auto& list) { return nccl_->allreduce(list); });
+    }
+
+    void broadcast(std::vector<torch::Tensor>& buffers) override {
+        if (on_host(buffers)) return host_.broadcast(buffers);
+        call_for_each(buffers, [&](auto& list) { return nccl_->broadcast(list); });
+    }
+
+  private:
+    /// The lists that we get lie on one device each.
+    static bool on_host(const std::vector<torch::Tensor>& buffers) {
+        return std::any_of(buffers.begin(), buffers.end(),
+                           [](const auto& buffer) { return buffer.is_cpu(); });
+    }
+
+    GlooGroup host_;
+    c10::intrusive_ptr<c10d::ProcessGroupNCCL> nccl_;
+};
+#endif
+
 }  // namespace
 
 bool has_process_groups() {
     return true;
 }
 
-std::unique_ptr<ProcessGroup> open_process_group(const ProcessLayout& layout, torch::Device /*device*/) {
-    return std::make_unique<GlooGroup>(layout);
+std::unique_ptr<ProcessGroup> open_process_group(const ProcessLayout& layout,
+                                                 [[maybe_unused]] torch::Device device) {
+    const auto store = open_store(layout);
+#ifdef MTLPRUNE_NCCL
+    if (device.is_cuda()) return std::make_unique<NcclGroup>(store, layout);
+#endif
+    return std::make_unique<GlooGroup>(store, layout);
 }
 
 #else
