@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "models/layers/dropout.h"
 #include "training/flush_denormals.h"
 #include "training/gradient_norm.h"
 
@@ -125,12 +126,13 @@ double Trainer::share(const Batch& batch, size_t batches) const {
     return (options_.parallel ? batch.weight : 1.0) / (static_cast<double>(batches) * ranks);
 }
 
-/// Every mini-batch of an iteration has its own masks, on every rank.
-uint64_t Trainer::dropout_key(size_t batch) const {
+/// Every mini-batch of an iteration has its own masks, of which every rank takes the rows of its samples.
+void Trainer::choose_dropout(size_t batch) {
     const uint64_t key =
         mix_key(options_.seed, Stream::method, static_cast<uint64_t>(iteration_), options_.phase);
-    const auto rank = options_.parallel ? static_cast<uint64_t>(options_.parallel->rank()) : 0;
-    return batch == 0 && rank == 0 ? key : mix_key(key, Stream::method, batch, rank);
+    model_->set_dropout_key(batch == 0 ? key : mix_key(key, Stream::method, batch));
+    if (options_.parallel)
+        set_dropout_shard(*model_, {options_.parallel->rank(), options_.parallel->ranks()});
 }
 
 void Trainer::average_over_ranks(Gathered& gathered) {
@@ -153,7 +155,7 @@ Trainer::Gathered Trainer::gather(const std::vector<Batch>& batches) {
     const auto weights = weighting_->weights();
     for (size_t n = 0; n < batches.size(); ++n) {
         if (sum.gradients) sum.gradients->drop_graph();
-        model_->set_dropout_key(dropout_key(n));
+        choose_dropout(n);
         TaskGradients gradients(*model_, batches[n],
                                 {.losses = options_.losses,
                                  .precision = options_.update.precision,

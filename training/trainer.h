@@ -85,7 +85,7 @@ class Trainer {
     double current_rate() const;
     Gathered gather(const std::vector<Batch>& batches);
     double share(const Batch& batch, size_t batches) const;
-    uint64_t dropout_key(size_t batch) const;
+    void choose_dropout(size_t batch);
     void average_over_ranks(Gathered& gathered);
     bool usable(const std::vector<torch::Tensor>& parameters);
     void add_extra_losses();

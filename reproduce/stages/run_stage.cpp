@@ -25,7 +25,7 @@ torch::Device open_device(const std::string& name, int64_t index) {
                     "none (build with MTLPRUNE_TORCH=wheel on a machine with a GPU, or use --device cpu)");
     if (name != "cuda") return torch::Device(name);
     const auto gpus = static_cast<int64_t>(torch::cuda::device_count());
-    if (gpus == 1) return torch::Device(name);
+    if (gpus == 1 || index == 0) return torch::Device(name);
     if (index >= gpus)
         throw Error("device", "--device cuda",
                     fmt::format("a GPU per process, number {} for this one", index),

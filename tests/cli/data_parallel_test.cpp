@@ -31,13 +31,13 @@ Words slurm_environment(int64_t rank, int64_t ranks, int64_t port) {
             "MASTER_PORT=" + std::to_string(port)};
 }
 
-/// No dropout, whose masks are the ranks' own, and every pixel valid, as means over different numbers of
-/// pixels have another mean. 13 frames leave a rest of one, which one of two ranks has.
+/// Every pixel is valid, as means over different numbers of pixels have another mean. 13 frames leave a rest
+/// of one, which one of two ranks has.
 Words experiment(int64_t iterations = 8) {
     auto words = tiny_experiment();
     const auto steps = std::to_string(iterations);
     for (const auto& key :
-         {std::string("model=vgg16:channels=[6,6,8,8],pools=1/smallaspp:hidden=4,dropout=0"),
+         {std::string("model=vgg16:channels=[6,6,8,8],pools=1/smallaspp:hidden=4,dropout=0.3"),
           std::string("data.train=13"), std::string("data.augmentation=none"), "dense.iterations=" + steps,
           std::string("prune.iterations=12")}) {
         words.emplace_back("--set");
@@ -143,7 +143,7 @@ TEST_F(RankProcesses, TrainAndPruneLikeOneProcess) {
 
 TEST_F(RankProcesses, StartedBySlurmAndKilledGoOnBitForBit) {
     fs::create_directories(folder_ / "killed");
-    const auto words = stage("dense", experiment(100));
+    const auto words = stage("dense", experiment(40));
     expect_success(run_ranks(folder_ / "whole", words, 2, slurm_environment));
     const auto outcomes = run_ranks(folder_ / "killed", words, 2, slurm_environment,
                                     {"MTLPRUNE_CHECKPOINT_SECONDS=0"}, /*kill_one=*/true);

@@ -82,8 +82,8 @@ TrainerOptions options_of(OptimizerKind kind, const UpdateOptions& update) {
 constexpr uint64_t kSteps = 5;
 
 /// The network and the losses of every step, as one process trains it.
-TensorMap trained_alone(const TrainerOptions& options) {
-    const auto model = tiny_model(0.0, torch::kDouble);
+TensorMap trained_alone(const TrainerOptions& options, double dropout = 0.0) {
+    const auto model = tiny_model(dropout, torch::kDouble);
     Trainer trainer(model, options);
     TensorMap result;
     for (uint64_t i = 0; i < kSteps; ++i)
@@ -93,12 +93,12 @@ TensorMap trained_alone(const TrainerOptions& options) {
 }
 
 /// The same of each of several ranks.
-std::vector<TensorMap> trained_by(int64_t ranks, TrainerOptions options) {
+std::vector<TensorMap> trained_by(int64_t ranks, const TrainerOptions& options, double dropout = 0.0) {
     std::vector<TensorMap> results(static_cast<size_t>(ranks));
     expect_no_errors(run_ranks(ranks, [&](const Parallel& parallel) {
         auto mine = options;
         mine.parallel = parallel;
-        const auto model = tiny_model(0.0, torch::kDouble);
+        const auto model = tiny_model(dropout, torch::kDouble);
         Trainer trainer(model, mine);
         auto& result = results[static_cast<size_t>(parallel->rank())];
         for (uint64_t i = 0; i < kSteps; ++i)
@@ -230,18 +230,13 @@ TEST_F(DataParallelTraining, BatchNormsKeepTheFirstRanksStatistics) {
     EXPECT_GT(statistics, 0);
 }
 
-TEST_F(DataParallelTraining, RanksHaveTheirOwnDropoutMasks) {
-    const auto batch = random_batch(1, 8);
-    std::vector<torch::Tensor> losses(2);
-    const auto alone = Trainer(tiny_model(0.4), options_of(OptimizerKind::sgd, {})).take_gradients(batch);
-    expect_no_errors(run_ranks(2, [&](const Parallel& parallel) {
-        auto options = options_of(OptimizerKind::sgd, {});
-        options.parallel = parallel;
-        losses[static_cast<size_t>(parallel->rank())] =
-            Trainer(tiny_model(0.4), options).take_gradients(batch);
-    }));
-    EXPECT_TRUE(losses[0].equal(losses[1]));
-    EXPECT_FALSE(torch::allclose(losses[0], alone, 1e-4)) << "both ranks have the first one's masks";
+TEST_F(DataParallelTraining, DropoutMasksAreThoseOfTheLargeBatch) {
+    const auto options = options_of(OptimizerKind::sgd, {});
+    const auto ranks = trained_by(2, options, 0.4);
+    expect_equal_bits(ranks[1], ranks[0], "rank 1");
+    const auto alone = trained_alone(options, 0.4);
+    expect_close(ranks[0], alone, "two ranks");
+    EXPECT_FALSE(alone.at("losses 0").equal(trained_alone(options).at("losses 0"))) << "no masks";
 }
 
 TEST_F(DataParallelTraining, RunStartsFromTheFirstRanksNetwork) {
