@@ -16,7 +16,7 @@ while [ $# -gt 0 ]; do
 done
 
 packages=(g++ cmake ninja-build ccache git clang-format clang-tidy clang libclang-rt-dev
-    libtorch-dev libopenblas0-openmp libopencv-dev nlohmann-json3-dev libfmt-dev libssl-dev libdeflate-dev libzip-dev
+    libtorch-dev libgloo-dev libopenblas0-openmp libopencv-dev nlohmann-json3-dev libfmt-dev libssl-dev libdeflate-dev libzip-dev
     libhdf5-dev libmatio-dev
     libboost-program-options-dev libboost-math-dev libgtest-dev libbenchmark-dev
     python3 python3-numpy python3-matplotlib python3-opencv python3-h5py)

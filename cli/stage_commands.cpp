@@ -64,9 +64,11 @@ int run_stage_command(const Arguments& arguments) {
     po::variables_map values;
     if (!parse("usage: mtlprune run-stage [OPTIONS] --stage NAME --seed K\n\nRuns (or resumes) exactly one "
                "stage of an "
-               "experiment. The stages it starts from must be done.",
+               "experiment. The stages it starts from must be done.\nStarted by torchrun or srun as several "
+               "processes, it trains the stage by all of them together.",
                options, arguments, values))
         return 0;
+    const auto layout = process_layout();
     const bool by_runner = values.count("runner") > 0;
     StageProgress progress = [](double, const std::string&) {};
     if (by_runner) progress = report_to_runner(values["runner"].as<std::string>());
@@ -75,7 +77,7 @@ int run_stage_command(const Arguments& arguments) {
     const size_t index = chosen_stage(plan, values);
     const auto place = fmt::format("{} (seed {})", plan[index].name, plan[index].seed);
     try {
-        run_stage(experiment, plan, index, values["runs"].as<std::string>(), progress);
+        run_stage(experiment, plan, index, values["runs"].as<std::string>(), progress, layout);
     } catch (const Error& error) {
         if (by_runner) std::cerr << "\n";  // below the runner's line
         throw Error(fmt::format("{}: {}", place, error.what()));

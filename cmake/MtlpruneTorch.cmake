@@ -56,3 +56,48 @@ else()
   find_file(_version_header torch/version.h PATHS ${TORCH_INCLUDE_DIRS})
 endif()
 file(STRINGS ${_version_header} MTLPRUNE_TORCH_VERSION REGEX "define TORCH_VERSION_(MAJOR|MINOR|PATCH) ")
+
+# Data-parallel training (training/data_parallel/) needs LibTorch's c10d with Gloo, whose own headers Debian has in
+# libgloo-dev; c10d passes only pointers to what they declare. Without them programs refuse to start by several processes.
+option(MTLPRUNE_C10D "Data-parallel training through LibTorch's c10d, where it is found" ON)
+find_path(MTLPRUNE_GLOO_INCLUDES gloo/algorithm.h)
+find_file(MTLPRUNE_C10D_HEADER torch/csrc/distributed/c10d/ProcessGroupGloo.hpp
+          PATHS ${MTLPRUNE_TORCH_INCLUDES} ${TORCH_INCLUDE_DIRS} NO_DEFAULT_PATH)
+# LibTorch can have the headers without the code. A member of the same mangled name links in less than a second.
+include(CheckCXXSourceCompiles)
+if(_torch_root)
+  set(CMAKE_REQUIRED_LIBRARIES ${MTLPRUNE_LIBTORCH_CPU})
+else()
+  set(CMAKE_REQUIRED_LIBRARIES ${TORCH_LIBRARIES})
+endif()
+list(APPEND CMAKE_REQUIRED_LIBRARIES -Wl,--allow-shlib-undefined)
+check_cxx_source_compiles("
+  namespace c10d { struct ProcessGroupGloo { unsigned long getSequenceNumberForGroup(); }; }
+  int main() { return static_cast<int>(c10d::ProcessGroupGloo().getSequenceNumberForGroup()); }"
+  MTLPRUNE_C10D_LINKS)
+unset(CMAKE_REQUIRED_LIBRARIES)
+
+# NCCL's headers and CUDA's come beside the wheel.
+if(MTLPRUNE_LIBTORCH_CUDA)
+  find_path(MTLPRUNE_NCCL_INCLUDES nccl.h PATHS ${_torch_root}/../nvidia/nccl/include NO_DEFAULT_PATH)
+  file(GLOB _cuda_includes ${_torch_root}/../nvidia/cu*/include ${_torch_root}/../nvidia/cuda_runtime/include)
+  find_path(MTLPRUNE_CUDA_INCLUDES cuda_runtime_api.h PATHS ${_cuda_includes} NO_DEFAULT_PATH)
+endif()
+
+function(mtlprune_data_parallel file)
+  set_source_files_properties(${file} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+  if(MTLPRUNE_C10D AND MTLPRUNE_GLOO_INCLUDES AND MTLPRUNE_C10D_HEADER AND MTLPRUNE_C10D_LINKS)
+    set(_definitions MTLPRUNE_C10D)
+    set(_includes ${MTLPRUNE_GLOO_INCLUDES})
+    if(MTLPRUNE_NCCL_INCLUDES AND MTLPRUNE_CUDA_INCLUDES)
+      list(APPEND _definitions MTLPRUNE_NCCL)
+      list(APPEND _includes ${MTLPRUNE_NCCL_INCLUDES} ${MTLPRUNE_CUDA_INCLUDES})
+    endif()
+    list(REMOVE_ITEM _includes /usr/include)
+    list(TRANSFORM _includes PREPEND -isystem)
+    set_source_files_properties(${file} PROPERTIES COMPILE_DEFINITIONS "${_definitions}" COMPILE_OPTIONS "${_includes}")
+    message(STATUS "Data-parallel training: ${_definitions}")
+  else()
+    message(STATUS "Data-parallel training: none (needs LibTorch's c10d and the headers of libgloo-dev)")
+  endif()
+endfunction()

@@ -16,7 +16,8 @@ class Trainer;
 struct TrainingStep {
     Trainer& trainer;
     const std::vector<Batch>& batches;
-    /// Losses and the tasks' own gradients; backward passes are those of the last mini-batch alone.
+    /// Losses and the tasks' own gradients; backward passes are those of the last mini-batch alone, and of
+    /// this process alone where several train.
     TaskGradients& gradients;
     /// Per task (unweighted), of the shared parameters, then gates; empty unless a callback or the task
     /// weighting needs them.

@@ -68,6 +68,13 @@ void TaskGradients::join(const TaskGradients& other) {
         own_gradients_[t] = sum_gradients({other.own_gradients_.at(t), own_gradients_[t]});
 }
 
+std::vector<torch::Tensor*> TaskGradients::parts() {
+    std::vector<torch::Tensor*> parts = {&losses_};
+    for (auto& list : own_gradients_)
+        for (auto& gradient : list) parts.push_back(&gradient);
+    return parts;
+}
+
 void TaskGradients::unscale(std::vector<torch::Tensor>& gradients) const {
     if (options_.loss_scale == 1.0) return;
     for (auto& gradient : gradients)

@@ -35,6 +35,10 @@ class TaskGradients {
     /// Adds the losses and the tasks' own gradients of another mini-batch of the same iteration.
     void join(const TaskGradients& other);
 
+    /// The losses and the tasks' own gradients, for whoever averages them over processes. shared() and
+    /// shared_total() stay those of this process's mini-batch.
+    std::vector<torch::Tensor*> parts();
+
     /// No more backward passes: frees the activations.
     void drop_graph() { features_.clear(); }
 

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/random.h"
+#include "models/layers/dropout.h"
 #include "training/flush_denormals.h"
 #include "training/gradient_norm.h"
 
@@ -73,6 +74,10 @@ void Trainer::run(const NextBatch& next) {
     const FlushDenormals flush(options_.update.flush_denormals);
     model_->train();
     stopped_ = false;
+    if (options_.parallel) {
+        options_.parallel->broadcast(model_->parameters());
+        options_.parallel->broadcast(model_->buffers());
+    }
     while (true) {
         for (const auto& callback : callbacks_) callback->between_steps(*this);
         if (stopped_ || (options_.iterations > 0 && iteration_ >= options_.iterations)) return;
@@ -97,6 +102,7 @@ torch::Tensor Trainer::step(const std::vector<Batch>& batches) {
 
 torch::Tensor Trainer::take_gradients(const std::vector<Batch>& batches) {
     auto gathered = gather(batches);
+    if (options_.parallel) average_over_ranks(gathered);
     auto& gradients = *gathered.gradients;
     const WeightingStep seen{iteration_, current_rate(), gradients.losses(), gathered.per_task};
     if (!gathered.per_task.empty()) gathered.total = weighting_->combine(seen);
@@ -114,20 +120,47 @@ double Trainer::current_rate() const {
     return learning_rate(options_.learning_rate_schedule, options_.optimizer.lr, iteration_);
 }
 
+/// Of a mini-batch's means in those of the iteration, over its mini-batches and ranks.
+double Trainer::share(const Batch& batch, size_t batches) const {
+    const double ranks = options_.parallel ? static_cast<double>(options_.parallel->ranks()) : 1.0;
+    return (options_.parallel ? batch.weight : 1.0) / (static_cast<double>(batches) * ranks);
+}
+
+/// Every mini-batch of an iteration has its own masks, of which every rank takes the rows of its samples.
+void Trainer::choose_dropout(size_t batch) {
+    const uint64_t key =
+        mix_key(options_.seed, Stream::method, static_cast<uint64_t>(iteration_), options_.phase);
+    model_->set_dropout_key(batch == 0 ? key : mix_key(key, Stream::method, batch));
+    if (options_.parallel)
+        set_dropout_shard(*model_, {options_.parallel->rank(), options_.parallel->ranks()});
+}
+
+void Trainer::average_over_ranks(Gathered& gathered) {
+    auto all = gathered.gradients->parts();
+    for (auto& list : gathered.per_task)
+        for (auto& gradient : list) all.push_back(&gradient);
+    for (auto& gradient : gathered.total) all.push_back(&gradient);
+    // What a loss does not depend on is the same on every rank.
+    std::erase_if(all, [](const torch::Tensor* tensor) { return !tensor->defined(); });
+    std::vector<torch::Tensor> shares;
+    for (const auto* tensor : all) shares.push_back(*tensor);
+    options_.parallel->sum(shares);
+    for (size_t i = 0; i < all.size(); ++i) *all[i] = shares[i];
+    options_.parallel->broadcast(model_->buffers());
+}
+
 Trainer::Gathered Trainer::gather(const std::vector<Batch>& batches) {
     if (batches.empty()) throw Error("training", "iteration", "at least one mini-batch", "none");
     Gathered sum;
     const auto weights = weighting_->weights();
-    const uint64_t key =
-        mix_key(options_.seed, Stream::method, static_cast<uint64_t>(iteration_), options_.phase);
     for (size_t n = 0; n < batches.size(); ++n) {
         if (sum.gradients) sum.gradients->drop_graph();
-        model_->set_dropout_key(n == 0 ? key : mix_key(key, Stream::method, n));
+        choose_dropout(n);
         TaskGradients gradients(*model_, batches[n],
                                 {.losses = options_.losses,
                                  .precision = options_.update.precision,
                                  .loss_scale = loss_scale_.value(),
-                                 .share = 1.0 / static_cast<double>(batches.size())});
+                                 .share = share(batches[n], batches.size())});
         gradients.set_weights(weights);
         if (n > 0) gradients.join(*sum.gradients);
         if (!needs_task_gradients_) {

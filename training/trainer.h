@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "training/callback.h"
+#include "training/data_parallel/data_parallel.h"
 #include "training/learning_rate.h"
 #include "training/optimizer.h"
 #include "training/update_options.h"
@@ -25,6 +26,10 @@ struct TrainerOptions {
     Fidelity losses = Fidelity::corrected;
     uint64_t seed = 0;   ///< of the dropout masks
     uint64_t phase = 0;  ///< several trainings of one network with one seed: the masks of each differ
+    /// Other processes train the same network on other parts of every mini-batch. Losses and gradients are
+    /// means over all of them (by Batch::weight) from the task weighting on, and buffers (running statistics
+    /// of batch norms) are the first rank's, so that all keep equal networks, bit for bit. Null: alone.
+    std::shared_ptr<DataParallel> parallel = nullptr;
 };
 
 /// Trains a model in place, one optimiser step per iteration, and calls back.
@@ -79,6 +84,9 @@ class Trainer {
     };
     double current_rate() const;
     Gathered gather(const std::vector<Batch>& batches);
+    double share(const Batch& batch, size_t batches) const;
+    void choose_dropout(size_t batch);
+    void average_over_ranks(Gathered& gathered);
     bool usable(const std::vector<torch::Tensor>& parameters);
     void add_extra_losses();
 

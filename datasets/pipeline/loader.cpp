@@ -59,7 +59,6 @@ struct Loader::Impl {
     Impl(std::shared_ptr<const Dataset> data, LoaderOptions chosen);
     ~Impl();
 
-    int64_t shard_size() const;
     int64_t batches_per_epoch() const;
     void seek(int64_t epoch, int64_t batch);
     Batch next();
@@ -68,7 +67,8 @@ struct Loader::Impl {
     using Pending = std::shared_ptr<PendingBatch>;
 
     Pending create_batch();
-    std::vector<int64_t> take_indices();
+    void read_order();
+    void take_indices(Batch& batch);
     std::shared_ptr<const Sample> sample(int64_t index);
     void fill(PendingBatch& pending, int64_t position);
     void fill_by_name(PendingBatch& pending, int64_t position);
@@ -103,9 +103,8 @@ Loader::Impl::Impl(std::shared_ptr<const Dataset> data, LoaderOptions chosen)
     if (batches_per_epoch() == 0)
         throw Error("loader", dataset_->description(),
                     fmt::format("at least {} samples", options_.drop_last ? options_.batch_size : 1),
-                    options_.world == 1
-                        ? std::to_string(dataset_->size())
-                        : fmt::format("{} in shard {} of {}", shard_size(), options_.rank, options_.world));
+                    options_.world == 1 ? std::to_string(dataset_->size())
+                                        : fmt::format("{} in {} shards", dataset_->size(), options_.world));
     if (options_.cache_decoded) cache_.resize(dataset_->size());
 }
 
@@ -118,15 +117,11 @@ Loader::Impl::~Impl() {
     for (auto& worker : workers_) worker.join();
 }
 
-/// Samples of this shard in an epoch; the same for all shards when the rest is dropped.
-int64_t Loader::Impl::shard_size() const {
-    const int64_t behind = options_.drop_last ? 0 : options_.world - 1 - options_.rank;
-    return (dataset_->size() + behind) / options_.world;
-}
-
+/// The same for all shards.
 int64_t Loader::Impl::batches_per_epoch() const {
-    const int64_t rounding = options_.drop_last ? 0 : options_.batch_size - 1;
-    return (shard_size() + rounding) / options_.batch_size;
+    const int64_t of_all_shards = options_.batch_size * options_.world;
+    const int64_t rounding = options_.drop_last ? 0 : of_all_shards - 1;
+    return (dataset_->size() + rounding) / of_all_shards;
 }
 
 void Loader::Impl::seek(int64_t epoch, int64_t batch) {
@@ -140,34 +135,40 @@ void Loader::Impl::seek(int64_t epoch, int64_t batch) {
     work_available_.notify_all();
 }
 
-/// The sample indices at the current position, which then advances.
-std::vector<int64_t> Loader::Impl::take_indices() {
-    if (order_epoch_ != epoch_) {
-        order_.resize(dataset_->size());
-        for (size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<int64_t>(i);
-        if (options_.shuffle)
-            order_ = permutation(dataset_->size(),
-                                 Random(options_.seed, Stream::order, static_cast<uint64_t>(epoch_)));
-        order_epoch_ = epoch_;
-    }
-    const int64_t first = batch_ * options_.batch_size;
-    const int64_t last = std::min(first + options_.batch_size, shard_size());
-    std::vector<int64_t> indices;
-    for (int64_t i = first; i < last; ++i) indices.push_back(order_[i * options_.world + options_.rank]);
+void Loader::Impl::read_order() {
+    if (order_epoch_ == epoch_) return;
+    order_.resize(dataset_->size());
+    for (size_t i = 0; i < order_.size(); ++i) order_[i] = static_cast<int64_t>(i);
+    if (options_.shuffle)
+        order_ = permutation(dataset_->size(),
+                             Random(options_.seed, Stream::order, static_cast<uint64_t>(epoch_)));
+    order_epoch_ = epoch_;
+}
+
+/// The sample indices at the current position, which then advances, and what they weigh.
+void Loader::Impl::take_indices(Batch& batch) {
+    read_order();
+    const int64_t world = options_.world, of_all_shards = options_.batch_size * world;
+    const int64_t first = batch_ * of_all_shards, last = std::min(first + of_all_shards, dataset_->size());
+    for (int64_t i = first + options_.rank; i < last; i += world) batch.indices.push_back(order_[i]);
+    const auto samples = static_cast<double>(batch.indices.size());
+    batch.weight = samples * static_cast<double>(world) / static_cast<double>(last - first);
+    if (batch.indices.empty()) batch.indices.push_back(order_[first]);
     if (++batch_ == batches_per_epoch()) {
         batch_ = 0;
         ++epoch_;
     }
-    return indices;
 }
 
 Loader::Impl::Pending Loader::Impl::create_batch() {
     auto pending = std::make_shared<PendingBatch>();
     pending->epoch = epoch_;
-    auto indices = take_indices();
-    pending->batch = allocate_batch(static_cast<int64_t>(indices.size()), dataset_->tasks(),
+    Batch chosen;
+    take_indices(chosen);
+    pending->batch = allocate_batch(static_cast<int64_t>(chosen.indices.size()), dataset_->tasks(),
                                     options_.transform, options_.page_locked);
-    pending->batch.indices = std::move(indices);
+    pending->batch.indices = std::move(chosen.indices);
+    pending->batch.weight = chosen.weight;
     return pending;
 }
 

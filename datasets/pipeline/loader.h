@@ -66,9 +66,11 @@ struct LoaderOptions {
 /// Iterates over epochs of batches. Order and augmentation depend only on (seed, epoch, position), not on
 /// `workers`. Shard `rank` takes the positions rank, rank + world, ... of the order that all shards share, so
 /// batch k of all shards together holds the samples of batch k of one loader with world times the batch size.
-/// Every sample is in exactly one shard; with `drop_last` all shards have equally many batches, without it
-/// some have one sample more. An exception in a worker is rethrown once from `next()`, an Error as it is,
-/// others as std::runtime_error that names the sample.
+/// All shards have equally many batches. Without `drop_last` the last batch of some has one sample more
+/// (Batch::weight says how much more a shard's mean counts than others'), and a shard for which none is left
+/// gets the first sample of that batch once more, with weight 0; all others are in exactly one shard. An
+/// exception in a worker is rethrown once from `next()`, an Error as it is, others as std::runtime_error that
+/// names the sample.
 class Loader {
   public:
     Loader(std::shared_ptr<const Dataset> dataset, LoaderOptions options);

@@ -207,6 +207,8 @@ void IterativePruner::update_as_released(TrainingStep& step, bool prune) {
     if (step.batches.size() > 1)
         throw Error("configuration", "accumulate", "1 with the released update",
                     std::to_string(step.batches.size()));
+    if (step.trainer.options().parallel)
+        throw Error("configuration", "update", "the corrected update with several processes", "as_released");
     const auto update = prune && !gates_.empty() ? step.gradients.shared_total() : step.total;
     if (pruner_.criterion().needs().gates) pruner_.criterion().observe_update(gate_gradients(update));
     std::vector<size_t> tasks(step.gradients.task_count());

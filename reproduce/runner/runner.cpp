@@ -12,6 +12,7 @@
 #include "base/progress.h"
 #include "reproduce/runner/stage_process.h"
 #include "reproduce/stages/stage_folder.h"
+#include "training/data_parallel/process_layout.h"
 
 namespace mtlprune {
 namespace {
@@ -153,6 +154,7 @@ std::string StageStatus::word() const {
 }
 
 std::vector<StageStatus> run_experiment(const Experiment& experiment, const RunnerOptions& options) {
+    require_alone(process_layout(), "the stages of an experiment");
     return Scheduler(experiment, options).run();
 }
 

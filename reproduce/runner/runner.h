@@ -32,7 +32,8 @@ struct StageStatus {
 /// Returns when no stage is left that could run, with the status of each in the plan's order (skipped: a
 /// stage it needs failed, or it is not wanted). Each is a child process `mtlprune run-stage`, so a crash or
 /// kill of one loses at most the work since its last checkpoint, and this process neither computes nor asks
-/// for a GPU. Progress goes to standard error. Throws Error when no process can be started.
+/// for a GPU. Progress goes to standard error. Throws Error when no process can be started, and in one of
+/// several processes that torchrun or Slurm started.
 std::vector<StageStatus> run_experiment(const Experiment& experiment, const RunnerOptions& options);
 
 /// Throws Error when a stage failed (another exception when that was a bug of ours).

@@ -50,7 +50,8 @@ std::string CurveFiles::event(const LearningCurve::Point& point) const {
 
 void CurveFiles::add(const LearningCurve::Point& point, int64_t images) {
     const auto now = Clock::now();
-    const double speed = static_cast<double>(images) / std::chrono::duration<double>(now - last_).count();
+    const double speed =
+        static_cast<double>(images * context_.ranks()) / std::chrono::duration<double>(now - last_).count();
     last_ = now;
     append(context_.folder.path() / kEventFileName, event(point));
     std::string losses;

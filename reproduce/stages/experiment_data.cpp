@@ -67,8 +67,10 @@ std::vector<TaskSpec> experiment_tasks(const DataConfig& config) {
 }
 
 std::unique_ptr<Loader> training_loader(const DataConfig& config, int64_t batch_size, uint64_t seed,
-                                        torch::Device device) {
-    auto options = loader_options(config, batch_size);
+                                        torch::Device device, int64_t rank, int64_t ranks) {
+    auto options = loader_options(config, batch_size / ranks);
+    options.rank = rank;
+    options.world = ranks;
     options.seed = seed;
     options.page_locked = device.is_cuda();
     const auto dataset = open_split(config, "train");

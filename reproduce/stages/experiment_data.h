@@ -18,8 +18,10 @@ std::vector<TaskSpec> experiment_tasks(const DataConfig& config);
 
 /// Both throw Error for frames that contradict how they are read (datasets/conventions/contradictions.h).
 /// An augmenting, shuffling loader of the training split for one seed; its batches are for `device`.
+/// `rank` of `ranks` takes its part of every mini-batch of `batch_size`, a multiple of `ranks`.
 std::unique_ptr<Loader> training_loader(const DataConfig& config, int64_t batch_size, uint64_t seed,
-                                        torch::Device device = torch::kCPU);
+                                        torch::Device device = torch::kCPU, int64_t rank = 0,
+                                        int64_t ranks = 1);
 
 /// The whole split through the test transform, in order, on `device`.
 std::vector<Batch> collect_split(const DataConfig& config, const std::string& split,

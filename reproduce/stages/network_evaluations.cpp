@@ -33,9 +33,9 @@ TensorMap copy_of(const Model& model) {
 }  // namespace
 
 NetworkEvaluations::NetworkEvaluations(StageContext& context)
-    : context_(context),
-      selection_(context.stage.training.selection),
-      test_(collect_split(context.experiment.data, "test", context.device)) {
+    : context_(context), selection_(context.stage.training.selection) {
+    if (!context.first()) return;
+    test_ = collect_split(context.experiment.data, "test", context.device);
     if (context.stage.training.looks_at_held_out())
         held_out_ = collect_split(context.experiment.data, "val", context.device);
 }

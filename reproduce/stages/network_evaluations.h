@@ -15,7 +15,8 @@ namespace mtlprune {
 /// the end. With selection "paper" the test split takes the place of the held-out frames.
 class NetworkEvaluations {
   public:
-    /// Reads the splits that the stage's recipe asks for.
+    /// Reads the splits that the stage's recipe asks for; only in the first of several processes, whose it
+    /// is.
     explicit NetworkEvaluations(StageContext& context);
 
     /// On the way; `key`: event and step of the network as it is now.

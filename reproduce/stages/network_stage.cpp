@@ -35,7 +35,8 @@ TrainerOptions trainer_options(const StageContext& context) {
             .iterations = prunes ? 0 : recipe.iterations,  // the pruner stops, at the end of a window
             .losses = context.experiment.fidelity.losses,
             .seed = context.stage.seed,
-            .phase = prunes ? 1U : 0U};
+            .phase = prunes ? 1U : 0U,
+            .parallel = context.parallel};
 }
 
 /// What a stage does in every iteration, and the counts that the recipe may ask for.
@@ -47,7 +48,7 @@ struct StageCallbacks {
 };
 
 /// What the recipe asks for around `first`. The guard comes before all: what follows must not see what it
-/// stops at.
+/// stops at. What only writes is for the first process.
 StageCallbacks callbacks_of(StageContext& context, const ModelPtr& model,
                             std::vector<std::shared_ptr<Callback>> first) {
     const auto& recipe = context.stage.training;
@@ -56,13 +57,14 @@ StageCallbacks callbacks_of(StageContext& context, const ModelPtr& model,
         kCurveEvery, [files = callbacks.curve_files](const LearningCurve::Point& point, int64_t images) {
             files->add(point, images);
         });
-    callbacks.all.push_back(callbacks.curve);
+    if (context.first()) callbacks.all.push_back(callbacks.curve);
     if (recipe.check_finite_every > 0)
         callbacks.all.insert(callbacks.all.begin(),
-                             std::make_shared<FiniteGuard>(context.folder.path(), recipe.check_finite_every));
+                             std::make_shared<FiniteGuard>(context.folder.path(), recipe.check_finite_every,
+                                                           context.parallel ? context.parallel->rank() : 0));
     if (recipe.ema_decay > 0.0)
         callbacks.all.push_back(std::make_shared<WeightAverage>(model, recipe.ema_decay));
-    if (recipe.count_subnormals_every > 0)
+    if (recipe.count_subnormals_every > 0 && context.first())
         callbacks.all.push_back(callbacks.subnormals =
                                     std::make_shared<SubnormalCounts>(recipe.count_subnormals_every));
     return callbacks;
@@ -72,14 +74,16 @@ StageCallbacks callbacks_of(StageContext& context, const ModelPtr& model,
 void run_trainer(StageContext& context, Trainer& trainer, const StageCallbacks& callbacks,
                  const std::optional<TensorMap>& saved) {
     if (saved) trainer.load_state(*saved);
-    callbacks.curve_files->begin(callbacks.curve->points());
-    const auto loader = training_loader(context.experiment.data, context.stage.training.batch_size,
-                                        context.stage.seed, context.device);
+    if (context.parallel) context.parallel->require_equal("the checkpoint's iteration", trainer.iteration());
+    if (context.first()) callbacks.curve_files->begin(callbacks.curve->points());
+    const auto loader =
+        training_loader(context.experiment.data, context.stage.training.batch_size, context.stage.seed,
+                        context.device, context.parallel ? context.parallel->rank() : 0, context.ranks());
     const int64_t epoch = loader->batches_per_epoch();
     const int64_t seen = trainer.iteration() * context.stage.training.update.accumulate;
     loader->seek(seen / epoch, seen % epoch);
     trainer.run([&] { return loader->next().to(context.device); });
-    callbacks.curve_files->finish(callbacks.curve->points());
+    if (context.first()) callbacks.curve_files->finish(callbacks.curve->points());
 }
 
 struct Start : PrunedNetwork {
@@ -129,6 +133,13 @@ void add_size(Table& rows, const TableRow& key, const StageContext& context, con
     add_network(rows, key, cost_of(coupling.graph), widths);
 }
 
+/// These callbacks in the first process, none in others.
+std::vector<std::shared_ptr<Callback>> of_first(const StageContext& context,
+                                                std::vector<std::shared_ptr<Callback>> callbacks) {
+    if (!context.first()) callbacks.clear();
+    return callbacks;
+}
+
 void train(StageContext& context) {
     const auto saved = context.folder.load_checkpoint();
     const auto start = start_of(context, saved);
@@ -136,9 +147,10 @@ void train(StageContext& context) {
     const auto callback = std::make_shared<TrainingEvaluations>(context, start.event);
     const auto keeper =
         std::make_shared<StageProgressKeeper>(context, context.stage.training.iterations, steps);
-    const auto callbacks = callbacks_of(context, start.model, {keeper, callback});
+    const auto callbacks = callbacks_of(context, start.model, of_first(context, {keeper, callback}));
     Trainer trainer(start.model, trainer_options(context), callbacks.all);
     run_trainer(context, trainer, callbacks, saved);
+    if (!context.first()) return;
 
     auto& evaluations = callback->evaluations();
     auto rows = evaluations.rows();
@@ -215,9 +227,12 @@ void prune_and_train(StageContext& context) {
     const int64_t windows = pruner->expected_events() + 1;
     const auto keeper = std::make_shared<StageProgressKeeper>(
         context, windows * context.stage.prune.schedule.frequency, steps);
-    const auto callbacks = callbacks_of(context, start.model, {keeper, callback, pruner});
+    auto first = of_first(context, {keeper, callback});
+    first.push_back(pruner);
+    const auto callbacks = callbacks_of(context, start.model, first);
     Trainer trainer(start.model, trainer_options(context), callbacks.all);
     run_trainer(context, trainer, callbacks, saved);
+    if (!context.first()) return;
 
     auto& evaluations = callback->evaluations();
     auto rows = evaluations.rows();

@@ -9,6 +9,7 @@
 
 #include "reproduce/stages/experiment.h"
 #include "reproduce/stages/identity.h"
+#include "training/data_parallel/process_layout.h"
 
 namespace mtlprune {
 
@@ -36,15 +37,18 @@ size_t find_stage(const std::vector<Stage>& plan, const std::string& name, uint6
 /// cost (relative time).
 nlohmann::json plan_to_json(const std::vector<Stage>& plan, const std::filesystem::path& runs);
 
-/// "cpu" or "cuda"; throws Error when the latter cannot be used here.
-torch::Device open_device(const std::string& name);
+/// "cpu" or "cuda", of several GPUs number `index`; throws Error when the latter cannot be used here. A
+/// process that sees one GPU takes it.
+torch::Device open_device(const std::string& name, int64_t index = 0);
 
 /// Told the finished fraction 0..1 of the stage, and how it goes (losses, speed), for people.
 using StageProgress = std::function<void(double, const std::string&)>;
 
-/// Runs (or resumes) one stage to the end. Throws Error on bad input or environment, and when a stage that it
-/// needs is not done.
+/// Runs (or resumes) one stage to the end. Several processes (`layout`) train together: each takes its part
+/// of every mini-batch, the first evaluates and writes all files, `progress` included. Throws Error on bad
+/// input or environment, and when a stage that it needs is not done.
 void run_stage(const Experiment& experiment, const std::vector<Stage>& plan, size_t index,
-               const std::filesystem::path& runs, const StageProgress& progress);
+               const std::filesystem::path& runs, const StageProgress& progress,
+               const ProcessLayout& layout = {});
 
 }  // namespace mtlprune

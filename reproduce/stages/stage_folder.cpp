@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <stdexcept>
 #include <thread>
 #include <vector>
 
@@ -58,6 +59,13 @@ StageFolder::StageFolder(std::filesystem::path path, const nlohmann::json& confi
     write("config.json", config.dump(2) + "\n");
 }
 
+StageFolder::StageFolder(std::filesystem::path path, Reader)
+    : path_(std::move(path)), last_checkpoint_(0.0) {}
+
+void StageFolder::require_writer(const std::string& name) const {
+    if (lock_ < 0) throw std::logic_error(fmt::format("{} of a rank that only reads", name));
+}
+
 void StageFolder::remove_killed_writes() const {
     std::vector<std::filesystem::path> left;
     for (const auto& entry : std::filesystem::directory_iterator(path_))
@@ -76,15 +84,18 @@ std::optional<TensorMap> StageFolder::load_checkpoint() const {
 }
 
 void StageFolder::save_checkpoint(const TensorMap& tensors) {
+    require_writer("checkpoint.pt");
     save_tensors(path_ / "checkpoint.pt", tensors);
     last_checkpoint_ = now_seconds();
 }
 
 void StageFolder::write(const std::string& name, const std::string& content) {
+    require_writer(name);
     write_file_atomically(path_ / name, content);
 }
 
 void StageFolder::write_rows(Table rows, const TableRow& key) {
+    require_writer("results.csv");
     add_status(rows, key, "PASSED");
     rows.write(path_ / "results.csv");
 }

@@ -18,6 +18,8 @@ class StageFolder {
     /// folder's lock until destruction. Throws Error when another process holds it for more than a second (a
     /// killed one takes a moment to let go). Removes what killed writes left behind.
     StageFolder(std::filesystem::path path, const nlohmann::json& config);
+    /// Of a rank that is not the first: only reads, while the first one's folder is there.
+    static StageFolder reader(std::filesystem::path path) { return StageFolder(std::move(path), Reader()); }
     ~StageFolder();
     StageFolder(const StageFolder&) = delete;
     StageFolder& operator=(const StageFolder&) = delete;
@@ -35,7 +37,10 @@ class StageFolder {
     double seconds_since_checkpoint() const;
 
   private:
+    struct Reader {};
     explicit StageFolder(std::filesystem::path path);
+    StageFolder(std::filesystem::path path, Reader);
+    void require_writer(const std::string& name) const;
     void remove_killed_writes() const;
 
     std::filesystem::path path_;

@@ -5,6 +5,7 @@
 #include "pruning/surgery/plan.h"
 #include "reproduce/stages/stage.h"
 #include "reproduce/stages/stage_folder.h"
+#include "training/data_parallel/data_parallel.h"
 #include "training/evaluate.h"
 
 namespace mtlprune {
@@ -18,7 +19,12 @@ struct StageContext {
     StageFolder& folder;
     torch::Device device;
     const StageProgress& progress;
-    std::string status = {};  ///< told with the progress
+    std::shared_ptr<DataParallel> parallel = nullptr;  ///< null: one process
+    std::string status = {};                           ///< told with the progress
+
+    /// This process evaluates and writes.
+    bool first() const { return !parallel || parallel->first(); }
+    int64_t ranks() const { return parallel ? parallel->ranks() : 1; }
 
     /// The key of this stage's rows.
     TableRow row(int64_t event = 0, int64_t step = 0) const {
@@ -27,7 +33,7 @@ struct StageContext {
 };
 
 /// Metrics of the two predictions that ignore the image, the best constant and the best by position: rows of
-/// the strategies kConstantPredictor and kPositionPredictor.
+/// the strategies kConstantPredictor and kPositionPredictor. The first process's alone.
 void run_constant_stage(StageContext& context);
 /// A stage that trains a network: the experiment's from initialisation, one that is pruned meanwhile, or a
 /// pruned architecture from initialisation.

@@ -189,25 +189,18 @@ TEST(Loader, DecodesOnceWhenAskedToCache) {
     EXPECT_EQ(dataset->decoded, 8);
 }
 
-std::vector<int64_t> epoch_of(Loader& loader) {
-    std::vector<int64_t> order;
-    for (int64_t i = 0; i < loader.batches_per_epoch(); ++i) {
-        const auto indices = loader.next().indices;
-        order.insert(order.end(), indices.begin(), indices.end());
-    }
-    return order;
-}
-
 TEST(Loader, ShardsShareTheEpochsWithoutOverlap) {
     for (const int64_t size : {1, 10, 11, 12, 13}) {
         for (const int64_t world : {1, 2, 3}) {
             std::multiset<int64_t> seen;
-            for (int64_t rank = 0; rank < std::min(world, size); ++rank) {
+            for (int64_t rank = 0; rank < world; ++rank) {
                 auto options = small_options(2);
                 options.rank = rank;
                 options.world = world;
                 Loader shard(std::make_shared<CountingFrames>(size), options);
-                for (const int64_t index : epoch_of(shard)) seen.insert(index);
+                for (int64_t i = 0; i < shard.batches_per_epoch(); ++i)
+                    if (const auto batch = shard.next(); batch.weight > 0.0)
+                        seen.insert(batch.indices.begin(), batch.indices.end());
             }
             EXPECT_EQ(seen.size(), static_cast<size_t>(size)) << size << " in " << world;
             EXPECT_EQ(std::set<int64_t>(seen.begin(), seen.end()).size(), static_cast<size_t>(size));
@@ -233,6 +226,36 @@ TEST(Loader, ShardsTogetherHoldTheBatchesOfOneLargeLoader) {
             const Batch& shard = k % 2 == 0 ? a : b;
             EXPECT_EQ(large.indices[k], shard.indices[k / 2]);
             EXPECT_TRUE(torch::equal(large.image[k], shard.image[k / 2])) << "augmentation";
+        }
+    }
+}
+
+/// Means of shards, each by its weight, have the mean of the large batch as their mean.
+TEST(Loader, ShardsOfARestWeighWhatTheyHold) {
+    for (const int64_t rest : {1, 2, 3, 5}) {
+        const auto dataset = std::make_shared<CountingFrames>(6 + rest);
+        auto options = small_options(0, 6);
+        Loader whole(dataset, options);
+        options.batch_size = 2;
+        options.world = 3;
+        std::vector<std::unique_ptr<Loader>> shards;
+        for (options.rank = 0; options.rank < 3; ++options.rank)
+            shards.push_back(std::make_unique<Loader>(dataset, options));
+        for (int k = 0; k < 4; ++k) {
+            const auto large = whole.next();
+            auto mean = torch::zeros({}, torch::kDouble);
+            for (const auto& shard : shards) {
+                ASSERT_EQ(shard->batches_per_epoch(), 2);
+                const auto part = shard->next();
+                ASSERT_GT(part.size(), 0);
+                EXPECT_EQ(part.size(), static_cast<int64_t>(part.indices.size()));
+                mean += part.weight / 3.0 * part.image.to(torch::kDouble).mean();
+                if (k % 2 == 0) {
+                    EXPECT_EQ(part.weight, 1.0);
+                }
+            }
+            EXPECT_NEAR(mean.item<double>(), large.image.to(torch::kDouble).mean().item<double>(), 1e-9)
+                << rest << ' ' << k;
         }
     }
 }
@@ -280,7 +303,7 @@ TEST(Loader, RejectsImpossibleOptions) {
     EXPECT_NE(message_of([](auto& o) { o.world = 0; }).find("world"), std::string::npos);
     EXPECT_NE(message_of([](auto& o) { o.rank = 1; }).find("rank: expected 0..0, found 1"),
               std::string::npos);
-    EXPECT_NE(message_of([](auto& o) { o.rank = 3, o.world = 4; }).find("0 in shard 3 of 4"),
+    EXPECT_NE(message_of([](auto& o) { o.rank = 3, o.world = 4, o.drop_last = true; }).find("3 in 4 shards"),
               std::string::npos);
     EXPECT_NE(message_of([](auto& o) { o.transform.width = 0; }).find("size"), std::string::npos);
     EXPECT_NE(message_of([](auto& o) { o.drop_last = true; }).find("at least 4 samples, found 3"),

@@ -38,6 +38,20 @@ TEST(Dropout, WithoutProbabilityIsTheIdentity) {
     EXPECT_TRUE(keyed_dropout(x, 0.0, 3).equal(x));
 }
 
+TEST(Dropout, ShardsHaveTheRowsOfTheWholeMask) {
+    for (const int64_t row : {1, 4, 15}) {
+        const auto x = torch::ones({7, row, 3});
+        const auto whole = keyed_dropout(x, 0.5, 42);
+        for (const int64_t ranks : {2, 3})
+            for (int64_t rank = 0; rank < ranks; ++rank) {
+                const auto rows = x.slice(0, rank, c10::nullopt, ranks);
+                EXPECT_TRUE(keyed_dropout(rows, 0.5, 42, {rank, ranks})
+                                .equal(whole.slice(0, rank, c10::nullopt, ranks)))
+                    << row << ' ' << rank << " of " << ranks;
+            }
+    }
+}
+
 TEST(Dropout, DependsOnTheKeyAloneUnderAnyNumberOfThreads) {
     const Threads restore;
     const auto x = torch::ones({3, 5, 77, 131});  // not a multiple of the draws, several blocks

@@ -65,8 +65,8 @@ void add_batch(TensorMap& tensors, const std::string& prefix, const Batch& batch
 
 }  // namespace
 
-FiniteGuard::FiniteGuard(std::filesystem::path folder, int64_t every)
-    : folder_(std::move(folder)), every_(every) {
+FiniteGuard::FiniteGuard(std::filesystem::path folder, int64_t every, int64_t rank)
+    : folder_(std::move(folder)), every_(every), rank_(rank) {
     if (every < 1) throw Error("configuration", "check_finite_every", "at least 1", std::to_string(every));
 }
 
@@ -93,8 +93,9 @@ void FiniteGuard::report(TrainingStep& step, const Seen& seen, const std::string
     TensorMap tensors;
     for (size_t n = 0; n < seen.batches.size(); ++n)
         add_batch(tensors, fmt::format("{}.", n), seen.batches[n], step.trainer.model().tasks());
-    save_tensors(folder_ / "not_finite_batch.pt", tensors);
-    save_tensors(folder_ / "not_finite_model.pt", module_state(step.trainer.model()));
+    const auto of_rank = rank_ == 0 ? "" : fmt::format("_rank{}", rank_);
+    save_tensors(folder_ / fmt::format("not_finite_batch{}.pt", of_rank), tensors);
+    if (rank_ == 0) save_tensors(folder_ / "not_finite_model.pt", module_state(step.trainer.model()));
     throw Error("training", fmt::format("iteration {}", seen.iteration), "finite losses and gradients",
                 fmt::format("{} that is not; mini-batch and model are in {}/not_finite_*.pt", found,
                             folder_.string()));

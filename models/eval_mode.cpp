@@ -1,0 +1,16 @@
+#include "models/eval_mode.h"
+
+namespace mtlprune {
+
+EvalMode::EvalMode(torch::nn::Module& module) : module_(module), training_(module.is_training()) {
+    for (auto& child : module.modules(/*include_self=*/false))
+        children_.emplace_back(child, child->is_training());
+    module.eval();
+}
+
+EvalMode::~EvalMode() {
+    module_.train(training_);
+    for (auto& [child, training] : children_) child->train(training);
+}
+
+}  // namespace mtlprune
