@@ -47,6 +47,18 @@ TEST(StageFolder, CheckpointSurvivesAnotherOpening) {
     EXPECT_TRUE(loaded->at("x").equal(values));
 }
 
+TEST(StageFolder, AReaderSeesTheCheckpointOfALockedFolderAndWritesNothing) {
+    const TemporaryFolder folder;
+    StageFolder writer(folder / "seed_0", kConfig);
+    writer.save_checkpoint({{"x", torch::arange(3)}});
+    auto reader = StageFolder::reader(folder / "seed_0");
+    EXPECT_TRUE(reader.load_checkpoint().value().at("x").equal(torch::arange(3)));
+    EXPECT_THROW(reader.save_checkpoint({}), std::logic_error);
+    EXPECT_THROW(reader.write("plan.json", ""), std::logic_error);
+    EXPECT_THROW(reader.finish(), std::logic_error);
+    EXPECT_FALSE(StageFolder::done(folder / "seed_0"));
+}
+
 TEST(StageFolder, IsLockedWhileOpen) {
     const TemporaryFolder folder;
     const auto path = folder / "seed_0";
