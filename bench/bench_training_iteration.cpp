@@ -13,6 +13,7 @@
 #include <iostream>
 
 #include "base/error.h"
+#include "bench/random_batch.h"
 #include "models/backbones/vgg.h"
 #include "models/model_spec.h"
 #include "models/process_setup.h"
@@ -52,18 +53,6 @@ Size size() {
     small.side = 80;
     small.train_batch = small.prune_batch = 16;
     return small;
-}
-
-Batch random_batch(int64_t count, int64_t side) {
-    auto generator = at::detail::createCPUGenerator(count);
-    const auto mask = torch::ones({count, 1, side, side}, torch::kBool);
-    Batch batch;
-    batch.image = torch::empty({count, 3, side, side}).normal_(0.0, 1.0, generator);
-    const auto normals = torch::empty({count, 3, side, side}).normal_(0.0, 1.0, generator);
-    batch.targets = {{torch::empty({count, side, side}, torch::kLong).random_(0, 40, generator), mask},
-                     {normals / normals.norm(2, {1}, true), mask},
-                     {torch::empty({count, 1, side, side}).uniform_(0.5, 8.0, generator), mask}};
-    return batch;
 }
 
 ModelPtr network_of(const Size& size) {

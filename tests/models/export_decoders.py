@@ -16,8 +16,6 @@ import sys
 import torch
 from torch import nn
 from torch.nn import functional
-from torchvision.models import convnext_tiny
-from torchvision.models.vision_transformer import VisionTransformer
 from weight_formula import fill, image
 
 SAMPLES = 16
@@ -211,7 +209,8 @@ class Dpt(nn.Module):
 class ConvNext(nn.Module):
     def __init__(self):
         super().__init__()
-        self.features = convnext_tiny().features
+        from torchvision.models import convnext_tiny
+        self.features = convnext_tiny(stochastic_depth_prob=0.0).features
 
     def forward(self, x):
         maps = []
@@ -227,25 +226,27 @@ class Vit(nn.Module):
 
     def __init__(self):
         super().__init__()
+        from torchvision.models.vision_transformer import VisionTransformer
         whole = VisionTransformer(image_size=224, patch_size=16, num_layers=12, num_heads=6, hidden_dim=384,
                                   mlp_dim=1536)
         self.class_token, self.conv_proj, self.encoder = whole.class_token, whole.conv_proj, whole.encoder
 
     def forward(self, x):
         x = self.conv_proj(x)
-        h, w = x.shape[2:]
+        n, _, h, w = x.shape
         position = self.encoder.pos_embedding
         if (h, w) != (14, 14):
             grid = position[:, 1:].reshape(1, 14, 14, -1).permute(0, 3, 1, 2)
             grid = functional.interpolate(grid, size=(h, w), mode='bicubic', align_corners=False)
             position = torch.cat([position[:, :1], grid.permute(0, 2, 3, 1).reshape(1, h * w, -1)], 1)
-        x = torch.cat([self.class_token, x.reshape(1, -1, h * w).permute(0, 2, 1)], 1) + position
+        first = self.class_token.expand(n, -1, -1)
+        x = torch.cat([first, x.reshape(n, -1, h * w).permute(0, 2, 1)], 1) + position
         maps = []
         for k, layer in enumerate(self.encoder.layers):
             x = layer(x)
             if k % 3 == 2:
                 tokens = self.encoder.ln(x) if k == 11 else x
-                maps.append(tokens[:, 1:].permute(0, 2, 1).reshape(1, -1, h, w))
+                maps.append(tokens[:, 1:].permute(0, 2, 1).reshape(n, -1, h, w))
         return maps
 
 
