@@ -40,8 +40,9 @@ def smooth(values):
 def draw_loss(axes, curve, task, log):
     steps, losses = [row["iteration"] for row in curve], [row[f"loss.{task}"] for row in curve]
     axes.plot(steps, losses, color=COLOURS[2], lw=0.5, alpha=0.45)
-    means, width = smooth(losses)
-    axes.plot(steps[width - 1:], means, color=COLOURS[2])
+    if losses:
+        means, width = smooth(losses)
+        axes.plot(steps[width - 1:], means, color=COLOURS[2])
     axes.set_title(f"Training loss, {task}", loc="left", fontweight="bold")
     log.add(f"loss.{task}", "train", [(x, y, float("nan"), 1) for x, y in zip(steps, losses)])
 
@@ -67,7 +68,7 @@ def draw(arguments):
     main_metrics = [metric for metric in metrics.values() if metric.primary]
     (rows,) = read_stages(os.path.join(arguments.stage, "results.csv")).values()
     columns = [f"loss.{metric.task}" for metric in main_metrics]
-    curve = read_table(os.path.join(arguments.stage, "curve.csv"), [], ["iteration", *columns])
+    curve = read_table(os.path.join(arguments.stage, "curve.csv"), [], ["iteration", *columns], may_be_empty=True)  # fewer than 10 iterations
     predictors = []
     if arguments.predictors:
         (predictors,) = read_stages(arguments.predictors).values()
@@ -78,8 +79,9 @@ def draw(arguments):
     for metric, axes in zip(main_metrics, panels.flat[len(main_metrics):]):
         draw_metric(axes, metric, rows, predictors, log)
         axes.set_xlabel("Iteration")
+    last = max([row["iteration"] for row in curve] + [row["step"] for row in rows])
     for axes in panels.flat[:2 * len(main_metrics)]:
-        axes.set_xlim(0, 1.03 * curve[-1]["iteration"])
+        axes.set_xlim(0, 1.03 * last)
     looks = [{"label": name} | look for split, (name, look) in SPLITS.items() if any(row["split"] == split for row in rows)]
     looks += [{"label": name} | look for line, (name, look) in PREDICTORS.items()
               if any(row["strategy"] == line for row in predictors)]
