@@ -18,6 +18,7 @@
 
 #include <cstdlib>
 
+#include "bench/random_batch.h"
 #include "models/backbones/vgg.h"
 #include "models/model_spec.h"
 #include "models/process_setup.h"
@@ -87,18 +88,6 @@ Macs forward_macs(const Network& model, const std::vector<int64_t>& widths, int6
 double iteration_macs(const Macs& macs, double forwards, double backwards, double head_backwards) {
     return forwards * macs.backbone + backwards * (2 * macs.backbone - macs.first) +
            (1 + 2 * head_backwards) * macs.heads;
-}
-
-Batch random_batch(int64_t count, int64_t side) {
-    auto generator = at::detail::createCPUGenerator(count);
-    const auto mask = torch::ones({count, 1, side, side}, torch::kBool);
-    Batch batch;
-    batch.image = torch::empty({count, 3, side, side}).normal_(0.0, 1.0, generator);
-    const auto normals = torch::empty({count, 3, side, side}).normal_(0.0, 1.0, generator);
-    batch.targets = {{torch::empty({count, side, side}, torch::kLong).random_(0, 40, generator), mask},
-                     {normals / normals.norm(2, {1}, true), mask},
-                     {torch::empty({count, 1, side, side}).uniform_(0.5, 8.0, generator), mask}};
-    return batch;
 }
 
 enum class Method { removed, masked, released };

@@ -11,6 +11,7 @@
 #include "base/json_reader.h"
 #include "base/random.h"
 #include "pruning/surgery/surgery.h"
+#include "reproduce/results/image_metrics_file.h"
 #include "reproduce/results/stage_rows.h"
 #include "reproduce/runner/machine.h"
 #include "reproduce/stages/experiment_data.h"
@@ -91,7 +92,8 @@ void take_over_results(StageContext& context) {
         if (row.metric != "status") rows.add(row);
     }
     context.folder.write_rows(rows, context.row());
-    context.folder.write("plan.json", read_file(source / "plan.json", "stage result"));
+    for (const char* name : {"plan.json", "curve.csv", kImageMetricsName})
+        context.folder.write(name, read_file(source / name, "stage result"));
     context.folder.save_checkpoint(load_tensors(source / "checkpoint.pt"));
 }
 

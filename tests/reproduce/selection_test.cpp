@@ -151,6 +151,14 @@ TEST_F(Selected, ImagesTogetherGiveWhatTheTableSays) {
     EXPECT_EQ(read_file(output), "2 networks, 4 images, 8 metrics agree\n");
 }
 
+TEST_F(Selected, AStageThatRepeatsAnotherHasItsFiles) {
+    const auto recipe = nlohmann::json::parse(kPlain).at("stages").at("dense");
+    const auto dense = run("dense", {}), again = run("again", {{"stages.again", recipe}});
+    ASSERT_NE(again.folder, dense.folder);
+    for (const char* name : {"curve.csv", "plan.json", "test_images.npz"})
+        EXPECT_EQ(read_file(again.folder / name), read_file(dense.folder / name)) << name;
+}
+
 TEST(Selection, FramesAreHeldOutOnlyWhereTheyAreLookedAt) {
     const auto validation = [](const Overrides& overrides) {
         return read_experiment(kPlain, "selection.json", overrides).data.validation;
