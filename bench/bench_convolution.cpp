@@ -3,7 +3,7 @@
 //   build/bin/bench_convolution --benchmark_filter='64->64' --benchmark_repetitions=3
 //
 // `contiguous` and `channels_last` are LibTorch's two kernels in the layout named, `taps` is
-// models/layers/conv_taps.h, `winograd` is models/layers/conv_winograd.h (3x3 kernels of dilation 1),
+// models/layers/conv_taps.h, `winograd` is models/layers/conv_winograd.h (3x3 kernels),
 // `convolve` is what the models get. Sizes and threads as in bench_training_iteration (MTLPRUNE_BENCH_SIZE,
 // MTLPRUNE_BENCH_THREADS).
 #include <ATen/Parallel.h>
@@ -69,11 +69,11 @@ torch::Tensor tap_pass(const Layer& l, const Tensors& t, Pass pass) {
     return tap_backward(t.gradient, t.x, weight, l.dilation, {input, !input, !input})[input ? 0 : 1];
 }
 
-torch::Tensor winograd_pass(const Tensors& t, Pass pass) {
+torch::Tensor winograd_pass(const Layer& l, const Tensors& t, Pass pass) {
     const auto weight = t.layer->weight.detach();
-    if (pass == Pass::forward) return winograd_forward(t.x, weight, t.layer->bias.detach());
+    if (pass == Pass::forward) return winograd_forward(t.x, weight, t.layer->bias.detach(), l.dilation);
     const bool input = pass == Pass::input_gradient;
-    return winograd_backward(t.gradient, t.x, weight, {input, !input, !input})[input ? 0 : 1];
+    return winograd_backward(t.gradient, t.x, weight, l.dilation, {input, !input, !input})[input ? 0 : 1];
 }
 
 torch::Tensor convolve_pass(Tensors& t, Pass pass, const torch::Tensor& output) {
@@ -96,7 +96,7 @@ void measure(benchmark::State& state, const Layer& layer, Kernel kernel, Pass pa
     const torch::AutoGradMode grad_mode(output.defined());
     const auto run = [&] {
         if (kernel == Kernel::taps) return tap_pass(layer, t, pass);
-        if (kernel == Kernel::winograd) return winograd_pass(t, pass);
+        if (kernel == Kernel::winograd) return winograd_pass(layer, t, pass);
         return kernel == Kernel::convolve ? convolve_pass(t, pass, output) : library_pass(layer, t, pass);
     };
     run();
@@ -112,11 +112,12 @@ std::vector<Layer> layers() {
                 {16, 32, 32, 3, 1, 20},  {16, 64, 64, 3, 1, 10},  {16, 64, 128, 3, 1, 10},
                 {16, 64, 128, 3, 2, 10}, {16, 64, 128, 3, 4, 10}, {16, 64, 128, 3, 6, 10},
                 {16, 128, 128, 1, 1, 10}};
-    return {{4, 3, 64, 3, 1, 321},    {4, 64, 64, 3, 1, 321},   {4, 64, 128, 3, 1, 160},
-            {4, 128, 128, 3, 1, 160}, {4, 128, 256, 3, 1, 80},  {4, 256, 256, 3, 1, 80},
-            {4, 256, 512, 3, 1, 40},  {4, 512, 512, 3, 1, 40},  {4, 512, 512, 3, 1, 20},
-            {4, 512, 1024, 3, 1, 10}, {4, 512, 1024, 3, 2, 10}, {4, 512, 1024, 3, 4, 10},
-            {4, 512, 1024, 3, 6, 10}, {4, 1024, 1024, 1, 1, 10}};
+    return {{4, 3, 64, 3, 1, 321},    {4, 64, 64, 3, 1, 321},    {4, 64, 128, 3, 1, 160},
+            {4, 128, 128, 3, 1, 160}, {4, 128, 256, 3, 1, 80},   {4, 256, 256, 3, 1, 80},
+            {4, 256, 512, 3, 1, 40},  {4, 512, 512, 3, 1, 40},   {4, 512, 512, 3, 1, 20},
+            {4, 512, 1024, 3, 1, 10}, {4, 512, 1024, 3, 2, 10},  {4, 512, 1024, 3, 4, 10},
+            {4, 512, 1024, 3, 6, 10}, {4, 1024, 1024, 1, 1, 10}, {4, 256, 256, 3, 2, 17},
+            {4, 512, 512, 3, 4, 17},  {4, 256, 256, 3, 2, 41},   {4, 512, 512, 3, 4, 41}};
 }
 
 void register_all() {
@@ -131,7 +132,7 @@ void register_all() {
     for (const auto& layer : layers())
         for (const auto& [pass, pass_name] : passes)
             for (const auto& [kernel, kernel_name] : kernels) {
-                if (kernel == Kernel::winograd && (layer.kernel != 3 || layer.dilation != 1)) continue;
+                if (kernel == Kernel::winograd && layer.kernel != 3) continue;
                 benchmark::RegisterBenchmark(
                     fmt::format("{}/{}/{}", layer.name(), pass_name, kernel_name).c_str(),
                     [layer, kernel = kernel, pass = pass](benchmark::State& state) {

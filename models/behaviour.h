@@ -6,6 +6,6 @@ namespace mtlprune {
 /// Initialisation, layers, forward passes. Part of the identity of every stage that depends on this room:
 /// after a change of results, stored runs are computed again instead of being mixed with new ones. A test
 /// with stored results fails when that was forgotten.
-constexpr int kModelsBehaviour = 1;
+constexpr int kModelsBehaviour = 2;
 
 }  // namespace mtlprune

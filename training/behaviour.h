@@ -6,6 +6,6 @@ namespace mtlprune {
 /// Losses, gradients, optimisers, metrics. Part of the identity of every stage that depends on this room:
 /// after a change of results, stored runs are computed again instead of being mixed with new ones. A test
 /// with stored results fails when that was forgotten.
-constexpr int kTrainingBehaviour = 1;
+constexpr int kTrainingBehaviour = 2;
 
 }  // namespace mtlprune

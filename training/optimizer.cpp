@@ -1,8 +1,6 @@
 #include "training/optimizer.h"
 
 #include <fmt/format.h>
-#include <torch/optim/adam.h>
-#include <torch/optim/adamw.h>
 #include <torch/optim/sgd.h>
 
 #include <cmath>
@@ -10,6 +8,7 @@
 
 #include "base/enum_names.h"
 #include "base/error.h"
+#include "training/fused_adam.h"
 
 namespace mtlprune {
 namespace {
@@ -54,15 +53,15 @@ std::unique_ptr<torch::optim::Optimizer> make_optimizer(const std::vector<torch:
     const auto betas = std::make_tuple(config.beta1, config.beta2);
     switch (config.kind) {
         case OptimizerKind::adam:
-            return std::make_unique<torch::optim::Adam>(parameters, torch::optim::AdamOptions(config.lr)
-                                                                        .betas(betas)
-                                                                        .eps(config.eps)
-                                                                        .weight_decay(config.weight_decay));
+            return fused_adam(parameters, torch::optim::AdamOptions(config.lr)
+                                              .betas(betas)
+                                              .eps(config.eps)
+                                              .weight_decay(config.weight_decay));
         case OptimizerKind::adamw:
-            return std::make_unique<torch::optim::AdamW>(parameters, torch::optim::AdamWOptions(config.lr)
-                                                                         .betas(betas)
-                                                                         .eps(config.eps)
-                                                                         .weight_decay(config.weight_decay));
+            return fused_adamw(parameters, torch::optim::AdamWOptions(config.lr)
+                                               .betas(betas)
+                                               .eps(config.eps)
+                                               .weight_decay(config.weight_decay));
         case OptimizerKind::sgd:
             return std::make_unique<torch::optim::SGD>(parameters, torch::optim::SGDOptions(config.lr)
                                                                        .momentum(config.momentum)

@@ -7,11 +7,11 @@
 
 #include <functional>
 #include <sstream>
-#include <type_traits>
 #include <utility>
 
 #include "base/error.h"
 #include "training/optimizer.h"
+#include "training/parameter_key.h"
 
 namespace mtlprune {
 namespace {
@@ -20,24 +20,9 @@ using torch::optim::OptimizerParamState;
 
 constexpr const char* kStateSubject = "optimizer state";
 
-using StateTable = std::decay_t<decltype(std::declval<torch::optim::Optimizer&>().state())>;
-
-/// LibTorch 1.13 keys the table by the printed address of the parameter, 2.x by the address.
-template <typename Key = StateTable::key_type>
-Key key_of(const torch::Tensor& parameter) {
-    auto* const address = parameter.unsafeGetTensorImpl();
-    if constexpr (std::is_same_v<Key, std::string>) {
-        std::ostringstream text;
-        text << address;
-        return text.str();
-    } else {
-        return address;
-    }
-}
-
 const OptimizerParamState* find_state(const torch::optim::Optimizer& optimizer,
                                       const torch::Tensor& parameter) {
-    const auto it = optimizer.state().find(key_of(parameter));
+    const auto it = optimizer.state().find(parameter_key(parameter));
     return it == optimizer.state().end() ? nullptr : it->second.get();
 }
 
@@ -151,7 +136,7 @@ void change_adam(AdamState& state, const Change& change) {
 void change_moments(torch::optim::Optimizer& optimizer, const torch::Tensor& parameter,
                     const Change& change) {
     const torch::NoGradGuard no_grad;
-    const auto it = optimizer.state().find(key_of(parameter));
+    const auto it = optimizer.state().find(parameter_key(parameter));
     if (it == optimizer.state().end()) return;
     if (auto* adam = dynamic_cast<torch::optim::AdamParamState*>(it->second.get())) {
         change_adam(*adam, change);
@@ -179,10 +164,10 @@ void load_optimizer_state(torch::optim::Optimizer& optimizer, const std::vector<
     torch::NoGradGuard no_grad;
     const auto parameters = all_parameters(optimizer, names);
     Reader reader(state);
-    StateTable table;
+    OptimizerStateTable table;
     for (size_t i = 0; i < parameters.size(); ++i)
         if (auto loaded = import_state(optimizer, reader, names[i], parameters[i]))
-            table[key_of(parameters[i])] = std::move(loaded);
+            table[parameter_key(parameters[i])] = std::move(loaded);
     reader.require_nothing_else();
     optimizer.state() = std::move(table);
 }

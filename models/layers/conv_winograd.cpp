@@ -33,15 +33,30 @@ torch::Tensor scratch(int64_t floats) {
     return at::empty({floats}, torch::kFloat);
 }
 
+/// Where tiles of kOutputs positions begin along one side. With a dilation d the positions of a tile are d
+/// apart: those of equal remainder by d form a map of their own, to which the convolution is a dense one.
+std::vector<int64_t> tile_origins(int64_t size, int64_t dilation) {
+    std::vector<int64_t> origins;
+    for (int64_t phase = 0; phase < std::min(size, dilation); ++phase)
+        for (int64_t origin = phase; origin < size; origin += kOutputs * dilation) origins.push_back(origin);
+    return origins;
+}
+
 /// A channels-last map [B,C,H,W], cut into tiles of 4x4 positions.
 struct Map {
-    int64_t batch, channels, height, width;
-    int64_t tile_rows() const { return (height + kOutputs - 1) / kOutputs; }
-    int64_t tile_columns() const { return (width + kOutputs - 1) / kOutputs; }
-    int64_t tiles() const { return batch * tile_rows() * tile_columns(); }
+    int64_t batch, channels, height, width, dilation;
+    std::vector<int64_t> rows, columns;  ///< where the tiles of an image begin
+    int64_t image_tiles() const { return static_cast<int64_t>(rows.size() * columns.size()); }
+    int64_t tiles() const { return batch * image_tiles(); }
 
-    static Map of(const torch::Tensor& x, int64_t channels) {
-        return {x.size(0), channels, x.size(2), x.size(3)};
+    static Map of(const torch::Tensor& x, int64_t channels, int64_t dilation) {
+        return {x.size(0),
+                channels,
+                x.size(2),
+                x.size(3),
+                dilation,
+                tile_origins(x.size(2), dilation),
+                tile_origins(x.size(3), dilation)};
     }
 
     /// Where the Side x Side positions of a tile begin, in floats; -1 outside. The inputs of a tile begin
@@ -49,12 +64,13 @@ struct Map {
     template <int Side>
     std::array<int64_t, Side * Side> positions(int64_t tile) const {
         constexpr int64_t kMargin = (Side - kOutputs) / 2;
-        const int64_t image = tile / (tile_rows() * tile_columns());
-        const int64_t top = tile / tile_columns() % tile_rows() * kOutputs - kMargin;
-        const int64_t left = tile % tile_columns() * kOutputs - kMargin;
+        const int64_t image = tile / image_tiles(), within = tile % image_tiles(),
+                      row = static_cast<int64_t>(columns.size());
+        const int64_t top = rows[within / row] - kMargin * dilation;
+        const int64_t left = columns[within % row] - kMargin * dilation;
         std::array<int64_t, Side * Side> found;
         for (int64_t i = 0; i < Side * Side; ++i) {
-            const int64_t y = top + i / Side, x = left + i % Side;
+            const int64_t y = top + i / Side * dilation, x = left + i % Side * dilation;
             const bool inside = y >= 0 && y < height && x >= 0 && x < width;
             found[i] = inside ? ((image * height + y) * width + x) * channels : -1;
         }
@@ -164,9 +180,9 @@ int64_t blocks_of(int64_t tiles) {
 
 /// `weights` from transform_weights.
 torch::Tensor convolve_tiles(const torch::Tensor& x, const torch::Tensor& weights, int64_t outputs,
-                             const torch::Tensor& bias) {
+                             const torch::Tensor& bias, int64_t dilation) {
     const auto source = x.contiguous(torch::MemoryFormat::ChannelsLast);
-    const Map in = Map::of(x, x.size(1)), out = Map::of(x, outputs);
+    const Map in = Map::of(x, x.size(1), dilation), out = Map::of(x, outputs, dilation);
     auto result = at::empty({out.batch, outputs, out.height, out.width}, source.options(),
                             torch::MemoryFormat::ChannelsLast);
     const auto biases = padded_bias(bias, outputs);
@@ -219,6 +235,7 @@ struct Shares {
 
 /// Partial sums: the weight gradient's frequencies [slice][floats] and the bias gradient [slice][O].
 struct GradientSums {
+    Shares shares;
     torch::Tensor frequencies, bias;
 };
 
@@ -246,18 +263,19 @@ void add_products(const Block& v, const Block& y, int64_t count, bool first, flo
         }
 }
 
-GradientSums sum_gradients(const torch::Tensor& gradient, const torch::Tensor& x) {
+GradientSums sum_gradients(const torch::Tensor& gradient, const torch::Tensor& x, int64_t dilation) {
     const auto g = gradient.contiguous(torch::MemoryFormat::ChannelsLast);
     const auto source = x.contiguous(torch::MemoryFormat::ChannelsLast);
-    const Map in = Map::of(x, x.size(1)), out = Map::of(x, gradient.size(1));
+    const Map in = Map::of(x, x.size(1), dilation), out = Map::of(x, gradient.size(1), dilation);
     const Shares shares = Shares::of(in, out);
-    GradientSums sums = {scratch(shares.slices * shares.floats),
+    GradientSums sums = {shares, scratch(shares.slices * shares.floats),
                          at::zeros({shares.slices, out.channels}, torch::kDouble)};
     const float *inputs = source.data_ptr<float>(), *gradients = g.data_ptr<float>();
     if (in.tiles() == 0) sums.frequencies.zero_();
     float* frequencies = sums.frequencies.data_ptr<float>();
     double* bias = sums.bias.data_ptr<double>();
-    const int64_t capacity = std::min(kTilesPerSum, shares.tiles);
+    const int64_t passes = std::max<int64_t>(1, (shares.tiles + kTilesPerSum / 2) / kTilesPerSum);
+    const int64_t capacity = (shares.tiles + passes - 1) / passes;
     at::parallel_for(0, shares.slices * shares.parts, 1, [&](int64_t first, int64_t last) {
         Block v = {capacity, in.channels}, y = {capacity, std::min(out.channels, shares.panels * kPanel)};
         const auto memory = scratch(v.floats() + y.floats());
@@ -327,24 +345,32 @@ torch::Tensor weight_gradient(const torch::Tensor& frequencies, const Shares& sh
 
 }  // namespace
 
-torch::Tensor winograd_forward(const torch::Tensor& x, const torch::Tensor& weight,
-                               const torch::Tensor& bias) {
+double winograd_tile_share(const torch::Tensor& x, int64_t dilation) {
+    double share = 1.0;
+    for (const int64_t size : {x.size(2), x.size(3)})
+        share *=
+            static_cast<double>(size) / static_cast<double>(kOutputs * tile_origins(size, dilation).size());
+    return share;
+}
+
+torch::Tensor winograd_forward(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
+                               int64_t dilation) {
     const torch::NoGradGuard no_grad;
-    return convolve_tiles(x, transform_weights(weight, false), weight.size(0), bias);
+    return convolve_tiles(x, transform_weights(weight, false), weight.size(0), bias, dilation);
 }
 
 std::array<torch::Tensor, 3> winograd_backward(const torch::Tensor& gradient, const torch::Tensor& x,
-                                               const torch::Tensor& weight, std::array<bool, 3> wanted) {
+                                               const torch::Tensor& weight, int64_t dilation,
+                                               std::array<bool, 3> wanted) {
     const torch::NoGradGuard no_grad;
     std::array<torch::Tensor, 3> gradients;
     if (wanted[0])
-        gradients[0] = convolve_tiles(gradient, transform_weights(weight, true), weight.size(1), {});
+        gradients[0] =
+            convolve_tiles(gradient, transform_weights(weight, true), weight.size(1), {}, dilation);
     if (!wanted[1] && !wanted[2]) return gradients;
-    const auto sums = sum_gradients(gradient, x);
+    const auto sums = sum_gradients(gradient, x, dilation);
     if (wanted[1])
-        gradients[1] =
-            weight_gradient(sums.frequencies, Shares::of(Map::of(x, x.size(1)), Map::of(x, weight.size(0))),
-                            weight.size(0), weight.size(1));
+        gradients[1] = weight_gradient(sums.frequencies, sums.shares, weight.size(0), weight.size(1));
     if (wanted[2]) gradients[2] = sums.bias.sum(0).to(torch::kFloat);
     return gradients;
 }

@@ -13,14 +13,18 @@
 
 namespace mtlprune {
 
-/// x [B,C,H,W], weight [O,C,3,3], bias [O] or undefined -> [B,O,H,W], channels-last. Stride 1, padding 1,
-/// dilation 1. Float32 on the CPU; no autograd. The same bits for any number of threads. An infinite value
-/// may make all outputs of a tile NaN.
-torch::Tensor winograd_forward(const torch::Tensor& x, const torch::Tensor& weight,
-                               const torch::Tensor& bias);
+/// The share of the tiles' outputs that lie on the map of x.
+double winograd_tile_share(const torch::Tensor& x, int64_t dilation);
+
+/// x [B,C,H,W], weight [O,C,3,3], bias [O] or undefined -> [B,O,H,W], channels-last. Stride 1, padding as
+/// wide as the dilation. Float32 on the CPU; no autograd. The same bits for any number of threads. An
+/// infinite value may make all outputs of a tile NaN.
+torch::Tensor winograd_forward(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
+                               int64_t dilation);
 
 /// Gradients of x (channels-last), weight (contiguous) and bias; those not `wanted` stay undefined.
 std::array<torch::Tensor, 3> winograd_backward(const torch::Tensor& gradient, const torch::Tensor& x,
-                                               const torch::Tensor& weight, std::array<bool, 3> wanted);
+                                               const torch::Tensor& weight, int64_t dilation,
+                                               std::array<bool, 3> wanted);
 
 }  // namespace mtlprune

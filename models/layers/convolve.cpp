@@ -17,11 +17,15 @@ enum class Pass { forward, input_gradient, weight_gradient };
 /// oneDNN in one of two memory layouts, models/layers/conv_taps.h or models/layers/conv_winograd.h.
 enum class Kernel { contiguous, channels_last, taps, winograd };
 
-/// Fewer channels than about 24 are mostly padding to models/layers/winograd_kernels.h, smaller maps mostly
-/// border. Forward passes and input gradients transform the weights first, which must not be most of the
-/// work.
-bool winograd_pays(Pass pass, const torch::Tensor& x, const torch::Tensor& weight, int64_t maps) {
-    if (std::min(weight.size(0), weight.size(1)) < 24 || std::min(x.size(2), x.size(3)) < 8) return false;
+/// Fewer channels than about 24 are mostly padding to models/layers/winograd_kernels.h. A tile takes a
+/// quarter of the definition's multiplications, and some time to transform; on small maps tiles are mostly
+/// border and many of the definition's taps in the padding. Forward passes and input gradients transform the
+/// weights first, which must not be most of the work.
+bool winograd_pays(Pass pass, const torch::Tensor& x, const torch::Tensor& weight, int64_t dilation,
+                   int64_t maps) {
+    constexpr double kCost = 0.45;
+    if (std::min(weight.size(0), weight.size(1)) < 24) return false;
+    if (kCost > winograd_tile_share(x, dilation) * valid_tap_share(x, weight, dilation)) return false;
     return pass == Pass::weight_gradient || weight.numel() <= 4 * maps;
 }
 
@@ -35,7 +39,7 @@ Kernel choose(Pass pass, const torch::Tensor& x, const torch::Tensor& weight, in
     if (kernel == 1) return heavy_weights ? Kernel::taps : Kernel::channels_last;
     // oneDNN has no kernel for the weight gradient when the padding is this wide.
     if (pass == Pass::weight_gradient && valid_tap_share(x, weight, dilation) < 0.45) return Kernel::taps;
-    if (kernel == 3 && dilation == 1 && winograd_pays(pass, x, weight, maps)) return Kernel::winograd;
+    if (kernel == 3 && winograd_pays(pass, x, weight, dilation, maps)) return Kernel::winograd;
     if (heavy_weights) return Kernel::contiguous;
     // The channels-last kernel for input gradients falls behind from about 256 input channels on.
     return pass == Pass::input_gradient && x.size(1) >= 256 ? Kernel::contiguous : Kernel::channels_last;
@@ -71,7 +75,7 @@ torch::Tensor input_gradient(const Saved& saved) {
     if (kernel == Kernel::taps)
         return tap_backward(saved.gradient, saved.x, saved.weight, saved.dilation, wanted)[0];
     if (kernel == Kernel::winograd)
-        return winograd_backward(saved.gradient, saved.x, saved.weight, wanted)[0];
+        return winograd_backward(saved.gradient, saved.x, saved.weight, saved.dilation, wanted)[0];
     // It depends on the shape and layout of x only, so that its values need not be converted.
     const auto like = kernel == Kernel::contiguous && !saved.x.is_contiguous()
                           ? torch::empty(saved.x.sizes(), saved.x.options())
@@ -84,7 +88,8 @@ std::array<torch::Tensor, 3> backward_of_weights(const Saved& saved) {
     const std::array<bool, 3> wanted = {false, true, saved.bias};
     if (kernel == Kernel::taps)
         return tap_backward(saved.gradient, saved.x, saved.weight, saved.dilation, wanted);
-    if (kernel == Kernel::winograd) return winograd_backward(saved.gradient, saved.x, saved.weight, wanted);
+    if (kernel == Kernel::winograd)
+        return winograd_backward(saved.gradient, saved.x, saved.weight, saved.dilation, wanted);
     return library_backward(saved, in_layout(saved.x, kernel), kernel, wanted);
 }
 
@@ -106,7 +111,7 @@ class Convolution : public torch::autograd::Function<Convolution> {
         const Kernel kernel = choose(Pass::forward, x, weight, dilation);
         const auto offset = bias.value_or(torch::Tensor());
         if (kernel == Kernel::taps) return tap_forward(x, weight, offset, dilation);
-        if (kernel == Kernel::winograd) return winograd_forward(x, weight, offset);
+        if (kernel == Kernel::winograd) return winograd_forward(x, weight, offset, dilation);
         return at::conv2d(x, weight, bias, /*stride=*/1, same_padding(weight, dilation), dilation);
     }
 

@@ -10,10 +10,12 @@ namespace {
 struct Case {
     int64_t batch, inputs, outputs, height, width;
     bool bias = true;
+    int64_t dilation = 1;
 };
 
 struct Tensors {
     torch::Tensor x, weight, bias, gradient;
+    int64_t dilation = 1;
 };
 
 Tensors make_tensors(const Case& c) {
@@ -26,6 +28,7 @@ Tensors make_tensors(const Case& c) {
                  {},
                  noise({c.batch, c.outputs, c.height, c.width})};
     if (c.bias) t.bias = noise({c.outputs});
+    t.dilation = c.dilation;
     return t;
 }
 
@@ -36,14 +39,16 @@ std::vector<torch::Tensor> expected(const Tensors& t) {
     const auto bias =
         t.bias.defined() ? c10::make_optional(in_double(t.bias)) : c10::optional<torch::Tensor>();
     const std::vector<int64_t> bias_sizes = {t.weight.size(0)};
-    const auto [dx, dw, db] = at::convolution_backward(in_double(t.gradient), x, weight, bias_sizes, {1, 1},
-                                                       {1, 1}, {1, 1}, false, {0, 0}, 1, {true, true, true});
-    return {at::conv2d(x, weight, bias, 1, 1), dx, dw, db};
+    const std::vector<int64_t> dilation(2, t.dilation);
+    const auto [dx, dw, db] =
+        at::convolution_backward(in_double(t.gradient), x, weight, bias_sizes, {1, 1}, dilation, dilation,
+                                 false, {0, 0}, 1, {true, true, true});
+    return {at::conv2d(x, weight, bias, 1, dilation, dilation), dx, dw, db};
 }
 
 std::vector<torch::Tensor> found(const Tensors& t) {
-    auto [dx, dw, db] = winograd_backward(t.gradient, t.x, t.weight, {true, true, true});
-    return {winograd_forward(t.x, t.weight, t.bias), dx, dw, db};
+    auto [dx, dw, db] = winograd_backward(t.gradient, t.x, t.weight, t.dilation, {true, true, true});
+    return {winograd_forward(t.x, t.weight, t.bias, t.dilation), dx, dw, db};
 }
 
 constexpr const char* kNames[] = {"output", "input_gradient", "weight_gradient", "bias_gradient"};
@@ -80,6 +85,10 @@ TEST_P(Winograd, RepeatsBitwiseForAnyNumberOfThreads) {
 }
 
 // The last two share the sums of weight gradients out: 2 slices of tiles, 2 x 2 slices and uneven parts.
+INSTANTIATE_TEST_SUITE_P(Dilated, Winograd,
+                         testing::Values(Case{2, 37, 64, 17, 17, true, 2}, Case{1, 64, 40, 17, 19, true, 4},
+                                         Case{1, 3, 5, 1, 3, false, 6}, Case{2, 40, 33, 21, 10, true, 6}));
+
 INSTANTIATE_TEST_SUITE_P(Shapes, Winograd,
                          testing::Values(Case{1, 1, 1, 1, 1}, Case{2, 3, 37, 2, 2}, Case{1, 37, 3, 1, 6},
                                          Case{3, 37, 64, 5, 7}, Case{2, 64, 130, 9, 4, false},
@@ -109,7 +118,7 @@ TEST(WinogradBackward, LeavesUndefinedWhatIsNotWanted) {
     const auto t = make_tensors({1, 4, 5, 6, 6});
     for (int wanted = 0; wanted < 8; ++wanted) {
         const std::array<bool, 3> mask = {(wanted & 1) != 0, (wanted & 2) != 0, (wanted & 4) != 0};
-        const auto gradients = winograd_backward(t.gradient, t.x, t.weight, mask);
+        const auto gradients = winograd_backward(t.gradient, t.x, t.weight, 1, mask);
         for (size_t i = 0; i < 3; ++i) EXPECT_EQ(gradients[i].defined(), mask[i]) << wanted << ' ' << i;
     }
 }
@@ -117,7 +126,7 @@ TEST(WinogradBackward, LeavesUndefinedWhatIsNotWanted) {
 TEST(WinogradForward, RecordsNoGraph) {
     auto t = make_tensors({1, 4, 5, 6, 6});
     t.weight.requires_grad_(true);
-    EXPECT_FALSE(winograd_forward(t.x, t.weight, t.bias).requires_grad());
+    EXPECT_FALSE(winograd_forward(t.x, t.weight, t.bias, 1).requires_grad());
 }
 
 }  // namespace
