@@ -23,6 +23,9 @@ constexpr int64_t kGroup = 16;  ///< inputs whose taps move together, for the sa
 /// Tiles that are transformed together: their frequencies should stay in a core's cache. Weight gradients
 /// take more at a time, to read and write the sums less often.
 constexpr int64_t kTilesPerBlock = 42, kTilesPerSum = 96;
+/// Maps of no more tiles, and than outputs, are convolved by panels of outputs. How many a thread transforms
+/// at least.
+constexpr int64_t kFewTiles = 160, kTilesPerPart = 8;
 alignas(64) constexpr float kZeros[kPanel] = {};
 
 int64_t panels(int64_t channels) {
@@ -134,34 +137,50 @@ void write_outputs(const float* products, int64_t plane, const Map& map, int64_t
     }
 }
 
-/// The weights' frequencies, [panel of outputs][frequency][input][32]; `rotated` for the input gradient,
-/// where inputs and outputs change places.
-torch::Tensor transform_weights(const torch::Tensor& weight, bool rotated) {
-    const auto source = weight.contiguous();
-    const int64_t inputs = weight.size(rotated ? 0 : 1), outputs = weight.size(rotated ? 1 : 0);
-    const int64_t width = weight.size(1);
-    auto result = scratch(panels(outputs) * kFrequencies * inputs * kPanel);
-    const float* from = source.data_ptr<float>();
+/// Weights [O,C,3,3], contiguous; `rotated` for the input gradient, where inputs and outputs change places.
+struct Weights {
+    torch::Tensor values;
+    bool rotated;
+    int64_t inputs, outputs;
+
+    Weights(const torch::Tensor& weight, bool rotate)
+        : values(weight.contiguous()),
+          rotated(rotate),
+          inputs(weight.size(rotate ? 0 : 1)),
+          outputs(weight.size(rotate ? 1 : 0)) {}
+
+    /// Nine taps.
+    const float* at(int64_t input, int64_t output) const {
+        return values.data_ptr<float>() +
+               (rotated ? input * outputs + output : output * inputs + input) * kTaps;
+    }
+};
+
+/// Frequencies of a panel of outputs and `count` (up to kGroup) inputs: [frequency][input][32], the former
+/// `plane` apart.
+void transform_group(const Weights& weights, int64_t panel, int64_t input, int64_t count, float* to,
+                     int64_t plane) {
+    float taps[kGroup][kTaps][kPanel] = {};
+    const int64_t columns = std::min(kPanel, weights.outputs - panel * kPanel);
+    for (int64_t j = 0; j < count; ++j)
+        for (int64_t lane = 0; lane < columns; ++lane) {
+            const float* values = weights.at(input + j, panel * kPanel + lane);
+            for (int64_t tap = 0; tap < kTaps; ++tap)
+                taps[j][tap][lane] = values[weights.rotated ? kTaps - 1 - tap : tap];
+        }
+    for (int64_t j = 0; j < count; ++j) kernels().weight(taps[j][0], to + j * kPanel, plane);
+}
+
+/// The weights' frequencies, [panel of outputs][frequency][input][32].
+torch::Tensor transform_weights(const Weights& weights) {
+    const int64_t inputs = weights.inputs, groups = (inputs + kGroup - 1) / kGroup;
+    auto result = scratch(panels(weights.outputs) * kFrequencies * inputs * kPanel);
     float* to = result.data_ptr<float>();
-    const int64_t groups = (inputs + kGroup - 1) / kGroup;
-    at::parallel_for(0, panels(outputs) * groups, 1, [&](int64_t begin, int64_t end) {
-        float taps[kGroup][kTaps][kPanel] = {};
+    at::parallel_for(0, panels(weights.outputs) * groups, 1, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
             const int64_t panel = i / groups, input = i % groups * kGroup;
-            const int64_t count = std::min(kGroup, inputs - input);
-            const int64_t columns = std::min(kPanel, outputs - panel * kPanel);
-            const auto taps_of = [&](int64_t in, int64_t out) {
-                return from + (rotated ? in * width + out : out * width + in) * kTaps;
-            };
-            for (int64_t j = 0; j < count; ++j)
-                for (int64_t lane = 0; lane < columns; ++lane) {
-                    const float* values = taps_of(input + j, panel * kPanel + lane);
-                    for (int64_t tap = 0; tap < kTaps; ++tap)
-                        taps[j][tap][lane] = values[rotated ? kTaps - 1 - tap : tap];
-                }
-            for (int64_t j = 0; j < count; ++j)
-                kernels().weight(taps[j][0], to + (panel * kFrequencies * inputs + input + j) * kPanel,
-                                 inputs * kPanel);
+            transform_group(weights, panel, input, std::min(kGroup, inputs - input),
+                            to + (panel * kFrequencies * inputs + input) * kPanel, inputs * kPanel);
         }
     });
     return result;
@@ -178,15 +197,18 @@ int64_t blocks_of(int64_t tiles) {
     return std::max<int64_t>(1, (tiles + 2 * kTilesPerBlock - 1) / (2 * kTilesPerBlock)) * 2;
 }
 
-/// `weights` from transform_weights.
-torch::Tensor convolve_tiles(const torch::Tensor& x, const torch::Tensor& weights, int64_t outputs,
-                             const torch::Tensor& bias, int64_t dilation) {
-    const auto source = x.contiguous(torch::MemoryFormat::ChannelsLast);
-    const Map in = Map::of(x, x.size(1), dilation), out = Map::of(x, outputs, dilation);
-    auto result = at::empty({out.batch, outputs, out.height, out.width}, source.options(),
-                            torch::MemoryFormat::ChannelsLast);
-    const auto biases = padded_bias(bias, outputs);
-    const float *values = source.data_ptr<float>(), *u = weights.data_ptr<float>();
+torch::Tensor empty_outputs(const Map& map) {
+    return at::empty({map.batch, map.channels, map.height, map.width}, torch::kFloat,
+                     torch::MemoryFormat::ChannelsLast);
+}
+
+/// `x` is channels-last. Blocks of tiles, each with all outputs.
+torch::Tensor convolve_blocks(const torch::Tensor& x, const Weights& weights, const torch::Tensor& biases,
+                              int64_t dilation) {
+    const Map in = Map::of(x, weights.inputs, dilation), out = Map::of(x, weights.outputs, dilation);
+    const auto frequencies = transform_weights(weights);
+    auto result = empty_outputs(out);
+    const float *values = x.data_ptr<float>(), *u = frequencies.data_ptr<float>();
     const float* offset = biases.data_ptr<float>();
     float* target = result.data_ptr<float>();
     const int64_t tiles = in.tiles(), blocks = blocks_of(tiles);
@@ -199,8 +221,8 @@ torch::Tensor convolve_tiles(const torch::Tensor& x, const torch::Tensor& weight
         for (int64_t i = first; i < last; ++i) {
             const int64_t begin = i * capacity, count = std::clamp<int64_t>(tiles - begin, 0, capacity);
             transform_tiles<kInputs>(values, in, begin, count, v, kernels().data);
-            for (int64_t panel = 0; panel < panels(outputs); ++panel) {
-                const int64_t columns = std::min(kPanel, outputs - panel * kPanel);
+            for (int64_t panel = 0; panel < panels(out.channels); ++panel) {
+                const int64_t columns = std::min(kPanel, out.channels - panel * kPanel);
                 for (int64_t k = 0; k < kFrequencies; ++k)
                     kernels().product({v.at(k, 0), kPanel, 1, kPanel, v.hop(),
                                        u + (panel * kFrequencies + k) * in.channels * kPanel, m.at(k, 0),
@@ -210,6 +232,95 @@ torch::Tensor convolve_tiles(const torch::Tensor& x, const torch::Tensor& weight
         }
     });
     return result;
+}
+
+/// All tiles of a map, transformed.
+struct TransformedMap {
+    torch::Tensor memory;
+    Block block;
+
+    template <int Side>
+    static TransformedMap of(const torch::Tensor& x, const Map& map, Transform transform) {
+        TransformedMap result = {{}, {map.tiles(), map.channels}};
+        result.memory = scratch(result.block.floats());
+        result.block.data = result.memory.data_ptr<float>();
+        const float* values = x.data_ptr<float>();
+        at::parallel_for(0, map.tiles(), kTilesPerPart, [&](int64_t begin, int64_t end) {
+            Block part = result.block;
+            part.data += begin * kPanel;
+            transform_tiles<Side>(values, map, begin, end - begin, part, transform);
+        });
+        return result;
+    }
+};
+
+/// Panels of outputs that share what is read of the inputs: as many as leave every thread something to do.
+/// No bit depends on it.
+int64_t panels_at_once(int64_t outputs) {
+    return panels(outputs) >= 4 * at::get_num_threads() ? 2 : 1;
+}
+
+/// Runs work(first panel, one behind the last) for groups of panels of outputs.
+template <class Work>
+void for_panels(int64_t outputs, const Work& work) {
+    const int64_t all = panels(outputs), at_once = panels_at_once(outputs);
+    at::parallel_for(0, (all + at_once - 1) / at_once, 1, [&](int64_t begin, int64_t end) {
+        for (int64_t i = begin; i < end; ++i) work(i * at_once, std::min(all, (i + 1) * at_once));
+    });
+}
+
+/// Values of a frequency of `rows` channels and a panel, and a cache line, which keeps the frequencies out of
+/// each other's way.
+constexpr int64_t pitch_of(int64_t rows) {
+    return rows * kPanel + 16;
+}
+
+/// Panels of outputs, each with all tiles: where the weights' frequencies are larger than the map's they
+/// never leave the cache.
+torch::Tensor convolve_panels(const torch::Tensor& x, const Weights& weights, const torch::Tensor& biases,
+                              int64_t dilation) {
+    constexpr int64_t kDepth = 2 * kPanel, kPlane = pitch_of(kDepth);
+    const Map in = Map::of(x, weights.inputs, dilation), out = Map::of(x, weights.outputs, dilation);
+    const auto transformed = TransformedMap::of<kInputs>(x, in, kernels().data);
+    const Block& v = transformed.block;
+    auto result = empty_outputs(out);
+    const float* offset = biases.data_ptr<float>();
+    float* target = result.data_ptr<float>();
+    for_panels(out.channels, [&](int64_t first, int64_t last) {
+        Block m = {v.capacity, (last - first) * kPanel};
+        const auto memory = scratch(m.floats() + (last - first) * kFrequencies * kPlane);
+        m.data = memory.data_ptr<float>();
+        float* u = m.data + m.floats();
+        for (int64_t input = 0; input < in.channels; input += kDepth) {
+            const int64_t depth = std::min(kDepth, in.channels - input);
+            for (int64_t panel = first; panel < last; ++panel)
+                for (int64_t j = 0; j < depth; j += kGroup)
+                    transform_group(weights, panel, input + j, std::min(kGroup, depth - j),
+                                    u + (panel - first) * kFrequencies * kPlane + j * kPanel, kPlane);
+            for (int64_t k = 0; k < kFrequencies; ++k)
+                for (int64_t panel = first; panel < last; ++panel)
+                    kernels().product({v.at(k, input / kPanel), kPanel, 1, kPanel, v.hop(),
+                                       u + ((panel - first) * kFrequencies + k) * kPlane,
+                                       m.at(k, panel - first), v.capacity,
+                                       std::min(kPanel, out.channels - panel * kPanel), depth, input > 0});
+        }
+        for (int64_t panel = first; panel < last; ++panel)
+            write_outputs(m.at(0, panel - first), m.plane(), out, 0, v.capacity, panel, offset, target);
+    });
+    return result;
+}
+
+bool few_tiles(const torch::Tensor& x, int64_t outputs, int64_t dilation) {
+    const int64_t tiles = Map::of(x, outputs, dilation).tiles();
+    return tiles > 0 && tiles <= std::min(outputs, kFewTiles);
+}
+
+torch::Tensor convolve_tiles(const torch::Tensor& x, const Weights& weights, const torch::Tensor& bias,
+                             int64_t dilation) {
+    const auto source = x.contiguous(torch::MemoryFormat::ChannelsLast);
+    const auto biases = padded_bias(bias, weights.outputs);
+    return few_tiles(x, weights.outputs, dilation) ? convolve_panels(source, weights, biases, dilation)
+                                                   : convolve_blocks(source, weights, biases, dilation);
 }
 
 /// How the sums over tiles are shared out: `slices` of the tiles, whose partial sums are added in order,
@@ -263,14 +374,13 @@ void add_products(const Block& v, const Block& y, int64_t count, bool first, flo
         }
 }
 
+/// Both maps are channels-last.
 GradientSums sum_gradients(const torch::Tensor& gradient, const torch::Tensor& x, int64_t dilation) {
-    const auto g = gradient.contiguous(torch::MemoryFormat::ChannelsLast);
-    const auto source = x.contiguous(torch::MemoryFormat::ChannelsLast);
     const Map in = Map::of(x, x.size(1), dilation), out = Map::of(x, gradient.size(1), dilation);
     const Shares shares = Shares::of(in, out);
     GradientSums sums = {shares, scratch(shares.slices * shares.floats),
                          at::zeros({shares.slices, out.channels}, torch::kDouble)};
-    const float *inputs = source.data_ptr<float>(), *gradients = g.data_ptr<float>();
+    const float *inputs = x.data_ptr<float>(), *gradients = gradient.data_ptr<float>();
     if (in.tiles() == 0) sums.frequencies.zero_();
     float* frequencies = sums.frequencies.data_ptr<float>();
     double* bias = sums.bias.data_ptr<double>();
@@ -300,8 +410,7 @@ GradientSums sum_gradients(const torch::Tensor& gradient, const torch::Tensor& x
     return sums;
 }
 
-/// One frequency of a group of inputs and a cache line, which keeps the frequencies out of each other's way.
-constexpr int64_t kGroupPitch = kGroup * kPanel + 16;
+constexpr int64_t kGroupPitch = pitch_of(kGroup);
 
 /// The sum over slices of the frequencies of `floats` neighbouring values, kGroupPitch apart. Long pieces of
 /// few planes at a time are what memory delivers fastest.
@@ -315,32 +424,83 @@ void add_slices(const float* from, int64_t plane, const Shares& shares, int64_t 
     }
 }
 
+/// From the frequencies [frequency][input][32] of `count` (up to kGroup) inputs, the former `plane` apart, to
+/// the gradients of weights [O,C,3,3].
+void write_taps(const float* sums, int64_t plane, int64_t panel, int64_t input, int64_t count,
+                torch::Tensor& weights) {
+    float taps[kGroup][kTaps][kPanel];
+    for (int64_t j = 0; j < count; ++j) kernels().weight_gradient(sums + j * kPanel, plane, taps[j][0]);
+    const int64_t inputs = weights.size(1), columns = std::min(kPanel, weights.size(0) - panel * kPanel);
+    float* to = weights.data_ptr<float>() + (panel * kPanel * inputs + input) * kTaps;
+    for (int64_t lane = 0; lane < columns; ++lane, to += inputs * kTaps)
+        for (int64_t j = 0; j < count; ++j)
+            for (int64_t tap = 0; tap < kTaps; ++tap) to[j * kTaps + tap] = taps[j][tap][lane];
+}
+
 /// [slice][frequency][panel of outputs][input][32] -> [O,C,3,3].
 torch::Tensor weight_gradient(const torch::Tensor& frequencies, const Shares& shares, int64_t outputs,
                               int64_t inputs) {
     auto result = at::empty({outputs, inputs, 3, 3}, torch::kFloat);
     const float* from = frequencies.data_ptr<float>();
-    float* to = result.data_ptr<float>();
     const int64_t groups = (inputs + kGroup - 1) / kGroup, plane = panels(outputs) * inputs * kPanel;
     at::parallel_for(0, panels(outputs) * groups, 1, [&](int64_t begin, int64_t end) {
-        float taps[kGroup][kTaps][kPanel];
         const auto memory = scratch(kFrequencies * kGroupPitch);
         float* sum = memory.data_ptr<float>();
         for (int64_t i = begin; i < end; ++i) {
             const int64_t panel = i / groups, input = i % groups * kGroup;
             const int64_t count = std::min(kGroup, inputs - input);
-            const int64_t columns = std::min(kPanel, outputs - panel * kPanel);
             add_slices(from + (panel * inputs + input) * kPanel, plane, shares, count * kPanel, sum);
-            for (int64_t j = 0; j < count; ++j)
-                kernels().weight_gradient(sum + j * kPanel, kGroupPitch, taps[j][0]);
-            for (int64_t lane = 0; lane < columns; ++lane) {
-                float* row = to + ((panel * kPanel + lane) * inputs + input) * kTaps;
-                for (int64_t j = 0; j < count; ++j)
-                    for (int64_t tap = 0; tap < kTaps; ++tap) row[j * kTaps + tap] = taps[j][tap][lane];
-            }
+            write_taps(sum, kGroupPitch, panel, input, count, result);
         }
     });
     return result;
+}
+
+/// Of weight and bias. The frequencies of the weights, larger than the maps', never leave the cache.
+std::pair<torch::Tensor, torch::Tensor> gradients_by_panels(const torch::Tensor& gradient,
+                                                            const torch::Tensor& x, int64_t dilation) {
+    constexpr int64_t kPlane = pitch_of(kPanel);
+    const Map in = Map::of(x, x.size(1), dilation), out = Map::of(x, gradient.size(1), dilation);
+    const auto inputs = TransformedMap::of<kInputs>(x, in, kernels().data);
+    const auto outputs = TransformedMap::of<kOutputs>(gradient, out, kernels().gradient);
+    const Block &v = inputs.block, &y = outputs.block;
+    auto weights = at::empty({out.channels, in.channels, 3, 3}, torch::kFloat);
+    auto bias = at::zeros({out.channels}, torch::kDouble);
+    const float* gradients = gradient.data_ptr<float>();
+    double* of_bias = bias.data_ptr<double>();
+    for_panels(out.channels, [&](int64_t first, int64_t last) {
+        const auto memory = scratch((last - first) * kFrequencies * kPlane);
+        const auto sums = [&](int64_t panel, int64_t k) {
+            return memory.data_ptr<float>() + ((panel - first) * kFrequencies + k) * kPlane;
+        };
+        for (int64_t input = 0; input < in.channels; input += kPanel) {
+            const int64_t rows = std::min(kPanel, in.channels - input);
+            for (int64_t k = 0; k < kFrequencies; ++k)
+                for (int64_t panel = first; panel < last; ++panel)
+                    kernels().product({v.at(k, input / kPanel), 1, kPanel, v.capacity, 0, y.at(k, panel),
+                                       sums(panel, k), rows, std::min(kPanel, out.channels - panel * kPanel),
+                                       v.capacity, false});
+            for (int64_t panel = first; panel < last; ++panel)
+                for (int64_t j = 0; j < rows; j += kGroup)
+                    write_taps(sums(panel, 0) + j * kPanel, kPlane, panel, input + j,
+                               std::min(kGroup, rows - j), weights);
+        }
+        const int64_t channel = first * kPanel;
+        add_bias_gradient(gradients + channel, out, 0, v.capacity,
+                          std::min(last * kPanel, out.channels) - channel, of_bias + channel);
+    });
+    return {weights, bias.to(torch::kFloat)};
+}
+
+/// Of weight and bias.
+std::pair<torch::Tensor, torch::Tensor> gradients_of_weights(const torch::Tensor& gradient,
+                                                             const torch::Tensor& x, int64_t dilation) {
+    const auto g = gradient.contiguous(torch::MemoryFormat::ChannelsLast);
+    const auto source = x.contiguous(torch::MemoryFormat::ChannelsLast);
+    if (few_tiles(x, gradient.size(1), dilation)) return gradients_by_panels(g, source, dilation);
+    const auto sums = sum_gradients(g, source, dilation);
+    return {weight_gradient(sums.frequencies, sums.shares, gradient.size(1), x.size(1)),
+            sums.bias.sum(0).to(torch::kFloat)};
 }
 
 }  // namespace
@@ -356,7 +516,7 @@ double winograd_tile_share(const torch::Tensor& x, int64_t dilation) {
 torch::Tensor winograd_forward(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
                                int64_t dilation) {
     const torch::NoGradGuard no_grad;
-    return convolve_tiles(x, transform_weights(weight, false), weight.size(0), bias, dilation);
+    return convolve_tiles(x, Weights(weight, false), bias, dilation);
 }
 
 std::array<torch::Tensor, 3> winograd_backward(const torch::Tensor& gradient, const torch::Tensor& x,
@@ -364,14 +524,11 @@ std::array<torch::Tensor, 3> winograd_backward(const torch::Tensor& gradient, co
                                                std::array<bool, 3> wanted) {
     const torch::NoGradGuard no_grad;
     std::array<torch::Tensor, 3> gradients;
-    if (wanted[0])
-        gradients[0] =
-            convolve_tiles(gradient, transform_weights(weight, true), weight.size(1), {}, dilation);
+    if (wanted[0]) gradients[0] = convolve_tiles(gradient, Weights(weight, true), {}, dilation);
     if (!wanted[1] && !wanted[2]) return gradients;
-    const auto sums = sum_gradients(gradient, x, dilation);
-    if (wanted[1])
-        gradients[1] = weight_gradient(sums.frequencies, sums.shares, weight.size(0), weight.size(1));
-    if (wanted[2]) gradients[2] = sums.bias.sum(0).to(torch::kFloat);
+    const auto [of_weight, of_bias] = gradients_of_weights(gradient, x, dilation);
+    if (wanted[1]) gradients[1] = of_weight;
+    if (wanted[2]) gradients[2] = of_bias;
     return gradients;
 }
 

@@ -26,7 +26,7 @@ bool winograd_pays(Pass pass, const torch::Tensor& x, const torch::Tensor& weigh
     constexpr double kCost = 0.45;
     if (std::min(weight.size(0), weight.size(1)) < 24) return false;
     if (kCost > winograd_tile_share(x, dilation) * valid_tap_share(x, weight, dilation)) return false;
-    return pass == Pass::weight_gradient || weight.numel() <= 4 * maps;
+    return pass == Pass::weight_gradient || weight.numel() <= 8 * maps;
 }
 
 /// The rule, read off bench_convolution (LibTorch 1.13, oneDNN 2.6, AVX-512); it depends on shapes alone.
