@@ -2,13 +2,14 @@
 
 namespace mtlprune {
 
-EvalMode::EvalMode(torch::nn::Module& module) : module_(module), training_(module.is_training()) {
+ModuleMode::ModuleMode(torch::nn::Module& module, bool training)
+    : module_(module), training_(module.is_training()) {
     for (auto& child : module.modules(/*include_self=*/false))
         children_.emplace_back(child, child->is_training());
-    module.eval();
+    module.train(training);
 }
 
-EvalMode::~EvalMode() {
+ModuleMode::~ModuleMode() {
     module_.train(training_);
     for (auto& [child, training] : children_) child->train(training);
 }

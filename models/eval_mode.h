@@ -1,4 +1,4 @@
-// A module that does not train for a while.
+// A module in another mode for a while.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -9,18 +9,22 @@
 
 namespace mtlprune {
 
-/// Eval mode for a module and all below it; the destructor gives each its own mode back.
-class EvalMode {
+/// Training or eval mode for a module and all below it; the destructor gives each its own mode back.
+class ModuleMode {
   public:
-    explicit EvalMode(torch::nn::Module& module);
-    EvalMode(const EvalMode&) = delete;
-    EvalMode& operator=(const EvalMode&) = delete;
-    ~EvalMode();
+    ModuleMode(torch::nn::Module& module, bool training);
+    ModuleMode(const ModuleMode&) = delete;
+    ModuleMode& operator=(const ModuleMode&) = delete;
+    ~ModuleMode();
 
   private:
     torch::nn::Module& module_;
     bool training_;
     std::vector<std::pair<std::shared_ptr<torch::nn::Module>, bool>> children_;
+};
+
+struct EvalMode : ModuleMode {
+    explicit EvalMode(torch::nn::Module& module) : ModuleMode(module, /*training=*/false) {}
 };
 
 }  // namespace mtlprune

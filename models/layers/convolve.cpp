@@ -10,6 +10,9 @@
 namespace mtlprune {
 namespace {
 
+/// How many LibraryConvolutions there are.
+thread_local int library_convolutions = 0;
+
 constexpr auto kChannelsLast = torch::MemoryFormat::ChannelsLast;
 
 enum class Pass { forward, input_gradient, weight_gradient };
@@ -130,12 +133,20 @@ class Convolution : public torch::autograd::Function<Convolution> {
 
 }  // namespace
 
+LibraryConvolutions::LibraryConvolutions() {
+    ++library_convolutions;
+}
+
+LibraryConvolutions::~LibraryConvolutions() {
+    --library_convolutions;
+}
+
 torch::Tensor convolve(const torch::Tensor& x, const torch::nn::Conv2dImpl& layer,
                        ConvolutionKernels kernels) {
     const int64_t dilation = layer.options.dilation()->at(0);
     const bool chosen =
         x.is_cpu() && x.scalar_type() == torch::kFloat && !autocasting(x) && !torch::jit::tracer::isTracing();
-    if (!chosen || kernels == ConvolutionKernels::library)
+    if (!chosen || kernels == ConvolutionKernels::library || library_convolutions > 0)
         return at::conv2d(chosen ? x.contiguous() : x, layer.weight, layer.bias, /*stride=*/1,
                           same_padding(layer.weight, dilation), dilation);
     const auto bias = layer.bias.defined() ? c10::make_optional(layer.bias) : c10::nullopt;

@@ -11,6 +11,15 @@ enum class ConvolutionKernels {
     library   ///< LibTorch's on contiguous maps, as PyTorch code runs them: for comparisons to rounding
 };
 
+/// While one lives, convolutions of this thread are at::conv2d: it can be watched, and differentiated twice.
+class LibraryConvolutions {
+  public:
+    LibraryConvolutions();
+    LibraryConvolutions(const LibraryConvolutions&) = delete;
+    LibraryConvolutions& operator=(const LibraryConvolutions&) = delete;
+    ~LibraryConvolutions();
+};
+
 /// 2-D convolution, stride 1, "same" padding for the (odd) kernel and dilation of `layer`; x [B,C,H,W] ->
 /// [B,O,H,W]. Forward pass, input gradient and weight gradient each use the kernel of `kernels` (never a
 /// choice timed at run time: results must repeat bitwise). What is not float32 on the CPU, and any call under

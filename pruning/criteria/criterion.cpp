@@ -12,6 +12,13 @@
     ENTRY(lamp)                  \
     ENTRY(fpgm)                  \
     ENTRY(taylor)                \
+    ENTRY(apoz)                  \
+    ENTRY(mean_activation)       \
+    ENTRY(hrank)                 \
+    ENTRY(obd_hessian)           \
+    ENTRY(obd_c)                 \
+    ENTRY(synflow)               \
+    ENTRY(grasp)                 \
     ENTRY(cosprune)
 
 namespace mtlprune {

@@ -27,7 +27,14 @@ std::string Needs::text() const {
     if (task_gradients) parts.emplace_back("per-task gradients");
     if (gradients) parts.emplace_back("gradients");
     if (gates) parts.emplace_back("gates");
+    if (passes) parts.emplace_back("passes over mini-batches");
     return parts.empty() ? "nothing" : fmt::format("{}", fmt::join(parts, ", "));
+}
+
+const Passes& Evidence::passes() const {
+    if (own_passes == nullptr || !own_passes->outputs)
+        throw Error("criterion", "mini-batch", "one on which passes can be run (Passes)", "losses alone");
+    return *own_passes;
 }
 
 const torch::Tensor& Evidence::value(const Group& group, const Member& member) const {

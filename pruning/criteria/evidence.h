@@ -11,12 +11,10 @@
 #include <vector>
 
 #include "pruning/criteria/gate_members.h"
+#include "pruning/criteria/passes.h"
 #include "pruning/criteria/scored_members.h"
 
 namespace mtlprune {
-
-/// Parameters and buffers by name.
-using StoredTensors = std::unordered_map<std::string, torch::Tensor>;
 
 /// What a criterion looks at. Whoever runs it gathers that and no more.
 struct Needs {
@@ -24,7 +22,8 @@ struct Needs {
     bool gradients = false;       ///< of the sum of the losses
     bool task_gradients = false;  ///< of every task's loss
     bool gates = false;           ///< gradients of explicit gates (the released Taylor engine reads them)
-    bool data() const { return gradients || task_gradients || gates; }
+    bool passes = false;          ///< mini-batches on which it runs passes of its own
+    bool data() const { return gradients || task_gradients || gates || passes; }
     /// "weights", "per-task gradients of labelled data", ...
     std::string text() const;
 };
@@ -50,6 +49,9 @@ class Evidence {
     const ScoredMembers& scored() const { return structure_.scored; }
     /// Throws Error naming the group, the tensor, and what its size should be.
     const torch::Tensor& value(const Group& group, const Member& member) const;
+    const StoredTensors& tensors() const { return *values_; }
+    /// The mini-batch's, for criteria with needs().passes. Throws Error when there are none.
+    const Passes& passes() const;
     /// [C, ...]: a channel's slices of a tensor of the member's shape, one row each.
     static torch::Tensor rows(const Member& member, const torch::Tensor& tensor);
 
@@ -65,6 +67,7 @@ class Evidence {
     /// Per asked group, int64 [C]: what number each channel had when the network was coupled; empty: their
     /// own.
     std::vector<torch::Tensor> originals;
+    const Passes* own_passes = nullptr;  ///< see passes()
 
   private:
     const Structure& structure_;

@@ -11,7 +11,12 @@
 namespace mtlprune {
 namespace {
 
-void observe(Pruner& pruner, const Network& network, const std::vector<BatchLosses>& batches) {
+std::vector<torch::Tensor> batch_losses(const Passes& batch) {
+    if (batch.batch_losses) return batch.batch_losses();
+    return batch.losses({0, batch.samples});
+}
+
+void observe(Pruner& pruner, const Network& network, const std::vector<Passes>& batches) {
     const auto needs = pruner.criterion().needs();
     if (!needs.data()) return;
     if (needs.gates)
@@ -19,10 +24,14 @@ void observe(Pruner& pruner, const Network& network, const std::vector<BatchLoss
     if (batches.empty())
         throw Error("criterion", "data", "labelled data (the criterion needs " + needs.text() + ")", "none");
     const auto tensors = network.tensors();
-    for (const auto& losses : batches) {
+    for (const auto& batch : batches) {
         const torch::AutoGradMode with_gradients(true);
         auto evidence = pruner.evidence(tensors);
-        add_gradients(evidence, needs, losses(), tensors);
+        evidence.own_passes = &batch;
+        const auto mode =
+            needs.passes && batch.in_mode ? batch.in_mode(/*training=*/false) : std::shared_ptr<void>();
+        if (needs.gradients || needs.task_gradients)
+            add_gradients(evidence, needs, batch_losses(batch), tensors);
         pruner.criterion().observe(evidence);
     }
 }
@@ -65,7 +74,7 @@ void add(PruneReport& report, PruneEvent&& event, bool is_first) {
 }  // namespace
 
 PruneReport prune(Network& network, std::unique_ptr<Criterion> criterion, const PruneOptions& options,
-                  const std::vector<BatchLosses>& batches) {
+                  const std::vector<Passes>& batches) {
     const torch::NoGradGuard no_grad;
     PruneReport report;
     StopWatch watch;

@@ -36,14 +36,12 @@ struct PruneReport {
     } seconds;
 };
 
-/// The losses of one mini-batch, one scalar per task, of the network as it is when called.
-using BatchLosses = std::function<std::vector<torch::Tensor>()>;
-
-/// Prunes in place. `batches` are what criteria that need gradients observe before every event. Throws Error
+/// Prunes in place. `batches` are what criteria that need data observe before every event: closures that
+/// give losses where gradients are enough. Throws Error
 /// when the criterion needs data and there is none, when the budget cannot be met or when the check fails
 /// (naming the first operator that differs): a C++ module has then been restored to what the last step left,
 /// a TorchScript module must not be used.
 PruneReport prune(Network& network, std::unique_ptr<Criterion> criterion, const PruneOptions& options = {},
-                  const std::vector<BatchLosses>& batches = {});
+                  const std::vector<Passes>& batches = {});
 
 }  // namespace mtlprune

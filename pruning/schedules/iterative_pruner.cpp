@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "pruning/schedules/model_passes.h"
 
 namespace mtlprune {
 namespace {
@@ -147,7 +148,8 @@ std::vector<torch::Tensor> IterativePruner::gate_gradients(
 
 void IterativePruner::observe(const TrainingStep& step) {
     const auto needs = pruner_.criterion().needs();
-    if (!needs.data()) return;
+    if (needs.passes) observe_passes(step);
+    if (!needs.data() || needs.passes) return;
     auto evidence = pruner_.evidence(tensors_);
     for (size_t i = 0; i < shared_names_.size(); ++i) {
         if (needs.gradients && step.total[i].defined()) evidence.gradients[shared_names_[i]] = step.total[i];
@@ -159,6 +161,22 @@ void IterativePruner::observe(const TrainingStep& step) {
     if (asks_heads_) add_own_gradients(evidence, step.gradients);
     if (needs.gates) evidence.gate_gradients = gate_gradients(step.total);
     pruner_.criterion().observe(evidence);
+}
+
+/// In eval mode unless the criterion asks for another.
+void IterativePruner::observe_passes(const TrainingStep& step) {
+    if (iteration_ % options_.frequency < options_.frequency - options_.observed || finished()) return;
+    const auto& options = step.trainer.options();
+    if (options.parallel)
+        throw Error("configuration", "criterion", "one that looks at gradients alone with several processes",
+                    "one that runs passes of its own");
+    for (const auto& batch : step.batches) {
+        const auto passes = model_passes(*model_, batch, options.losses);
+        auto evidence = pruner_.evidence(tensors_);
+        evidence.own_passes = &passes;
+        const auto mode = passes.in_mode(/*training=*/false);
+        pruner_.criterion().observe(evidence);
+    }
 }
 
 /// A task's own parameters are zero to the other tasks.

@@ -20,6 +20,8 @@ struct IterativePrunerOptions {
     /// more.
     int64_t iterations = 0;
     int64_t events = 0;  ///< no more than this; 0: as many as it takes
+    /// How many mini-batches at the end of a window a criterion sees that runs passes of its own.
+    int64_t observed = 10;
     /// mask: channels stay, as zeros.
     EditKind edit = EditKind::remove;
     bool reset_optimizer = false;  ///< after every event
@@ -82,6 +84,7 @@ class IterativePruner : public Callback {
     bool asks_own_parameters() const;
     void set_gates();
     void observe(const TrainingStep& step);
+    void observe_passes(const TrainingStep& step);
     void add_own_gradients(Evidence& evidence, const TaskGradients& gradients) const;
     /// The gates' part of a list of gradients, per group as it is now.
     std::vector<torch::Tensor> gate_gradients(const std::vector<torch::Tensor>& gradients) const;

@@ -4,6 +4,7 @@
 #include <torch/nn.h>
 
 #include "base/error.h"
+#include "models/eval_mode.h"
 #include "pruning/criteria/cosprune.h"
 #include "pruning/criteria/taylor.h"
 #include "pruning/network/prune.h"
@@ -44,6 +45,22 @@ struct TwoTasksImpl : torch::nn::Module {
         return {(out[0] - noise({2, 2, 6, 6}, key + 1)).square().mean(),
                 (out[1] - noise({2, 3, 6, 6}, key + 2)).abs().mean()};
     }
+    /// The mini-batch of losses(key).
+    Passes passes(uint64_t key) {
+        Passes passes([this, key] { return losses(key); });
+        passes.samples = 2;
+        passes.input = noise({2, 3, 6, 6}, key);
+        passes.outputs = [this](const torch::Tensor& x) { return forward(x); };
+        passes.losses = [this, key](SampleRange rows) {
+            const auto part = [&](const torch::Tensor& x) { return x.narrow(0, rows.begin, rows.count()); };
+            const auto out = forward(part(noise({2, 3, 6, 6}, key)));
+            return std::vector<torch::Tensor>{(out[0] - part(noise({2, 2, 6, 6}, key + 1))).square().mean(),
+                                              (out[1] - part(noise({2, 3, 6, 6}, key + 2))).abs().mean()};
+        };
+        passes.drawn_losses = [losses = passes.losses](SampleRange rows, uint64_t) { return losses(rows); };
+        passes.in_mode = [this](bool training) { return std::make_shared<ModuleMode>(*this, training); };
+        return passes;
+    }
     /// New channel c of the first layer is what was order[c].
     void permute(const torch::Tensor& order) {
         const torch::NoGradGuard no_grad;
@@ -68,6 +85,9 @@ struct Subject {
         Needs all = needs;
         all.gradients = true;
         add_gradients(evidence, all, model->losses(key), tensors);
+        const auto passes = model->passes(key);
+        if (needs.passes) evidence.own_passes = &passes;
+        const auto mode = needs.passes ? passes.in_mode(false) : nullptr;
         for (size_t i = 0; needs.gates && i < pruner.asked().size(); ++i)
             evidence.gate_gradients.push_back(gate_gradient(evidence, i));
         pruner.criterion().observe(evidence);
@@ -167,9 +187,8 @@ TEST_P(EveryCriterion, PrunesAModuleInStepsAndNeverEmptiesALayer) {
             .allocation = {.scope = RankingScope::global, .budget = {BudgetUnit::channels, 0.9}},
             .steps = 3,
             .edit = edit};
-        std::vector<BatchLosses> batches;
-        for (uint64_t key : {5, 6})
-            batches.emplace_back([&subject, key] { return subject.model->losses(key); });
+        std::vector<Passes> batches;
+        for (uint64_t key : {5, 6}) batches.push_back(subject.model->passes(key));
         const auto report = prune(subject.network, make(), options, batches);
         EXPECT_EQ(report.removed_channels, 9);
         EXPECT_LT(report.error, 1e-9);
