@@ -84,7 +84,8 @@ struct Subject {
         const auto needs = pruner.criterion().needs();
         Needs all = needs;
         all.gradients = true;
-        add_gradients(evidence, all, model->losses(key), tensors);
+        // Not both: a pass in training mode changes the running statistics that others read.
+        if (!needs.passes) add_gradients(evidence, all, model->losses(key), tensors);
         const auto passes = model->passes(key);
         if (needs.passes) evidence.own_passes = &passes;
         const auto mode = needs.passes ? passes.in_mode(false) : nullptr;
