@@ -94,6 +94,9 @@ Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
     auto schedule = reader.child("schedule");
     strategy.schedule.frequency = schedule.integer("frequency", 500, 1, kMostChannels);
     strategy.schedule.events = schedule.integer("events", 0, 0, kMostChannels);
+    constexpr int64_t kObserved = 10;
+    strategy.schedule.observed = schedule.integer("observed", kObserved, 1, kMostChannels);
+    if (strategy.schedule.observed == kObserved) schedule.leave_out("observed");
     schedule.finish();
     strategy.allocation = read_allocation(reader.child("allocation"));
     strategy.edit = reader.choice("edit", EditKind::remove, edit_kinds());
