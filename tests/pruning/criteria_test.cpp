@@ -5,81 +5,16 @@
 
 #include "base/error.h"
 #include "pruning/criteria/cosprune.h"
-#include "pruning/criteria/taylor.h"
-#include "pruning/network/prune.h"
+#include "tests/pruning/two_tasks.h"
 
 namespace mtlprune::criteria_test {
 namespace {
 
-torch::Tensor noise(std::vector<int64_t> shape, uint64_t key) {
-    return torch::empty(shape, torch::kDouble).normal_(0.0, 1.0, at::detail::createCPUGenerator(key));
+using two_tasks::Subject;
+
+torch::Tensor noise(const std::vector<int64_t>& shape, uint64_t key) {
+    return two_tasks::normal_noise(shape, key);
 }
-
-constexpr int64_t kChannels = 6;
-
-/// A shared stem of two layers, the first behind a batch norm, and two tasks.
-struct TwoTasksImpl : torch::nn::Module {
-    torch::nn::Conv2d first{torch::nn::Conv2dOptions(3, kChannels, 3).padding(1)},
-        second{torch::nn::Conv2dOptions(kChannels, 5, 3).padding(1)}, left{torch::nn::Conv2dOptions(5, 2, 1)},
-        right{torch::nn::Conv2dOptions(5, 3, 1)};
-    torch::nn::BatchNorm2d norm{kChannels};
-
-    TwoTasksImpl() {
-        register_module("first", first);
-        register_module("norm", norm);
-        register_module("second", second);
-        register_module("left", left);
-        register_module("right", right);
-        const torch::NoGradGuard no_grad;
-        uint64_t key = 1;
-        to(torch::kDouble);
-        for (auto& parameter : parameters()) parameter.copy_(noise(parameter.sizes().vec(), key++) * 0.4);
-    }
-    std::vector<torch::Tensor> forward(torch::Tensor x) {
-        x = torch::relu(second(torch::relu(norm(first(std::move(x))))));
-        return {left(x), right(x)};
-    }
-    std::vector<torch::Tensor> losses(uint64_t key) {
-        const auto out = forward(noise({2, 3, 6, 6}, key));
-        return {(out[0] - noise({2, 2, 6, 6}, key + 1)).square().mean(),
-                (out[1] - noise({2, 3, 6, 6}, key + 2)).abs().mean()};
-    }
-    /// New channel c of the first layer is what was order[c].
-    void permute(const torch::Tensor& order) {
-        const torch::NoGradGuard no_grad;
-        for (auto* tensor : {&first->weight, &first->bias, &norm->weight, &norm->bias})
-            tensor->copy_(tensor->index_select(0, order));
-        second->weight.copy_(second->weight.index_select(1, order));
-    }
-};
-TORCH_MODULE(TwoTasks);
-
-/// The network pruned by one criterion.
-struct Subject {
-    explicit Subject(std::unique_ptr<Criterion> criterion, const torch::Tensor& order = {})
-        : network(*model, [this](const auto& in) { return model->forward(in[0]); }, {noise({1, 3, 6, 6}, 7)}),
-          pruner(network.couple({}), std::move(criterion), {}) {
-        if (order.defined()) model->permute(order);
-        tensors = network.tensors();
-    }
-    void observe(uint64_t key) {
-        auto evidence = pruner.evidence(tensors);
-        const auto needs = pruner.criterion().needs();
-        Needs all = needs;
-        all.gradients = true;
-        add_gradients(evidence, all, model->losses(key), tensors);
-        for (size_t i = 0; needs.gates && i < pruner.asked().size(); ++i)
-            evidence.gate_gradients.push_back(gate_gradient(evidence, i));
-        pruner.criterion().observe(evidence);
-        if (needs.gates) pruner.criterion().observe_update(evidence.gate_gradients);
-    }
-    std::vector<torch::Tensor> scores() { return pruner.criterion().scores(pruner.evidence(tensors)).scores; }
-
-    TwoTasks model;
-    ModuleNetwork network;
-    Pruner pruner;
-    StoredTensors tensors;
-};
 
 class EveryCriterion : public testing::TestWithParam<std::tuple<std::string, bool>> {
   protected:
