@@ -1,12 +1,11 @@
 // Safe pruning (Wang et al., arXiv 2511.05557, 2025), after a description: its equations could not be read.
-#include "pruning/criteria/cosprune.h"
-
 #include <torch/utils.h>
 
 #include <cmath>
 
 #include "base/enum_names.h"
 #include "base/error.h"
+#include "pruning/criteria/task_cosines.h"
 #include "pruning/criteria/task_scores.h"
 #include "pruning/criteria/taylor.h"
 
@@ -24,13 +23,6 @@ struct SafePruningOptions {
     bool absolute, mean_of_tasks;
     TaskNormaliser normaliser;
 };
-
-/// Mean over the task pairs that reach the filter of max(0, -cos): [C, T, T] -> [C] in [0, 1].
-torch::Tensor conflict(const torch::Tensor& gram) {
-    const auto pairs = pairs_with_gradients(gram);
-    const auto conflicts = (-pairwise_cosines(gram)).clamp(0.0, 1.0) * pairs;
-    return conflicts.sum({1, 2}) / pairs.sum({1, 2}).clamp_min(1.0);
-}
 
 /// How often `share` can be halved until a channel is no longer among the top ceil(share C) of any task in
 /// its layer, at most up to where one channel is left: [C, T] -> [C]. Channels that a task does not use are
@@ -79,8 +71,9 @@ class SafePruning : public Criterion {
             aggregate.push_back((options_.mean_of_tasks ? group.mean(1) : group.amax(1)).unsqueeze(1));
         if (options_.penalising == Penalising::subtract) aggregate = ranks_among_all(aggregate);
         for (size_t i = 0; i < tasks.size(); ++i) {
-            const auto penalty = options_.penalty * conflict(filter_gram(now.groups()[now.asked()[i]],
-                                                                         gradients, "safe_pruning"));
+            const auto penalty =
+                options_.penalty *
+                mean_pairwise_conflict(filter_gram(now.groups()[now.asked()[i]], gradients, "safe_pruning"));
             const auto a = aggregate[i].squeeze(1).to(penalty.device());
             scores.push_back(options_.penalising == Penalising::multiply ? a * (1.0 - penalty) : a - penalty);
         }

@@ -195,7 +195,7 @@ TEST(SafePruning, AChannelOfOneTaskStays) {
     {
         const torch::NoGradGuard no_grad;
         subject.model->left->weight.select(1, 4).zero_();
-        subject.model->right->weight.select(1, 4).mul_(10);
+        subject.model->right->weight.select(1, 4).mul_(100);
     }
     const auto evidence = subject.evidence(subject.model->losses(1));
     const auto gates = task_gate_gradients(evidence, 1, "test").square();

@@ -100,7 +100,7 @@ TEST(TaskTaylor, KeepsWhatConflictingTasksNeed) {
         subject->observe_losses({loss, -loss});
     }
     EXPECT_LT(total.scores()[0].max().item<double>(), 1e-25);
-    EXPECT_GT(tasks.scores()[0].min().item<double>(), 1e-6);
+    EXPECT_GT(tasks.scores()[0].min().item<double>(), 1e-12);
 }
 
 TEST(TaskTaylor, DoesNotSeeTheScaleOfATasksLoss) {

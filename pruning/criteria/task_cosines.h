@@ -1,7 +1,9 @@
-// CosPrune: pairwise cosine of the tasks' gradients per filter (Garg, Zhang, Guan, 2023).
+// Cosines between the tasks' gradients per filter, what CosPrune and others read.
 #pragma once
 
-#include "pruning/criteria/criterion.h"
+#include <string>
+#include <vector>
+
 #include "pruning/criteria/mean_gradients.h"
 
 namespace mtlprune {
@@ -18,6 +20,10 @@ torch::Tensor pairwise_cosines(const torch::Tensor& gram);
 
 /// 1 for pairs (i < j) of gradients of which neither is 0, else 0: [C, T, T] -> [C, T, T].
 torch::Tensor pairs_with_gradients(const torch::Tensor& gram);
+
+/// Mean of max(0, -cosine) over the pairs of gradients of which neither is 0, in [0, 1]; 0 where there is
+/// none: [C, T, T] -> [C].
+torch::Tensor mean_pairwise_conflict(const torch::Tensor& gram);
 
 /// Members whose gradients make up a filter's: the weights of the group's producers, no biases.
 std::vector<const Member*> filter_members(const Group& group);
