@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "pruning/criteria/task_cosines.h"
+#include "tests/pruning/criterion_forms.h"
 #include "tests/pruning/two_tasks.h"
 
 namespace mtlprune::criteria_test {
@@ -114,13 +115,10 @@ TEST_P(EveryCriterion, PrunesAModuleInStepsAndNeverEmptiesALayer) {
     }
 }
 
-std::vector<std::string> keys() {
-    return criteria().keys();
-}
-
 INSTANTIATE_TEST_SUITE_P(Registered, EveryCriterion,
-                         testing::Combine(testing::ValuesIn(keys()), testing::Bool()), [](const auto& info) {
-                             return std::get<0>(info.param) +
+                         testing::Combine(testing::ValuesIn(criteria_and_forms()), testing::Bool()),
+                         [](const auto& info) {
+                             return test_name(std::get<0>(info.param)) +
                                     (std::get<1>(info.param) ? "_as_released" : "_corrected");
                          });
 
