@@ -12,6 +12,10 @@
     ENTRY(lamp)                  \
     ENTRY(fpgm)                  \
     ENTRY(taylor)                \
+    ENTRY(taylor_bn)             \
+    ENTRY(taylor_weight)         \
+    ENTRY(task_taylor)           \
+    ENTRY(snip)                  \
     ENTRY(apoz)                  \
     ENTRY(mean_activation)       \
     ENTRY(hrank)                 \
@@ -19,7 +23,8 @@
     ENTRY(obd_c)                 \
     ENTRY(synflow)               \
     ENTRY(grasp)                 \
-    ENTRY(cosprune)
+    ENTRY(cosprune)              \
+    ENTRY(safe_pruning)
 
 namespace mtlprune {
 
@@ -47,6 +52,13 @@ Scores scores_without_data(const Criterion& criterion, const TracedGraph& graph,
     return criterion.scores(Evidence(structure, groups, asked, tensors));
 }
 
+Scores scores_of_asked(const Evidence& now, const std::vector<torch::Tensor>& per_asked) {
+    Scores result;
+    result.scores.assign(now.groups().size(), torch::empty({0}, torch::kDouble));
+    for (size_t i = 0; i < now.asked().size(); ++i) result.scores[now.asked()[i]] = per_asked.at(i);
+    return result;
+}
+
 void ScoreMean::add(const std::vector<torch::Tensor>& contributions) {
     if (sums_.empty())
         for (const auto& c : contributions)
@@ -56,13 +68,16 @@ void ScoreMean::add(const std::vector<torch::Tensor>& contributions) {
 }
 
 Scores ScoreMean::mean(const std::string& criterion, const Evidence& now) const {
+    return scores_of_asked(now, means(criterion));
+}
+
+std::vector<torch::Tensor> ScoreMean::means(const std::string& criterion) const {
     if (count_ == 0)
         throw Error("criterion " + criterion, "scores", "at least one observed mini-batch", "none");
-    Scores result;
-    result.scores.assign(now.groups().size(), torch::empty({0}, torch::kDouble));
-    for (size_t i = 0; i < now.asked().size(); ++i)
-        result.scores[now.asked()[i]] = sums_.at(i) / static_cast<double>(count_);
-    return result;
+    std::vector<torch::Tensor> means;
+    means.reserve(sums_.size());
+    for (const auto& sum : sums_) means.push_back(sum / static_cast<double>(count_));
+    return means;
 }
 
 void ScoreMean::select(const std::vector<torch::Tensor>& kept) {

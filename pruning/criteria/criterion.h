@@ -48,13 +48,19 @@ Scores scores_without_data(const Criterion& criterion, const TracedGraph& graph,
 /// Every criterion there is. A program may add its own before it uses any.
 Registry<Criterion>& criteria();
 
+/// One tensor per asked group, `per_asked` in their order, as the scores of all groups.
+Scores scores_of_asked(const Evidence& now, const std::vector<torch::Tensor>& per_asked);
+
 /// Mean of per-channel contributions over mini-batches: the state that most criteria share.
 class ScoreMean {
   public:
-    /// contributions: one tensor [C] per asked group, any floating type.
+    /// contributions: one tensor [C, ...] per asked group, any floating type.
     void add(const std::vector<torch::Tensor>& contributions);
     /// Throws Error naming the criterion when nothing was added.
     Scores mean(const std::string& criterion, const Evidence& now) const;
+    /// The same for the asked groups alone.
+    std::vector<torch::Tensor> means(const std::string& criterion) const;
+    bool empty() const { return count_ == 0; }
     void select(const std::vector<torch::Tensor>& kept);
     void reset();
     void save(std::map<std::string, torch::Tensor>& state) const;

@@ -2,50 +2,45 @@
 
 #include <torch/utils.h>
 
+#include "pruning/criteria/event_mean.h"
+
 namespace mtlprune {
 namespace {
 
 /// Score = mean over mini-batches of (dL/dgate)^2 at gate = 1, with L the sum of the task losses.
-class Taylor : public Criterion {
+class Taylor : public MeanCriterion {
   public:
-    Taylor(bool window, bool accumulate) : window_(window), accumulate_(accumulate) {}
+    Taylor(MeanOptions mean, bool accumulate) : MeanCriterion("taylor", mean), accumulate_(accumulate) {}
 
     Needs needs() const override { return {.gradients = true, .gates = accumulate_}; }
-
-    void observe(const Evidence& batch) override {
-        const torch::NoGradGuard no_grad;
-        std::vector<torch::Tensor> contributions;
-        for (size_t i = 0; i < batch.asked().size(); ++i)
-            contributions.push_back((accumulate_ ? accumulated(batch, i) : gate_gradient(batch, i)).square());
-        mean_.add(contributions);
-    }
 
     void observe_update(const std::vector<torch::Tensor>& gate_gradients) override {
         const torch::NoGradGuard no_grad;
         for (size_t g = 0; g < history_.size(); ++g) history_[g].add_(gate_gradients.at(g));
     }
 
-    Scores scores(const Evidence& now) const override { return mean_.mean("taylor", now); }
-
     void after_event(const std::vector<torch::Tensor>& kept) override {
-        if (window_) mean_.reset();
-        mean_.select(kept);
+        MeanCriterion::after_event(kept);
         for (size_t g = 0; g < kept.size() && g < history_.size(); ++g)
             history_[g] = history_[g].index_select(0, kept[g].to(history_[g].device()));
     }
 
     std::map<std::string, torch::Tensor> state() const override {
-        std::map<std::string, torch::Tensor> state;
-        mean_.save(state);
+        auto state = MeanCriterion::state();
         for (size_t g = 0; g < history_.size(); ++g) state["gate." + std::to_string(g)] = history_[g];
         return state;
     }
 
     void load_state(const std::map<std::string, torch::Tensor>& state) override {
-        mean_.load(state);
+        MeanCriterion::load_state(state);
         history_.clear();
         for (size_t g = 0; state.count("gate." + std::to_string(g)) > 0; ++g)
             history_.push_back(state.at("gate." + std::to_string(g)).clone());
+    }
+
+  protected:
+    torch::Tensor contribution(const Evidence& batch, size_t i) override {
+        return (accumulate_ ? accumulated(batch, i) : gate_gradient(batch, i)).square();
     }
 
   private:
@@ -55,42 +50,78 @@ class Taylor : public Criterion {
         return history_[i].add_(now);
     }
 
-    bool window_, accumulate_;
-    ScoreMean mean_;
+    bool accumulate_;
     std::vector<torch::Tensor> history_;  ///< what the released gates' .grad holds
 };
 
-}  // namespace
-
-torch::Tensor gate_gradient(const Evidence& batch, size_t i) {
-    const size_t number = batch.asked().at(i);
+/// Undefined when no gradient is known; `gradient_of` gives null for one that is not.
+template <typename GradientOf>
+torch::Tensor sum_over_gate_members(const Evidence& batch, size_t number, const GradientOf& gradient_of) {
     const auto& group = batch.groups()[number];
     torch::Tensor sum;
     for (const Member* member : batch.gate_members(number)) {
-        const auto found = batch.gradients.find(member->tensor);
-        if (found == batch.gradients.end()) continue;
-        const auto product = Evidence::rows(*member, batch.value(group, *member).detach()) *
-                             Evidence::rows(*member, found->second);
-        const auto term = product.dim() > 1 ? product.flatten(1).sum(1, false, torch::kDouble) : product;
+        const torch::Tensor* gradient = gradient_of(member->tensor);
+        if (gradient == nullptr) continue;
+        const auto term = slice_gradient(batch, group, *member, *gradient);
         sum = sum.defined() ? sum + term : term;
     }
-    if (!sum.defined())
-        throw Error("criterion taylor", "group " + group.name, "gradients of its producers", "none");
-    return sum.to(torch::kDouble);
+    return sum.defined() ? sum.to(torch::kDouble) : sum;
+}
+
+}  // namespace
+
+torch::Tensor weight_times_gradient(const Evidence& batch, const Group& group, const Member& member,
+                                    const torch::Tensor& gradient) {
+    return Evidence::rows(member, batch.value(group, member).detach()) * Evidence::rows(member, gradient);
+}
+
+torch::Tensor slice_gradient(const Evidence& batch, const Group& group, const Member& member,
+                             const torch::Tensor& gradient) {
+    const auto product = weight_times_gradient(batch, group, member, gradient);
+    return product.dim() > 1 ? product.flatten(1).sum(1, false, torch::kDouble) : product;
+}
+
+torch::Tensor gate_gradient(const Evidence& batch, size_t i) {
+    const size_t number = batch.asked().at(i);
+    const auto gradient = sum_over_gate_members(batch, number, [&](const std::string& tensor) {
+        const auto found = batch.gradients.find(tensor);
+        return found == batch.gradients.end() ? nullptr : &found->second;
+    });
+    if (!gradient.defined())
+        throw Error("criterion taylor", "group " + batch.groups()[number].name, "gradients of its producers",
+                    "none");
+    return gradient;
+}
+
+torch::Tensor task_gate_gradients(const Evidence& batch, size_t i, const std::string& criterion) {
+    const size_t number = batch.asked().at(i);
+    const size_t tasks = batch.task_gradients.empty() ? 0 : batch.task_gradients.begin()->second.size();
+    std::vector<torch::Tensor> gradients;
+    for (size_t t = 0; t < tasks; ++t) {
+        const auto gradient = sum_over_gate_members(batch, number, [&](const std::string& tensor) {
+            const auto found = batch.task_gradients.find(tensor);
+            return found == batch.task_gradients.end() ? nullptr : &found->second.at(t);
+        });
+        if (gradient.defined()) gradients.push_back(gradient);
+    }
+    if (gradients.empty())
+        throw Error("criterion " + criterion, "group " + batch.groups()[number].name,
+                    "per-task gradients of its producers", "none");
+    return torch::stack(gradients, 1);
 }
 
 Registry<Criterion>::Entry taylor_criterion() {
+    auto options = mean_options();
+    options.push_back({"accumulate_gates", false,
+                       "never clear the gates' gradients: at iteration k read 3 sum_{j<k} G_j + 2 G_k"});
     return {
         {.key = "taylor",
          .summary = "squared gradient of a gate on the channel, mean over mini-batches",
          .paper = "Molchanov et al., Importance Estimation for Neural Network Pruning, CVPR 2019 (gate form)",
-         .options = {{"window", true,
-                      "mean over the mini-batches since the last event (false: since the start)"},
-                     {"accumulate_gates", false,
-                      "never clear the gates' gradients: at iteration k read 3 sum_{j<k} G_j + 2 G_k"}},
+         .options = options,
          .as_released = {{"window", false}, {"accumulate_gates", true}}},
         [](const nlohmann::json& options) {
-            return std::make_unique<Taylor>(options.at("window").get<bool>(),
+            return std::make_unique<Taylor>(read_mean_options(options),
                                             options.at("accumulate_gates").get<bool>());
         }};
 }

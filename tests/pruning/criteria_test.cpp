@@ -4,103 +4,18 @@
 #include <torch/nn.h>
 
 #include "base/error.h"
-#include "models/eval_mode.h"
-#include "pruning/criteria/cosprune.h"
-#include "pruning/criteria/taylor.h"
-#include "pruning/network/prune.h"
+#include "pruning/criteria/task_cosines.h"
+#include "tests/pruning/criterion_forms.h"
+#include "tests/pruning/two_tasks.h"
 
 namespace mtlprune::criteria_test {
 namespace {
 
-torch::Tensor noise(std::vector<int64_t> shape, uint64_t key) {
-    return torch::empty(shape, torch::kDouble).normal_(0.0, 1.0, at::detail::createCPUGenerator(key));
+using two_tasks::Subject;
+
+torch::Tensor noise(const std::vector<int64_t>& shape, uint64_t key) {
+    return two_tasks::normal_noise(shape, key);
 }
-
-constexpr int64_t kChannels = 6;
-
-/// A shared stem of two layers, the first behind a batch norm, and two tasks.
-struct TwoTasksImpl : torch::nn::Module {
-    torch::nn::Conv2d first{torch::nn::Conv2dOptions(3, kChannels, 3).padding(1)},
-        second{torch::nn::Conv2dOptions(kChannels, 5, 3).padding(1)}, left{torch::nn::Conv2dOptions(5, 2, 1)},
-        right{torch::nn::Conv2dOptions(5, 3, 1)};
-    torch::nn::BatchNorm2d norm{kChannels};
-
-    TwoTasksImpl() {
-        register_module("first", first);
-        register_module("norm", norm);
-        register_module("second", second);
-        register_module("left", left);
-        register_module("right", right);
-        const torch::NoGradGuard no_grad;
-        uint64_t key = 1;
-        to(torch::kDouble);
-        for (auto& parameter : parameters()) parameter.copy_(noise(parameter.sizes().vec(), key++) * 0.4);
-    }
-    std::vector<torch::Tensor> forward(torch::Tensor x) {
-        x = torch::relu(second(torch::relu(norm(first(std::move(x))))));
-        return {left(x), right(x)};
-    }
-    std::vector<torch::Tensor> losses(uint64_t key) {
-        const auto out = forward(noise({2, 3, 6, 6}, key));
-        return {(out[0] - noise({2, 2, 6, 6}, key + 1)).square().mean(),
-                (out[1] - noise({2, 3, 6, 6}, key + 2)).abs().mean()};
-    }
-    /// The mini-batch of losses(key).
-    Passes passes(uint64_t key) {
-        Passes passes([this, key] { return losses(key); });
-        passes.samples = 2;
-        passes.input = noise({2, 3, 6, 6}, key);
-        passes.outputs = [this](const torch::Tensor& x) { return forward(x); };
-        passes.losses = [this, key](SampleRange rows) {
-            const auto part = [&](const torch::Tensor& x) { return x.narrow(0, rows.begin, rows.count()); };
-            const auto out = forward(part(noise({2, 3, 6, 6}, key)));
-            return std::vector<torch::Tensor>{(out[0] - part(noise({2, 2, 6, 6}, key + 1))).square().mean(),
-                                              (out[1] - part(noise({2, 3, 6, 6}, key + 2))).abs().mean()};
-        };
-        passes.drawn_losses = [losses = passes.losses](SampleRange rows, uint64_t) { return losses(rows); };
-        passes.in_mode = [this](bool training) { return std::make_shared<ModuleMode>(*this, training); };
-        return passes;
-    }
-    /// New channel c of the first layer is what was order[c].
-    void permute(const torch::Tensor& order) {
-        const torch::NoGradGuard no_grad;
-        for (auto* tensor : {&first->weight, &first->bias, &norm->weight, &norm->bias})
-            tensor->copy_(tensor->index_select(0, order));
-        second->weight.copy_(second->weight.index_select(1, order));
-    }
-};
-TORCH_MODULE(TwoTasks);
-
-/// The network pruned by one criterion.
-struct Subject {
-    explicit Subject(std::unique_ptr<Criterion> criterion, const torch::Tensor& order = {})
-        : network(*model, [this](const auto& in) { return model->forward(in[0]); }, {noise({1, 3, 6, 6}, 7)}),
-          pruner(network.couple({}), std::move(criterion), {}) {
-        if (order.defined()) model->permute(order);
-        tensors = network.tensors();
-    }
-    void observe(uint64_t key) {
-        auto evidence = pruner.evidence(tensors);
-        const auto needs = pruner.criterion().needs();
-        Needs all = needs;
-        all.gradients = true;
-        // Not both: a pass in training mode changes the running statistics that others read.
-        if (!needs.passes) add_gradients(evidence, all, model->losses(key), tensors);
-        const auto passes = model->passes(key);
-        if (needs.passes) evidence.own_passes = &passes;
-        const auto mode = needs.passes ? passes.in_mode(false) : nullptr;
-        for (size_t i = 0; needs.gates && i < pruner.asked().size(); ++i)
-            evidence.gate_gradients.push_back(gate_gradient(evidence, i));
-        pruner.criterion().observe(evidence);
-        if (needs.gates) pruner.criterion().observe_update(evidence.gate_gradients);
-    }
-    std::vector<torch::Tensor> scores() { return pruner.criterion().scores(pruner.evidence(tensors)).scores; }
-
-    TwoTasks model;
-    ModuleNetwork network;
-    Pruner pruner;
-    StoredTensors tensors;
-};
 
 class EveryCriterion : public testing::TestWithParam<std::tuple<std::string, bool>> {
   protected:
@@ -199,13 +114,10 @@ TEST_P(EveryCriterion, PrunesAModuleInStepsAndNeverEmptiesALayer) {
     }
 }
 
-std::vector<std::string> keys() {
-    return criteria().keys();
-}
-
 INSTANTIATE_TEST_SUITE_P(Registered, EveryCriterion,
-                         testing::Combine(testing::ValuesIn(keys()), testing::Bool()), [](const auto& info) {
-                             return std::get<0>(info.param) +
+                         testing::Combine(testing::ValuesIn(criteria_and_forms()), testing::Bool()),
+                         [](const auto& info) {
+                             return test_name(std::get<0>(info.param)) +
                                     (std::get<1>(info.param) ? "_as_released" : "_corrected");
                          });
 

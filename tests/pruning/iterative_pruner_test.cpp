@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "tests/paper_network.h"
+#include "tests/pruning/criterion_forms.h"
 #include "tests/pruning/pruning_run.h"
 
 namespace mtlprune::iterative_pruner_test {
@@ -100,12 +101,12 @@ TEST_P(MaskedAndPhysical, AgreeAfterEveryEventWhileTraining) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Criteria, MaskedAndPhysical,
-                         testing::Combine(testing::ValuesIn(criteria().keys()),
+                         testing::Combine(testing::ValuesIn(criteria_and_forms()),
                                           testing::Values(Fidelity::corrected, Fidelity::as_released)),
                          [](const auto& info) {
-                             return std::get<0>(info.param) + (std::get<1>(info.param) == Fidelity::corrected
-                                                                   ? "_corrected"
-                                                                   : "_as_released");
+                             return test_name(std::get<0>(info.param)) +
+                                    (std::get<1>(info.param) == Fidelity::corrected ? "_corrected"
+                                                                                    : "_as_released");
                          });
 
 TEST(IterativePruner, RemovesExactlyTheRequestedNumberAtEveryEvent) {
@@ -140,7 +141,7 @@ TEST(IterativePruner, TheRecordedEventsNameFiltersOfTheDenseNetwork) {
 
 TEST(IterativePruner, ResumesExactly) {
     for (const bool mask : {false, true})
-        for (const auto& criterion : criteria().keys()) {
+        for (const auto& criterion : criteria_and_forms()) {
             Training whole(criterion, Fidelity::corrected, mask, torch::kFloat);
             for (int i = 0; i < 5; ++i) whole.step();
             PaperNetwork config = small_config();
