@@ -139,28 +139,35 @@ TEST(IterativePruner, TheRecordedEventsNameFiltersOfTheDenseNetwork) {
     }
 }
 
-TEST(IterativePruner, ResumesExactly) {
-    for (const bool mask : {false, true})
-        for (const auto& criterion : criteria_and_forms()) {
-            Training whole(criterion, Fidelity::corrected, mask, torch::kFloat);
-            for (int i = 0; i < 5; ++i) whole.step();
-            PaperNetwork config = small_config();
-            config.channels = widths(*whole.model);
-            Training resumed(build(config), criterion, Fidelity::corrected, mask, 2);
-            resumed.trainer->load_state(whole.trainer->state());
-            EXPECT_EQ(resumed.pruner->iteration(), 5);
-            EXPECT_EQ(resumed.pruner->events().size(), whole.pruner->events().size());
-            for (int i = 0; i < 3; ++i) {
-                whole.step();
-                resumed.step();
-            }
-            ASSERT_EQ(resumed.pruner->events().size(), whole.pruner->events().size());
-            EXPECT_EQ(resumed.pruner->events().back().removed, whole.pruner->events().back().removed);
-            EXPECT_EQ(resumed.pruner->events().back().after, whole.pruner->events().back().after);
-            for (size_t i = 0; i < whole.model->parameters().size(); ++i)
-                EXPECT_TRUE(resumed.model->parameters()[i].equal(whole.model->parameters()[i])) << criterion;
-        }
+class Resumed : public testing::TestWithParam<std::tuple<std::string, bool>> {};
+
+TEST_P(Resumed, GoesOnAsIfItHadNotStopped) {
+    const auto& [criterion, mask] = GetParam();
+    Training whole(criterion, Fidelity::corrected, mask, torch::kFloat);
+    for (int i = 0; i < 5; ++i) whole.step();
+    PaperNetwork config = small_config();
+    config.channels = widths(*whole.model);
+    Training resumed(build(config), criterion, Fidelity::corrected, mask, 2);
+    resumed.trainer->load_state(whole.trainer->state());
+    EXPECT_EQ(resumed.pruner->iteration(), 5);
+    EXPECT_EQ(resumed.pruner->events().size(), whole.pruner->events().size());
+    for (int i = 0; i < 3; ++i) {
+        whole.step();
+        resumed.step();
+    }
+    ASSERT_EQ(resumed.pruner->events().size(), whole.pruner->events().size());
+    EXPECT_EQ(resumed.pruner->events().back().removed, whole.pruner->events().back().removed);
+    EXPECT_EQ(resumed.pruner->events().back().after, whole.pruner->events().back().after);
+    for (size_t i = 0; i < whole.model->parameters().size(); ++i)
+        EXPECT_TRUE(resumed.model->parameters()[i].equal(whole.model->parameters()[i])) << criterion;
 }
+
+INSTANTIATE_TEST_SUITE_P(Criteria, Resumed,
+                         testing::Combine(testing::ValuesIn(criteria_and_forms()), testing::Bool()),
+                         [](const auto& info) {
+                             return test_name(std::get<0>(info.param)) +
+                                    (std::get<1>(info.param) ? "_masked" : "_removed");
+                         });
 
 TEST(IterativePruner, MaskedWeightsStayZeroWhileTraining) {
     Training run("taylor", Fidelity::corrected, true, torch::kFloat);
