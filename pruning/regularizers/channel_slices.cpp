@@ -161,9 +161,13 @@ std::vector<RegularizedGroup> regularized_groups(const Evidence& evidence, const
 std::vector<torch::Tensor> on_host(const std::vector<torch::Tensor>& tensors) {
     if (tensors.empty()) return {};
     std::vector<int64_t> sizes;
-    for (const auto& tensor : tensors) sizes.push_back(tensor.numel());
-    std::vector<torch::Tensor> copies;
-    for (const auto& part : torch::cat(tensors).cpu().split_with_sizes(sizes)) copies.push_back(part.clone());
+    std::vector<torch::Tensor> together, copies;
+    for (const auto& tensor : tensors) {
+        sizes.push_back(tensor.numel());
+        together.push_back(tensor.to(tensors.back().device()));
+    }
+    for (const auto& part : torch::cat(together).cpu().split_with_sizes(sizes))
+        copies.push_back(part.clone());
     return copies;
 }
 

@@ -33,6 +33,7 @@ torch::Tensor norms_of_minimum(const torch::Tensor& y, const torch::Tensor& metr
 }  // namespace
 
 torch::Tensor group_proximal(const torch::Tensor& y, const torch::Tensor& metric, double strength) {
+    if (strength == 0.0) return y.to(torch::kDouble);
     const auto all = y.to(torch::kDouble), weights = metric.to(torch::kDouble);
     const auto alive = (row_norms(weights * all) > strength).nonzero().flatten();
     auto x = torch::zeros_like(all);

@@ -24,16 +24,10 @@ inline ModelPtr drawn_model(const std::string& backbone = "toy") {
     return model;
 }
 
-/// Of every window's last mini-batch a quarter of the channels that all tasks share.
-inline IterativePrunerOptions quarter_of_shared(int64_t frequency, int64_t events,
-                                                EditKind edit = EditKind::remove) {
-    return {.frequency = frequency,
-            .allocation = {.scope = RankingScope::global,
-                           .budget = {BudgetUnit::channels, 0.25},
-                           .only = {kSharedGroups},
-                           .min_channels = 2},
-            .events = events,
-            .edit = edit};
+/// At every window's end five of the channels that all tasks share leave.
+inline IterativePrunerOptions five_of_shared(int64_t frequency, int64_t events,
+                                             EditKind edit = EditKind::remove) {
+    return {.frequency = frequency, .allocation = lowest_of_shared(5, 2), .events = events, .edit = edit};
 }
 
 struct RegularizedRun {

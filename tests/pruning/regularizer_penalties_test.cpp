@@ -50,7 +50,7 @@ using ChannelPenalty = std::function<double(size_t group, int64_t channel, const
 void expect_derivative(const std::string& regularizer, Part part, const ChannelPenalty& penalty,
                        const std::function<void(TensorMap& state)>& prepare = {},
                        const std::string& backbone = "toy") {
-    const auto options = quarter_of_shared(20, 1);
+    const auto options = five_of_shared(20, 1);
     RegularizedRun with(drawn_model(backbone), regularizer, options),
         without(drawn_model(backbone), "", options);
     if (prepare) {
@@ -99,8 +99,8 @@ TEST(RegularizerPenalties, SlimmingIsTheAbsoluteScale) {
 }
 
 TEST(RegularizerPenalties, SlimmingLeavesAScaleOfZero) {
-    RegularizedRun run(drawn_model(), "slimming:s=0.5", quarter_of_shared(20, 1)),
-        plain(drawn_model(), "", quarter_of_shared(20, 1));
+    RegularizedRun run(drawn_model(), "slimming:s=0.5", five_of_shared(20, 1)),
+        plain(drawn_model(), "", five_of_shared(20, 1));
     const auto gamma = [](const RegularizedRun& r) {
         return parameters_by_name(*r.model).at("backbone.norm.weight");
     };
@@ -116,8 +116,8 @@ TEST(RegularizerPenalties, SlimmingLeavesAScaleOfZero) {
 TEST(RegularizerPenalties, SlimmingProximalIsSoftThresholding) {
     auto sgd = default_optimizer(OptimizerKind::sgd);
     sgd.lr = 0.1;
-    RegularizedRun run(drawn_model(), "slimming:s=5,proximal", quarter_of_shared(20, 1), sgd),
-        plain(drawn_model(), "", quarter_of_shared(20, 1), sgd);
+    RegularizedRun run(drawn_model(), "slimming:s=5,proximal", five_of_shared(20, 1), sgd),
+        plain(drawn_model(), "", five_of_shared(20, 1), sgd);
     run.step();
     plain.step();
     const auto found = parameters_by_name(*run.model).at("backbone.norm.weight").detach();
@@ -154,7 +154,7 @@ TEST(RegularizerPenalties, GroupNormIsDecayByRelativeImportance) {
     // The factors are those of the weights before any is moved.
     std::vector<std::vector<double>> factors;
     const auto model = drawn_model();
-    RegularizedRun run(model, "", quarter_of_shared(20, 1));
+    RegularizedRun run(model, "", five_of_shared(20, 1));
     for (const size_t g : run.pruner->pruner().asked()) {
         const auto& group = run.groups()[g];
         std::vector<double> norms;
@@ -172,11 +172,10 @@ TEST(RegularizerPenalties, GroupNormIsDecayByRelativeImportance) {
 }
 
 TEST(RegularizerPenalties, GroupNormOfEqualChannelsIsPlainDecay) {
-    RegularizedRun run(drawn_model(), "group_norm:reg=0.5", quarter_of_shared(20, 1)),
-        plain(drawn_model(), "", quarter_of_shared(20, 1));
+    RegularizedRun run(drawn_model(), "group_norm:reg=0.5", five_of_shared(20, 1)),
+        plain(drawn_model(), "", five_of_shared(20, 1));
     for (auto* r : {&run, &plain}) {
-        const torch::NoGradGuard no_grad;
-        for (auto& parameter : r->model->parameters()) parameter.fill_(0.25);
+        for (auto& parameter : r->model->parameters()) parameter.data().fill_(0.25);
         r->trainer.take_gradients(r->batch());
     }
     const auto added = parameters_by_name(*run.model).at("backbone.norm.weight").grad() -
@@ -219,8 +218,7 @@ TEST(RegularizerPenalties, IncRegIsDecayOfFilters) {
         give(state, "lambda", kToyChannels);
         for (size_t i = 0; i < kToyChannels.size(); ++i) {
             const auto number = std::to_string(i);
-            state["pruner.regularizer.mean_rank." + number] =
-                torch::zeros({kToyChannels[i]}, torch::kDouble);
+            state["pruner.regularizer.mean_rank." + number] = torch::zeros({kToyChannels[i]}, torch::kDouble);
             state["pruner.regularizer.pruned." + number] = torch::zeros({kToyChannels[i]}, torch::kBool);
             state["pruner.regularizer.counts." + number] = torch::tensor({int64_t{1}, int64_t{1}});
         }
@@ -230,7 +228,7 @@ TEST(RegularizerPenalties, IncRegIsDecayOfFilters) {
 TEST(RegularizerPenalties, GrowingRegGrowsByRelativeImportance) {
     auto still = default_optimizer(OptimizerKind::sgd);
     still.lr = 0.0;
-    RegularizedRun run(drawn_model(), "growing_reg:reg=0.5,delta=0.125,every=2", quarter_of_shared(20, 1),
+    RegularizedRun run(drawn_model(), "growing_reg:reg=0.5,delta=0.125,every=2", five_of_shared(20, 1),
                        still);
     run.step(5);
     const auto state = run.trainer.state();

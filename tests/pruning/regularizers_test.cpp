@@ -15,8 +15,8 @@ namespace {
 std::string quick(const std::string& key) {
     Choice choice{key};
     const std::map<std::string, nlohmann::json> values = {
-        {"s", 0.05},   {"reg", 0.05}, {"delta", 0.05},  {"every", 2},     {"pick_delta", 0.01},
-        {"step", 0.1}, {"target", 0.15}, {"lambda", 0.02}};
+        {"s", 0.05},          {"reg", 0.05}, {"delta", 0.05},  {"every", 2},
+        {"pick_delta", 0.01}, {"step", 0.1}, {"target", 0.15}, {"lambda", 0.02}};
     for (const auto& option : regularizers().at(key).options)
         if (const auto found = values.find(option.name); found != values.end())
             choice.options[option.name] = found->second;
@@ -41,7 +41,7 @@ INSTANTIATE_TEST_SUITE_P(Registered, EveryRegularizer, testing::ValuesIn(regular
 /// Five iterations with an event among them, a checkpoint, five more with another.
 TEST_P(EveryRegularizer, ResumesExactly) {
     for (const auto edit : {EditKind::remove, EditKind::mask}) {
-        const auto options = quarter_of_shared(4, 3, edit);
+        const auto options = five_of_shared(4, 3, edit);
         RegularizedRun whole(drawn_model(), text, options, brisk());
         whole.step(5);
         ASSERT_EQ(whole.pruner->events().size(), 1U);
@@ -61,8 +61,8 @@ TEST_P(EveryRegularizer, ResumesExactly) {
 }
 
 TEST_P(EveryRegularizer, MasksAndRemovalAgreeWhileTraining) {
-    RegularizedRun removed(drawn_model(), text, quarter_of_shared(3, 3), brisk());
-    RegularizedRun masked(drawn_model(), text, quarter_of_shared(3, 3, EditKind::mask), brisk());
+    RegularizedRun removed(drawn_model(), text, five_of_shared(3, 3), brisk());
+    RegularizedRun masked(drawn_model(), text, five_of_shared(3, 3, EditKind::mask), brisk());
     removed.step(8);
     masked.step(8);
     ASSERT_EQ(removed.pruner->events().size(), 2U);
@@ -76,8 +76,8 @@ TEST_P(EveryRegularizer, MasksAndRemovalAgreeWhileTraining) {
 }
 
 TEST_P(EveryRegularizer, ChangesTheNetworkUntilTheLastEventAlone) {
-    RegularizedRun with(drawn_model(), text, quarter_of_shared(4, 1), brisk());
-    RegularizedRun without(drawn_model(), "", quarter_of_shared(4, 1), brisk());
+    RegularizedRun with(drawn_model(), text, five_of_shared(4, 1), brisk());
+    RegularizedRun without(drawn_model(), "", five_of_shared(4, 1), brisk());
     with.step(3);
     without.step(3);
     const auto weight = [](const RegularizedRun& run) {
@@ -89,9 +89,9 @@ TEST_P(EveryRegularizer, ChangesTheNetworkUntilTheLastEventAlone) {
     with.step(1);
     ASSERT_TRUE(with.pruner->finished());
     const auto state = with.trainer.state();
-    RegularizedRun plain(drawn_model(), "", quarter_of_shared(4, 1), brisk());
+    RegularizedRun plain(drawn_model(), "", five_of_shared(4, 1), brisk());
     replay(*plain.model, {with.pruner->events()[0].plan});
-    RegularizedRun after(plain.model, "", quarter_of_shared(4, 1), brisk());
+    RegularizedRun after(plain.model, "", five_of_shared(4, 1), brisk());
     after.trainer.load_state(state);
     with.step(2);
     after.step(2);
@@ -100,7 +100,7 @@ TEST_P(EveryRegularizer, ChangesTheNetworkUntilTheLastEventAlone) {
 }
 
 TEST_P(EveryRegularizer, LeavesParametersOutsideOfTheAskedGroupsAlone) {
-    auto options = quarter_of_shared(20, 1);
+    auto options = five_of_shared(20, 1);
     options.allocation.only = {"backbone\\.last"};
     RegularizedRun with(drawn_model(), text, options), without(drawn_model(), "", options);
     ASSERT_EQ(with.pruner->pruner().asked().size(), 1U);
@@ -130,8 +130,8 @@ TEST_P(EveryRegularizer, IsNoPartOfTheEvidence) {
     still.lr = 0.0;
     // Nothing is pruned by the regulariser before the event.
     const auto slow = GetParam() == "increg" ? "increg" : text;
-    RegularizedRun with(drawn_model(), slow, quarter_of_shared(3, 1), still, "taylor");
-    RegularizedRun without(drawn_model(), "", quarter_of_shared(3, 1), still, "taylor");
+    RegularizedRun with(drawn_model(), slow, five_of_shared(3, 1), still, "taylor");
+    RegularizedRun without(drawn_model(), "", five_of_shared(3, 1), still, "taylor");
     with.step(3);
     without.step(3);
     for (size_t i = 0; i < with.pruner->last_scores().size(); ++i)
@@ -139,7 +139,7 @@ TEST_P(EveryRegularizer, IsNoPartOfTheEvidence) {
 }
 
 TEST(Regularizers, FrozenParametersAreLeftOut) {
-    RegularizedRun run(drawn_model(), "", quarter_of_shared(3, 1));
+    RegularizedRun run(drawn_model(), "", five_of_shared(3, 1));
     auto weight = parameters_by_name(*run.model).at("backbone.middle.weight");
     StoredTensors tensors;
     for (const auto& [name, tensor] : module_state(*run.model)) tensors[name] = tensor;
