@@ -9,13 +9,15 @@
 namespace mtlprune::regularizer_penalties_test {
 namespace {
 
-enum class Part { all, filters, norms };
+/// shared: of convolutions that all tasks have.
+enum class Part { all, filters, norms, shared };
 
 bool is_in(const Member& member, const torch::Tensor& tensor, Part part) {
     const bool is_weight = member.tensor.ends_with(".weight");
     if (!is_weight) return false;
     const bool is_norm = tensor.dim() == 1;
     if (part == Part::norms) return is_norm;
+    if (part == Part::shared) return tensor.dim() == 4 && !member.tensor.starts_with("heads.");
     return part == Part::all || (!is_norm && member.role == Role::output);
 }
 
@@ -133,6 +135,9 @@ TEST(RegularizerPenalties, GroupLassoIsTheNormOfAllThatLeaves) {
     expect_derivative("group_lasso:reg=0.02", Part::all, [](size_t, int64_t, const ChannelWeights& w) {
         return 0.02 * std::sqrt(w.squares + 1e-9);
     });
+}
+
+TEST(RegularizerPenalties, GroupLassoMayBeWeightedBySize) {
     expect_derivative("group_lasso:reg=0.02,size_weighted", Part::all,
                       [](size_t, int64_t, const ChannelWeights& w) {
                           return 0.02 * std::sqrt(static_cast<double>(w.count)) * std::sqrt(w.squares + 1e-9);
@@ -181,6 +186,15 @@ TEST(RegularizerPenalties, GroupNormOfEqualChannelsIsPlainDecay) {
     const auto added = parameters_by_name(*run.model).at("backbone.norm.weight").grad() -
                        parameters_by_name(*plain.model).at("backbone.norm.weight").grad();
     EXPECT_TRUE(torch::allclose(added, torch::full_like(added, 0.125), 1e-12, 1e-12)) << added;
+}
+
+TEST(RegularizerPenalties, LessIsMoreAsReleasedIsANormInTheGradientToo) {
+    const std::vector<double> channels = {6.0, 12.0};
+    expect_derivative("less_is_more:lambda=0.02,group=coupled,penalty_too", Part::shared,
+                      [&](size_t g, int64_t, const ChannelWeights& w) {
+                          return 0.02 * std::sqrt(channels[g]) * std::sqrt(w.squares);
+                      });
+    EXPECT_TRUE(regularizers().at("less_is_more").as_released.at("penalty_too").get<bool>());
 }
 
 /// Strengths as given, read by an iteration that does not change them.
