@@ -1,20 +1,13 @@
 // Incremental regularisation (Wang et al., IJCNN 2019 and IEEE JSTSP 2019; Caffe_IncReg).
-#include "pruning/regularizers/increg_curve.h"
+#include "pruning/regularizers/increg_units.h"
 
 #include <algorithm>
-#include <limits>
 
 #include "base/error.h"
 #include "pruning/regularizers/regularizer.h"
 
 namespace mtlprune {
 namespace {
-
-/// Position of every value in ascending order, ties by index.
-torch::Tensor ranks_of(const torch::Tensor& values) {
-    const auto order = std::get<1>(values.sort(/*stable=*/true, 0, /*descending=*/false));
-    return torch::empty_like(order).index_copy_(0, order, torch::arange(order.numel())).to(torch::kDouble);
-}
 
 /// lambda_k / 2 ||w_k||^2 on filters, raised for those that rank low on average and lowered for the others;
 /// at `target` a filter becomes zero for good, with the bias and the norm behind it.
@@ -24,7 +17,7 @@ class IncReg : public Regularizer {
         : curve_(curve), target_(target), every_(every) {}
 
     void after_gradients(RegularizedStep& step) override {
-        if (units_.empty()) units_ = std::vector<Units>(step.groups.size());
+        if (units_.empty()) units_ = std::vector<IncRegUnits>(step.groups.size());
         if (step.iteration % every_ == 0) update(step);
         for (size_t i = 0; i < units_.size(); ++i) {
             for (const auto& filters : step.groups[i].filters) filters.add_decay(units_[i].lambda);
@@ -59,64 +52,24 @@ class IncReg : public Regularizer {
 
     std::map<std::string, torch::Tensor> state() const override {
         std::map<std::string, torch::Tensor> state;
-        for (size_t i = 0; i < units_.size(); ++i) {
-            const auto number = std::to_string(i);
-            state["lambda." + number] = units_[i].lambda;
-            state["mean_rank." + number] = units_[i].mean_rank;
-            state["pruned." + number] = units_[i].pruned;
-            state["counts." + number] = torch::tensor({units_[i].wanted, units_[i].updates});
-        }
+        for (size_t i = 0; i < units_.size(); ++i) units_[i].save(state, i);
         return state;
     }
 
     void load_state(const std::map<std::string, torch::Tensor>& state) override {
         units_.clear();
-        for (size_t i = 0; state.count("lambda." + std::to_string(i)) > 0; ++i) {
-            const auto number = std::to_string(i);
-            const auto counts = state.at("counts." + number);
-            Units units;
-            units.lambda = state.at("lambda." + number).clone();
-            units.mean_rank = state.at("mean_rank." + number).clone();
-            units.pruned = state.at("pruned." + number).clone();
-            units.zeroed = units.pruned.clone();
-            units.wanted = counts[0].item<int64_t>();
-            units.updates = counts[1].item<int64_t>();
-            units_.push_back(std::move(units));
-        }
+        for (IncRegUnits units; units.load(state, units_.size()); units = {}) units_.push_back(units);
     }
 
   private:
-    /// Of one group; tensors [C] on the CPU.
-    struct Units {
-        torch::Tensor lambda, mean_rank, pruned, zeroed;
-        int64_t wanted = -1;  ///< how many are to be pruned until the next event; -1: not known yet
-        int64_t updates = 0;
-
-        void begin(int64_t channels) {
-            lambda = torch::zeros({channels}, torch::kDouble);
-            mean_rank = torch::zeros({channels}, torch::kDouble);
-            pruned = torch::zeros({channels}, torch::kBool);
-            zeroed = pruned.clone();
-        }
-        /// The pruned first.
-        torch::Tensor ranks() const {
-            return ranks_of(mean_rank.masked_fill(pruned, -std::numeric_limits<double>::infinity()));
-        }
-        void select(const torch::Tensor& kept) {
-            for (auto* tensor : {&lambda, &mean_rank, &pruned, &zeroed})
-                *tensor = tensor->index_select(0, kept);
-            wanted = -1;
-        }
-        void update(const torch::Tensor& scores, const IncRegCurve& curve, double target);
-    };
-
     void update(RegularizedStep& step) {
         std::vector<torch::Tensor> scores;
         for (const auto& group : step.groups) scores.push_back(group.magnitude());
         scores = on_host(scores);
         for (size_t i = 0; i < units_.size(); ++i)
             if (!units_[i].lambda.defined()) units_[i].begin(step.groups[i].channels);
-        if (std::any_of(units_.begin(), units_.end(), [](const Units& units) { return units.wanted < 0; })) {
+        if (std::any_of(units_.begin(), units_.end(),
+                        [](const IncRegUnits& units) { return units.wanted < 0; })) {
             const auto lowest = step.lowest(scores);
             for (size_t i = 0; i < units_.size(); ++i) units_[i].wanted = lowest[i].sum().item<int64_t>();
         }
@@ -126,27 +79,8 @@ class IncReg : public Regularizer {
     IncRegCurve curve_;
     double target_;
     int64_t every_;
-    std::vector<Units> units_;
+    std::vector<IncRegUnits> units_;
 };
-
-void IncReg::Units::update(const torch::Tensor& scores, const IncRegCurve& curve, double target) {
-    ++updates;
-    const auto n = static_cast<double>(updates);
-    const auto rank = ranks_of(scores.masked_fill(pruned, -std::numeric_limits<double>::infinity()));
-    mean_rank = torch::where(pruned, mean_rank, ((n - 1.0) * mean_rank + rank) / n);
-    const auto done = pruned.sum().item<int64_t>();
-    const int64_t missing = wanted - done;
-    if (missing <= 0) return;
-    const auto present = (~pruned).nonzero().flatten();
-    const auto of_present = ranks().index_select(0, present) - static_cast<double>(done);
-    const double progress = static_cast<double>(done) / static_cast<double>(wanted);
-    lambda.index_add_(0, present, increg_change(of_present, missing, progress, curve));
-    lambda.clamp_(0.0);
-    // The weakest first: never more than are wanted.
-    const auto reached =
-        (lambda.index_select(0, present) >= target) & (of_present < static_cast<double>(missing));
-    pruned.index_fill_(0, present.masked_select(reached), 1);
-}
 
 }  // namespace
 

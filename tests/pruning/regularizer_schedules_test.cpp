@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "pruning/regularizers/group_proximal.h"
-#include "pruning/regularizers/increg_curve.h"
+#include "pruning/regularizers/increg_units.h"
 #include "tests/pruning/regularized_run.h"
 
 namespace mtlprune::regularizer_schedules_test {
