@@ -11,6 +11,7 @@
 #include "models/backbones/backbone.h"
 #include "models/heads/head.h"
 #include "pruning/criteria/criterion.h"
+#include "pruning/regularizers/regularizer.h"
 #include "reproduce/resources.h"
 #include "reproduce/strategies/strategy.h"
 #include "training/tasks/task_type.h"
@@ -32,7 +33,7 @@ std::vector<MetricInfo> all_metrics() {
     return all;
 }
 
-/// Parts of networks: a model is BACKBONE/HEAD.
+/// Entries of a registry.
 template <typename Kinds>
 void print_parts(const std::string& title, const Kinds& kinds) {
     std::cout << "\n" << title << "\n";
@@ -48,8 +49,9 @@ int list_command(const Arguments& arguments) {
     po::options_description options("options");
     options.add_options()("json", po::value<std::string>(), "metrics: only these, as JSON");
     po::variables_map values;
-    if (!parse("usage: mtlprune list [--json metrics]\n\nPrints the criteria, data sets, backbones, heads, "
-               "task weightings, strategies, metrics and scales that exist.",
+    if (!parse("usage: mtlprune list [--json metrics]\n\nPrints the criteria, regularisers, data sets, "
+               "backbones, "
+               "heads, task weightings, strategies, metrics and scales that exist.",
                options, arguments, values))
         return 0;
     const auto metrics = all_metrics();
@@ -64,6 +66,7 @@ int list_command(const Arguments& arguments) {
         std::cout << fmt::format("  {:16} {}\n{:19}needs {}{}{}\n{}", entry.key, entry.summary, "",
                                  criteria().make(entry.key)->needs().text(), entry.paper.empty() ? "" : "; ",
                                  entry.paper, options_text(entry, std::string(19, ' ')));
+    print_parts("regularisers; of a strategy: \"regularizer\": \"group_norm:reg=5e-4\"", regularizers());
     std::cout << "\ndata sets\n";
     for (const auto& layout : dataset_layouts()) {
         auto form = layout.name + (layout.needs_folder ? "=DIR" : "");
@@ -81,8 +84,10 @@ int list_command(const Arguments& arguments) {
     std::cout << "\nstrategies\n";
     for (const auto& name : strategy_names()) {
         const auto strategy = named_strategy(name, {}, name);
-        std::cout << fmt::format("  {:16} {}\n{:19}criterion {}{}{}\n", name, strategy.summary, "",
-                                 strategy.criterion, strategy.paper.empty() ? "" : "; ", strategy.paper);
+        std::cout << fmt::format("  {:16} {}\n{:19}criterion {}{}{}{}\n", name, strategy.summary, "",
+                                 strategy.criterion,
+                                 strategy.regularizer.empty() ? "" : ", regulariser " + strategy.regularizer,
+                                 strategy.paper.empty() ? "" : "; ", strategy.paper);
     }
     std::cout << "\nmetrics\n";
     for (const auto& metric : metrics)

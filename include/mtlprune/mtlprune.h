@@ -49,5 +49,6 @@
 #include "pruning/surgery/plan.h"
 #include "pruning/surgery/surgery.h"
 
-// Pruning while training.
+// Pruning while training, and what makes channels small before.
+#include "pruning/regularizers/regularizer.h"
 #include "pruning/schedules/iterative_pruner.h"

@@ -76,12 +76,14 @@ AllocationOptions lowest_of_shared(int64_t filters, int64_t floor) {
 }
 
 IterativePruner::IterativePruner(ModelPtr model, const torch::Tensor& example,
-                                 std::unique_ptr<Criterion> criterion, IterativePrunerOptions options)
+                                 std::unique_ptr<Criterion> criterion, IterativePrunerOptions options,
+                                 std::unique_ptr<Regularizer> regularizer)
     : model_(std::move(model)),
       options_(std::move(options)),
       network_(network_of(model_, example)),
       pruner_(network_.couple({}), std::move(criterion), options_.allocation, options_.edit),
-      tensors_(network_.tensors()) {
+      tensors_(network_.tensors()),
+      regularization_(std::move(regularizer), pruner_, tensors_, masked_) {
     for (const auto& [name, parameter] : model_->shared_parameters()) shared_names_.push_back(name);
     asks_heads_ = asks_own_parameters();
     set_gates();
@@ -205,6 +207,7 @@ void IterativePruner::after_gradients(TrainingStep& step) {
         close_gates(event);
     }
     if (released_update()) update_as_released(step, prune);
+    if (regularizes_) regularization_.after_gradients(step.trainer, iteration_);
     if (prune) carry_out(event, step.trainer);
     mask_gradients();
     pruned_now_ = prune;
@@ -212,6 +215,7 @@ void IterativePruner::after_gradients(TrainingStep& step) {
 }
 
 void IterativePruner::after_step(Trainer& trainer) {
+    if (regularizes_) regularization_.after_step(trainer);
     if (pruned_now_ && options_.reset_optimizer) trainer.reset_optimizer();
     pruned_now_ = false;
 }
@@ -238,6 +242,7 @@ void IterativePruner::update_as_released(TrainingStep& step, bool prune) {
 PruneEvent IterativePruner::choose() {
     const torch::NoGradGuard no_grad;
     const auto evidence = pruner_.evidence(tensors_);
+    if (forced_.empty()) forced_ = regularization_.chosen();
     auto event = forced_.empty() ? pruner_.next(evidence) : pruner_.event_of(evidence, forced_);
     forced_.clear();
     return event;
@@ -266,8 +271,10 @@ void IterativePruner::carry_out(const PruneEvent& event, Trainer& trainer) {
             trainer.zero_state(tensors_.at(place.first), place.second, indices);
     }
     pruner_.carried_out(event);
+    regularization_.after_event(event);
     set_gates();
     events_.push_back(event);
+    regularizes_ = !finished();
 }
 
 void IterativePruner::remember_masked(const Plan& plan) {
@@ -291,6 +298,7 @@ void IterativePruner::mask_gradients() {
 
 TensorMap IterativePruner::state() const {
     auto state = pruner_.state();
+    state.merge(with_prefix("regularizer.", regularization_.state()));
     state["iteration"] = torch::tensor(iteration_);
     state["events"] = text_of(events_);
     return state;
@@ -299,11 +307,13 @@ TensorMap IterativePruner::state() const {
 void IterativePruner::load_state(const TensorMap& state) {
     const torch::NoGradGuard no_grad;
     pruner_.load_state(state);
+    regularization_.load_state(entries_of("regularizer.", state));
     iteration_ = state.at("iteration").item<int64_t>();
     events_ = events_of(state.at("events"));
     masked_.clear();
     if (is_mask())
         for (const auto& event : events_) remember_masked(event.plan);
+    regularizes_ = !finished();
     set_gates();
 }
 

@@ -9,6 +9,7 @@
 
 #include "pruning/network/network.h"
 #include "pruning/network/pruner.h"
+#include "pruning/regularizers/regularization.h"
 #include "training/trainer.h"
 
 namespace mtlprune {
@@ -41,9 +42,10 @@ AllocationOptions lowest_of_shared(int64_t filters, int64_t floor);
 /// gradients were taken and before they are used, as in the main paper.
 class IterativePruner : public Callback {
   public:
-    /// `example` [1,3,H,W] is traced to find the coupled channels. `model` must be the trainer's.
+    /// `example` [1,3,H,W] is traced to find the coupled channels. `model` must be the trainer's. The
+    /// regulariser, if there is one, works until the last event.
     IterativePruner(ModelPtr model, const torch::Tensor& example, std::unique_ptr<Criterion> criterion,
-                    IterativePrunerOptions options);
+                    IterativePrunerOptions options, std::unique_ptr<Regularizer> regularizer = nullptr);
 
     std::string name() const override { return "pruner"; }
     bool needs_task_gradients() const override;
@@ -101,10 +103,12 @@ class IterativePruner : public Callback {
     ModuleNetwork network_;
     Pruner pruner_;
     StoredTensors tensors_;
+    Regularization regularization_;
+    bool regularizes_ = true;                ///< until the last event
     std::vector<std::string> shared_names_;  ///< in the order of TaskGradients' lists
     bool asks_heads_ = false;                ///< groups of the tasks' own parts may shrink too
     std::vector<torch::Tensor> gates_;       ///< one per group; empty unless criterion or update need them
-    std::map<std::pair<std::string, int64_t>, torch::Tensor> masked_;  ///< tensor and dimension -> indices
+    MaskedIndices masked_;
     std::vector<PruneEvent> events_;
     std::vector<std::vector<int64_t>> forced_;
     int64_t iteration_ = 0;

@@ -168,9 +168,9 @@ void train(StageContext& context) {
 std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const ModelPtr& model) {
     const auto& strategy = context.stage.prune;
     const auto& fidelity = context.experiment.fidelity;
+    const bool as_released = fidelity.criteria == Fidelity::as_released;
     return std::make_shared<IterativePruner>(
-        model, example_image(context),
-        criteria().make(strategy.criterion, fidelity.criteria == Fidelity::as_released),
+        model, example_image(context), criteria().make(strategy.criterion, as_released),
         IterativePrunerOptions{.frequency = strategy.schedule.frequency,
                                .allocation = strategy.allocation,
                                .iterations = context.stage.training.iterations,
@@ -178,7 +178,8 @@ std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const 
                                .observed = strategy.schedule.observed,
                                .edit = strategy.edit,
                                .reset_optimizer = strategy.reset_optimizer,
-                               .update = fidelity.update});
+                               .update = fidelity.update},
+        strategy.regularizer.empty() ? nullptr : regularizers().make(strategy.regularizer, as_released));
 }
 
 std::vector<Plan> steps_of(const IterativePruner& pruner) {
@@ -200,6 +201,7 @@ nlohmann::json plan_of(const StageContext& context, const std::vector<Plan>& bef
     auto plan = steps_to_json(steps_of(pruner));
     plan["before"] = steps_to_json(before);
     plan["criterion"] = context.stage.prune.criterion;
+    if (!context.stage.prune.regularizer.empty()) plan["regularizer"] = context.stage.prune.regularizer;
     plan["events"] = nlohmann::json::array();
     const auto& events = pruner.events();
     const auto dense = events.empty() ? pruner.pruner().cost() : events.front().before;

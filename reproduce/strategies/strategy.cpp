@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "pruning/allocation/option_names.h"
 #include "pruning/criteria/criterion.h"
+#include "pruning/regularizers/regularizer.h"
 #include "pruning/schedules/iterative_pruner.h"
 #include "reproduce/resources.h"
 
@@ -52,12 +53,13 @@ AllocationOptions read_allocation(JsonReader reader) {
     return options;
 }
 
-/// The criterion of a strategy is checked where it is read.
-void check_criterion(const std::string& criterion, const std::string& place) {
+/// The entries that a strategy names are checked where it is read.
+template <typename Kinds>
+void check_entry(const Kinds& kinds, const std::string& text, const std::string& place) {
     try {
-        criteria().make(criterion);
+        kinds.make(text);
     } catch (const Error& error) {
-        throw Error("configuration", place + ": criterion", error.problem());
+        throw Error("configuration", place, error.problem());
     }
 }
 
@@ -79,8 +81,8 @@ void require_criterion(const std::string& name, const std::string& place) {
 }  // namespace
 
 const std::vector<std::string>& strategy_keys() {
-    static const std::vector<std::string> keys = {"criterion", "schedule", "allocation", "edit",
-                                                  "reset_optimizer"};
+    static const std::vector<std::string> keys = {"criterion",  "regularizer", "schedule",
+                                                  "allocation", "edit",        "reset_optimizer"};
     return keys;
 }
 
@@ -90,7 +92,12 @@ Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
     strategy.summary = reader.get<std::string>("summary", "");
     strategy.paper = reader.get<std::string>("paper", "");
     strategy.criterion = reader.require<std::string>("criterion");
-    check_criterion(strategy.criterion, place);
+    check_entry(criteria(), strategy.criterion, place + ": criterion");
+    strategy.regularizer = reader.get<std::string>("regularizer", "");
+    if (strategy.regularizer.empty())
+        reader.leave_out("regularizer");
+    else
+        check_entry(regularizers(), strategy.regularizer, place + ": regularizer");
     auto schedule = reader.child("schedule");
     strategy.schedule.frequency = schedule.integer("frequency", 500, 1, kMostChannels);
     strategy.schedule.events = schedule.integer("events", 0, 0, kMostChannels);

@@ -22,6 +22,7 @@ struct PruningSchedule {
 struct Strategy {
     std::string summary, paper;  ///< one line each; empty for a bare criterion
     std::string criterion;       ///< an entry of criteria(), perhaps with options
+    std::string regularizer;     ///< an entry of regularizers(), perhaps with options; empty: none
     PruningSchedule schedule;
     AllocationOptions allocation;  ///< of every event
     EditKind edit = EditKind::remove;
@@ -29,9 +30,10 @@ struct Strategy {
     nlohmann::json json;           ///< all of this but summary and paper, defaults included
 };
 
-/// {"summary", "paper", "criterion": NAME, "schedule": {"frequency", "events", "observed"}, "allocation":
-/// {"scope": local, isomorphic, owner or global; "budget": {"count", "channels", "parameters" or "macs":
-/// NUMBER}; "part": shared (by all tasks) or all; "only", "ignore": [EXPRESSION]; "min_channels",
+/// {"summary", "paper", "criterion": NAME, "regularizer": NAME, "schedule": {"frequency", "events",
+/// "observed"}, "allocation": {"scope": local, isomorphic, owner or global; "budget": {"count", "channels",
+/// "parameters" or "macs": NUMBER}; "part": shared (by all tasks) or all; "only", "ignore": [EXPRESSION];
+/// "min_channels",
 /// "max_ratio", "round_to"}, "edit": remove or mask, "reset_optimizer"}. What is absent is as in the main
 /// paper: every 500 mini-batches the 100 lowest of all shared channels, at least 5 in every group. Throws
 /// Error on anything else.

@@ -44,7 +44,8 @@ TEST_P(EveryStrategy, PrunesATinyNetwork) {
                                .allocation = strategy.allocation,
                                .iterations = 5,
                                .events = strategy.schedule.events,
-                               .edit = strategy.edit});
+                               .edit = strategy.edit},
+        strategy.regularizer.empty() ? nullptr : regularizers().make(strategy.regularizer));
     const auto whole = pruner->pruner().cost();
     Trainer trainer(model, {}, {pruner});
     trainer.run([next = uint64_t{0}]() mutable { return random_batch(next++); });
@@ -75,7 +76,21 @@ TEST(Strategy, ChangesReplaceSingleKeysAndWholeBudgets) {
     EXPECT_TRUE(all.allocation.only.empty());
 }
 
+TEST(Strategy, ARegularizerIsPartOfItsIdentityWhereThereIsOne) {
+    const auto without = named_strategy("l2", nlohmann::json::object(), "here");
+    EXPECT_TRUE(without.regularizer.empty());
+    EXPECT_FALSE(without.json.contains("regularizer"));
+    const auto with = named_strategy("l2", {{"regularizer", "group_lasso:reg=0.5"}}, "here");
+    EXPECT_EQ(with.regularizer, "group_lasso:reg=0.5");
+    EXPECT_EQ(with.json.at("regularizer"), "group_lasso:reg=0.5");
+    EXPECT_EQ(named_strategy("slimming", {{"regularizer", ""}}, "here").json.contains("regularizer"), false);
+    const auto& keys = strategy_keys();
+    EXPECT_NE(std::find(keys.begin(), keys.end(), "regularizer"), keys.end());
+}
+
 TEST(Strategy, NamesWhatIsWrong) {
+    EXPECT_TRUE(contains(message("taylor", {{"regularizer", "group_nrm"}}), "here: regularizer"));
+    EXPECT_TRUE(contains(message("taylor", {{"regularizer", "group_nrm"}}), "'group_norm'"));
     EXPECT_TRUE(contains(message("tailor"), "here: strategy")) << message("tailor");
     EXPECT_TRUE(contains(message("tailor"), "'taylor'"));
     EXPECT_TRUE(contains(message("slimmin"), "'slimming'"));

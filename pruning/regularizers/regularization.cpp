@@ -1,0 +1,74 @@
+#include "pruning/regularizers/regularization.h"
+
+#include <torch/utils.h>
+
+namespace mtlprune {
+namespace {
+
+/// What an event would take of the groups as they are now.
+std::vector<torch::Tensor> lowest_of(const Pruner& pruner, const std::vector<torch::Tensor>& scores) {
+    std::vector<torch::Tensor> of_all(pruner.groups().size(), torch::empty({0}, torch::kDouble));
+    for (size_t i = 0; i < pruner.asked().size(); ++i) of_all[pruner.asked()[i]] = scores.at(i);
+    const auto taken = allocate(pruner.coupling(), pruner.groups(), of_all, pruner.allocation()).removed;
+    std::vector<torch::Tensor> lowest;
+    for (const size_t g : pruner.asked())
+        lowest.push_back(torch::zeros({pruner.groups()[g].channels}, torch::kBool)
+                             .index_fill_(0, torch::tensor(taken[g], torch::kLong), 1));
+    return lowest;
+}
+
+}  // namespace
+
+RegularizedStep Regularization::step(Trainer& trainer) {
+    if (groups_.empty()) groups_ = regularized_groups(pruner_.evidence(tensors_), masked_);
+    return {groups_, trainer, iteration_, trainer.optimizer().param_groups().front().options().get_lr(),
+            [this](const std::vector<torch::Tensor>& scores) { return lowest_of(pruner_, scores); }};
+}
+
+void Regularization::after_gradients(Trainer& trainer, int64_t iteration) {
+    if (!regularizer_) return;
+    const torch::NoGradGuard no_grad;
+    iteration_ = iteration;
+    has_gradients_ = true;
+    auto now = step(trainer);
+    regularizer_->after_gradients(now);
+}
+
+void Regularization::after_step(Trainer& trainer) {
+    if (!has_gradients_) return;
+    const torch::NoGradGuard no_grad;
+    has_gradients_ = false;
+    auto now = step(trainer);
+    regularizer_->after_step(now);
+}
+
+std::vector<std::vector<int64_t>> Regularization::chosen() const {
+    if (!regularizer_) return {};
+    std::vector<std::vector<int64_t>> numbers;
+    int64_t count = 0;
+    const auto leaving = regularizer_->chosen();
+    for (size_t i = 0; i < leaving.size(); ++i) {
+        const auto chosen = pruner_.originals()[i].masked_select(leaving[i]);
+        numbers.emplace_back(chosen.data_ptr<int64_t>(), chosen.data_ptr<int64_t>() + chosen.numel());
+        count += chosen.numel();
+    }
+    if (count == 0) return {};
+    return numbers;
+}
+
+void Regularization::after_event(const PruneEvent& event) {
+    groups_.clear();
+    if (regularizer_) regularizer_->after_event(event.kept);
+}
+
+std::map<std::string, torch::Tensor> Regularization::state() const {
+    if (!regularizer_) return {};
+    return regularizer_->state();
+}
+
+void Regularization::load_state(const std::map<std::string, torch::Tensor>& state) {
+    groups_.clear();
+    if (regularizer_) regularizer_->load_state(state);
+}
+
+}  // namespace mtlprune

@@ -1,0 +1,46 @@
+// A regulariser at work in a pruner: what it sees of the network, and when.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "pruning/network/pruner.h"
+#include "pruning/regularizers/regularizer.h"
+
+namespace mtlprune {
+
+/// Does nothing when there is no regulariser.
+class Regularization {
+  public:
+    /// The others must outlive it: they are the pruner's, and change as channels leave.
+    Regularization(std::unique_ptr<Regularizer> regularizer, const Pruner& pruner,
+                   const StoredTensors& tensors, const MaskedIndices& masked)
+        : regularizer_(std::move(regularizer)), pruner_(pruner), tensors_(tensors), masked_(masked) {}
+    Regularization(const Regularization&) = delete;
+    Regularization& operator=(const Regularization&) = delete;
+
+    void after_gradients(Trainer& trainer, int64_t iteration);
+    /// Nothing unless the iteration had gradients.
+    void after_step(Trainer& trainer);
+    /// Per asked group, numbers of the network as coupled that the next event must take; empty when the
+    /// criterion decides.
+    std::vector<std::vector<int64_t>> chosen() const;
+    /// After the pruner's groups are up to date.
+    void after_event(const PruneEvent& event);
+
+    std::map<std::string, torch::Tensor> state() const;
+    void load_state(const std::map<std::string, torch::Tensor>& state);
+
+  private:
+    RegularizedStep step(Trainer& trainer);
+
+    std::unique_ptr<Regularizer> regularizer_;
+    const Pruner& pruner_;
+    const StoredTensors& tensors_;
+    const MaskedIndices& masked_;
+    std::vector<RegularizedGroup> groups_;  ///< empty when they must be found again
+    int64_t iteration_ = 0;
+    bool has_gradients_ = false;
+};
+
+}  // namespace mtlprune

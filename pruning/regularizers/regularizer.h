@@ -1,0 +1,65 @@
+// What a sparsity regulariser is: it makes channels small that are about to leave, while the network trains.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/registry.h"
+#include "pruning/regularizers/channel_slices.h"
+#include "training/trainer.h"
+
+namespace mtlprune {
+
+/// One iteration of a network that is pruned, as it is now.
+struct RegularizedStep {
+    const std::vector<RegularizedGroup>& groups;  ///< those that may shrink, in the order of Pruner::asked()
+    Trainer& trainer;
+    int64_t iteration;     ///< of the pruning, from 0
+    double learning_rate;  ///< of this iteration
+    /// Which channels (bool [C] per group) an event would take if these were their scores: float64 [C] per
+    /// group on the CPU, higher = keep.
+    std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>& scores)> lowest;
+};
+
+/// Belongs to a pruner, which calls it in every iteration until its last event, without recording gradients.
+/// What criteria see of gradients never contains the penalty.
+class Regularizer {
+  public:
+    virtual ~Regularizer() = default;
+    /// May change .grad, not in place.
+    virtual void after_gradients(RegularizedStep& /*step*/) {}
+    /// May change weights. Zeros that are to stay belong into Trainer::zero_state() too.
+    virtual void after_step(RegularizedStep& /*step*/) {}
+    /// The channels that the next event must take, where this has decided it: bool [C] per group; empty: the
+    /// criterion decides.
+    virtual std::vector<torch::Tensor> chosen() const { return {}; }
+    /// `kept` holds per group the surviving channels' indices (int64).
+    virtual void after_event(const std::vector<torch::Tensor>& /*kept*/) {}
+
+    /// What a checkpoint must hold.
+    virtual std::map<std::string, torch::Tensor> state() const { return {}; }
+    virtual void load_state(const std::map<std::string, torch::Tensor>& /*state*/) {}
+};
+
+/// Every regulariser there is. A program may add its own before it uses any.
+Registry<Regularizer>& regularizers();
+
+/// An option that must not be negative, and one that is 1 or more. Throw Error naming it.
+double not_negative(const nlohmann::json& options, const std::string& name);
+int64_t at_least_one(const nlohmann::json& options, const std::string& name);
+
+/// One tensor per group in a regulariser's state: "<name>.<number>".
+void save_list(std::map<std::string, torch::Tensor>& state, const std::string& name,
+               const std::vector<torch::Tensor>& list);
+std::vector<torch::Tensor> load_list(const std::map<std::string, torch::Tensor>& state,
+                                     const std::string& name);
+/// The rows `kept` of each; nothing for an empty list.
+void select_rows(std::vector<torch::Tensor>& list, const std::vector<torch::Tensor>& kept);
+
+}  // namespace mtlprune
