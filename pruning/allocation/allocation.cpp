@@ -145,6 +145,16 @@ class Allocator {
     Allocation result_;
 };
 
+/// The share of the way that is done at `time` (0 to 1), when `kept` of the whole is left at its end.
+double share_done(Pace pace, double time, double kept) {
+    if (pace == Pace::cubic) return 1 - std::pow(1 - time, 3);
+    if (pace != Pace::exponential || kept >= 1) return time;
+    if (kept <= 0)
+        throw Error("allocation", "pace", "one that reaches its end (linear, cubic) where nothing is left",
+                    "exponential");
+    return (1 - std::pow(kept, time)) / (1 - kept);
+}
+
 }  // namespace
 
 Allocation allocate(const Coupling& coupling, const std::vector<Group>& groups,
@@ -162,19 +172,25 @@ std::vector<size_t> open_groups(const Coupling& coupling, const std::vector<Grou
 }
 
 AllocationOptions at_step(const Coupling& coupling, const AllocationOptions& options, int64_t step,
-                          int64_t steps) {
+                          int64_t steps, Pace pace) {
+    if (pace == Pace::each) return options;
     if (step < 1 || step > steps)
         throw Error("allocation", "step", fmt::format("1 to {}", steps), std::to_string(step));
     auto scaled = options;
     if (step == steps) return scaled;
-    const double share = static_cast<double>(step) / static_cast<double>(steps);
-    for (auto& [pattern, ratio] : scaled.ratios) ratio *= share;
-    if (options.budget.unit == BudgetUnit::channels || options.budget.unit == BudgetUnit::count) {
-        scaled.budget.value *= share;
+    const double time = static_cast<double>(step) / static_cast<double>(steps);
+    for (auto& [pattern, ratio] : scaled.ratios) ratio *= share_done(pace, time, 1 - ratio);
+    auto& budget = scaled.budget;
+    if (budget.unit == BudgetUnit::count)
+        throw Error("allocation", "pace", "a budget of channels, parameters or MACs to be approached",
+                    "a count");
+    if (budget.unit == BudgetUnit::channels) {
+        budget.value *= share_done(pace, time, 1 - budget.value);
         return scaled;
     }
-    const auto whole = static_cast<double>(amount(cost_of(coupling.graph), options.budget.unit));
-    scaled.budget.value = whole - (whole - target_of(coupling, options.budget)) * share;
+    const auto whole = static_cast<double>(amount(cost_of(coupling.graph), budget.unit));
+    const double target = target_of(coupling, budget);
+    budget.value = whole - (whole - target) * share_done(pace, time, target / whole);
     return scaled;
 }
 

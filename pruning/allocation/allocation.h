@@ -51,6 +51,11 @@ struct AllocationOptions {
     Rounding rounding = Rounding::up;
 };
 
+/// How a budget is approached over several events: what is left goes down linearly, by the cubic law of Zhu
+/// and Gupta (2017), or by the same factor each time (SynFlow). each: every event takes the whole budget from
+/// what is there.
+enum class Pace { each, linear, cubic, exponential };
+
 struct Allocation {
     std::vector<std::vector<int64_t>> removed;  ///< per group, ascending: what make_plan takes
     Cost before, after;                         ///< of the network now, and when these have left
@@ -72,9 +77,10 @@ Allocation allocate(const Coupling& coupling, const std::vector<Group>& groups,
 std::vector<size_t> open_groups(const Coupling& coupling, const std::vector<Group>& groups,
                                 const AllocationOptions& options);
 
-/// The options for event `step` (from 1) of `steps`: the budget and the ratios after each event lie on a
-/// straight line from the network as coupled to what `options` asks for, which the last event gets exactly.
+/// The options for event `step` (from 1) of `steps`: budget and ratios after each event lie on the pace's
+/// curve from the network as coupled to what `options` asks for, which the last event gets exactly. Throws
+/// Error for a step that does not exist, and for a count that is to be approached.
 AllocationOptions at_step(const Coupling& coupling, const AllocationOptions& options, int64_t step,
-                          int64_t steps);
+                          int64_t steps, Pace pace = Pace::linear);
 
 }  // namespace mtlprune

@@ -15,6 +15,14 @@ inline const EnumNames<RankingScope>& ranking_scopes() {
     return names;
 }
 
+inline const EnumNames<Pace>& paces() {
+    static const EnumNames<Pace> names = {{Pace::each, "each"},
+                                          {Pace::linear, "linear"},
+                                          {Pace::cubic, "cubic"},
+                                          {Pace::exponential, "exponential"}};
+    return names;
+}
+
 inline const EnumNames<EditKind>& edit_kinds() {
     static const EnumNames<EditKind> names = {{EditKind::remove, "remove"}, {EditKind::mask, "mask"}};
     return names;

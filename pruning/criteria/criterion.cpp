@@ -15,10 +15,14 @@
     ENTRY(taylor_bn)             \
     ENTRY(taylor_weight)         \
     ENTRY(task_taylor)           \
+    ENTRY(taylor_sample)         \
+    ENTRY(taylor_output)         \
     ENTRY(snip)                  \
     ENTRY(apoz)                  \
     ENTRY(mean_activation)       \
     ENTRY(hrank)                 \
+    ENTRY(thinet)                \
+    ENTRY(channel_lasso)         \
     ENTRY(obd_hessian)           \
     ENTRY(obd_c)                 \
     ENTRY(synflow)               \

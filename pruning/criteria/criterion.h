@@ -20,6 +20,14 @@ struct Scores {
     std::vector<std::string> notes;  ///< what was scored in another way than asked, one sentence per group
 };
 
+/// New values of slices of a tensor as it is before channels leave, which make up for those that do.
+struct Repair {
+    std::string tensor;
+    int64_t dim;
+    std::vector<int64_t> indices;
+    torch::Tensor values;  ///< of the tensor's shape, indices.size() along dim
+};
+
 /// One criterion serves networks of every kind, pruned once or iteratively, removed or masked.
 class Criterion {
   public:
@@ -33,6 +41,12 @@ class Criterion {
     /// Scores of what was observed, or of the tensors as they are now. Throws Error when a mini-batch is
     /// needed and none was observed.
     virtual Scores scores(const Evidence& now) const = 0;
+    /// Before an event that leaves per asked group the channels `kept` (int64): what to change in the layers
+    /// that read them. `now` has the passes of a mini-batch.
+    virtual std::vector<Repair> repair(const Evidence& /*now*/,
+                                       const std::vector<torch::Tensor>& /*kept*/) const {
+        return {};
+    }
     /// Called after an event; `kept` holds per asked group the surviving channels' indices (int64).
     virtual void after_event(const std::vector<torch::Tensor>& /*kept*/) {}
 

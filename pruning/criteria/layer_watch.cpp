@@ -38,6 +38,7 @@ class LayerWatch {
             if (found == weights_.end()) continue;
             inside_ = true;
             auto layer = found->second;
+            layer.op = &operator_of(call.name());
             layer.arguments.assign(call.inputs().begin(), call.inputs().end());
             return layer;
         }

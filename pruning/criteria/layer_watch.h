@@ -9,6 +9,7 @@ namespace mtlprune {
 
 /// One call of a convolution or linear layer whose weight belongs to an asked group, or to several.
 struct LayerCall {
+    const Operator* op = nullptr;
     std::string weight;                  ///< its name
     torch::Tensor input, output;         ///< [B,I,...] and [B,O,...]; of linear layers [...,I] and [...,O]
     std::vector<c10::IValue> arguments;  ///< all of the operator, in order

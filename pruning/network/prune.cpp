@@ -85,8 +85,11 @@ PruneReport prune(Network& network, std::unique_ptr<Criterion> criterion, const 
     for (int64_t step = 1; step <= options.steps; ++step) {
         observe(pruner, network, batches);
         const auto tensors = network.tensors();
-        auto event = pruner.next(pruner.evidence(tensors),
-                                 at_step(pruner.coupling(), options.allocation, step, options.steps));
+        auto evidence = pruner.evidence(tensors);
+        if (pruner.criterion().needs().passes) evidence.own_passes = &batches.back();
+        auto event =
+            pruner.next(evidence, at_step(pruner.coupling(), options.allocation, step, options.steps));
+        Pruner::repair(tensors, event);
         report.seconds.scoring += watch.lap();
         const bool again = step > 1 && network.edits_code() && options.edit == EditKind::remove;
         const auto current = again ? network.couple(options.coupling) : Coupling{};

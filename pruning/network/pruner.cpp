@@ -3,6 +3,7 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/error.h"
 #include "pruning/allocation/group_limits.h"
@@ -74,6 +75,7 @@ PruneEvent Pruner::next(const Evidence& now, const AllocationOptions& allocation
     event.after = chosen.after;
     event.notes = std::move(scores.notes);
     event.notes.insert(event.notes.end(), chosen.notes.begin(), chosen.notes.end());
+    add_repairs(now, event);
     return event;
 }
 
@@ -94,7 +96,25 @@ PruneEvent Pruner::event_of(const Evidence& now, const std::vector<std::vector<i
     event.before = cost_of(coupling_, counts);
     for (size_t i = 0; i < asked_.size(); ++i) counts[asked_[i]] = event.widths[i];
     event.after = cost_of(coupling_, counts);
+    add_repairs(now, event);
     return event;
+}
+
+void Pruner::add_repairs(const Evidence& now, PruneEvent& event) const {
+    if (now.own_passes == nullptr) return;
+    event.repairs = criterion_->repair(now, event.kept);
+    std::set<std::string> names;
+    for (const auto& repair : event.repairs) names.insert(repair.tensor);
+    event.plan.replaced.assign(names.begin(), names.end());
+}
+
+void Pruner::repair(const StoredTensors& tensors, const PruneEvent& event) {
+    const torch::NoGradGuard no_grad;
+    for (const auto& repair : event.repairs) {
+        auto values = tensors.at(repair.tensor).data();
+        values.index_copy_(repair.dim, torch::tensor(repair.indices, torch::kLong).to(values.device()),
+                           repair.values.to(values.options()));
+    }
 }
 
 PruneEvent Pruner::event_of_present(const std::vector<std::vector<int64_t>>& removed) {

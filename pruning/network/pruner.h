@@ -22,6 +22,7 @@ struct PruneEvent {
     std::vector<double> mean_scores;  ///< per asked group, of the channels that were there before
     std::vector<std::string> notes;   ///< of criterion and allocation
     Cost before, after;
+    std::vector<Repair> repairs;  ///< to be made before the plan is carried out
 };
 
 /// The same for networks of every kind, one-shot or iterative, removed or masked: masked channels are out of
@@ -55,6 +56,8 @@ class Pruner {
     /// The event in which channels leave that somebody else chose: per asked group, numbers of the network as
     /// coupled.
     PruneEvent event_of(const Evidence& now, const std::vector<std::vector<int64_t>>& originals);
+    /// Makes an event's repairs in the tensors of the network.
+    static void repair(const StoredTensors& tensors, const PruneEvent& event);
     /// Brings groups and criterion up to date after the event's plan was carried out.
     void carried_out(const PruneEvent& event);
 
@@ -68,6 +71,7 @@ class Pruner {
     void load_state(const std::map<std::string, torch::Tensor>& state);
 
   private:
+    void add_repairs(const Evidence& now, PruneEvent& event) const;
     PruneEvent event_of_present(const std::vector<std::vector<int64_t>>& removed);
 
     Coupling coupling_;

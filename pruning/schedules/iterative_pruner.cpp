@@ -84,6 +84,8 @@ IterativePruner::IterativePruner(ModelPtr model, const torch::Tensor& example,
       pruner_(network_.couple({}), std::move(criterion), options_.allocation, options_.edit),
       tensors_(network_.tensors()),
       regularization_(std::move(regularizer), pruner_, tensors_, masked_) {
+    if (options_.pace != Pace::each && options_.events < 1)
+        throw Error("pruning", "events", "how many events approach the budget", "as many as it takes");
     for (const auto& [name, parameter] : model_->shared_parameters()) shared_names_.push_back(name);
     asks_heads_ = asks_own_parameters();
     set_gates();
@@ -203,7 +205,7 @@ void IterativePruner::after_gradients(TrainingStep& step) {
     const bool prune = due() && !finished();
     PruneEvent event;
     if (prune) {
-        event = choose();
+        event = choose(step);
         close_gates(event);
     }
     if (released_update()) update_as_released(step, prune);
@@ -239,11 +241,20 @@ void IterativePruner::update_as_released(TrainingStep& step, bool prune) {
     step.gradients.add(update, tasks);
 }
 
-PruneEvent IterativePruner::choose() {
+AllocationOptions IterativePruner::allocation_now() const {
+    return at_step(pruner_.coupling(), options_.allocation, static_cast<int64_t>(events_.size()) + 1,
+                   options_.events, options_.pace);
+}
+
+PruneEvent IterativePruner::choose(const TrainingStep& step) {
     const torch::NoGradGuard no_grad;
-    const auto evidence = pruner_.evidence(tensors_);
+    auto evidence = pruner_.evidence(tensors_);
+    const auto passes = model_passes(*model_, step.batches.back(), step.trainer.options().losses);
+    if (pruner_.criterion().needs().passes) evidence.own_passes = &passes;
+    const auto mode = evidence.own_passes == nullptr ? nullptr : passes.in_mode(/*training=*/false);
     if (forced_.empty()) forced_ = regularization_.chosen();
-    auto event = forced_.empty() ? pruner_.next(evidence) : pruner_.event_of(evidence, forced_);
+    auto event =
+        forced_.empty() ? pruner_.next(evidence, allocation_now()) : pruner_.event_of(evidence, forced_);
     forced_.clear();
     return event;
 }
@@ -261,6 +272,7 @@ void IterativePruner::close_gates(const PruneEvent& event) {
 
 void IterativePruner::carry_out(const PruneEvent& event, Trainer& trainer) {
     const torch::NoGradGuard no_grad;
+    Pruner::repair(tensors_, event);
     network_.apply(pruner_.coupling(), event.plan,
                    [&](const torch::Tensor& parameter, int64_t dim, const torch::Tensor& kept) {
                        trainer.slice_state(parameter, dim, kept);

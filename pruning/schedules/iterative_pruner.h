@@ -20,7 +20,8 @@ struct IterativePrunerOptions {
     /// Stop at the end of the first window that reaches this many mini-batches; 0: when nothing can leave any
     /// more.
     int64_t iterations = 0;
-    int64_t events = 0;  ///< no more than this; 0: as many as it takes
+    int64_t events = 0;      ///< no more than this; 0: as many as it takes
+    Pace pace = Pace::each;  ///< in which `events` events approach the budget
     /// How many mini-batches at the end of a window a criterion sees that runs passes of its own.
     int64_t observed = 10;
     /// mask: channels stay, as zeros.
@@ -90,7 +91,8 @@ class IterativePruner : public Callback {
     void add_own_gradients(Evidence& evidence, const TaskGradients& gradients) const;
     /// The gates' part of a list of gradients, per group as it is now.
     std::vector<torch::Tensor> gate_gradients(const std::vector<torch::Tensor>& gradients) const;
-    PruneEvent choose();
+    AllocationOptions allocation_now() const;
+    PruneEvent choose(const TrainingStep& step);
     void close_gates(const PruneEvent& event);
     void update_as_released(TrainingStep& step, bool prune);
     void carry_out(const PruneEvent& event, Trainer& trainer);

@@ -137,8 +137,10 @@ nlohmann::json plan_to_json(const Plan& plan) {
     auto groups = nlohmann::json::array();
     for (const auto& group : plan.groups)
         groups.push_back({{"group", group.group}, {"channels", group.channels}});
-    return {
+    nlohmann::json json = {
         {"edit", kEditNames.name(plan.edit)}, {"slices", slices_to_json(plan.slices)}, {"groups", groups}};
+    if (!plan.replaced.empty()) json["replaced"] = plan.replaced;
+    return json;
 }
 
 Plan plan_from_json(const nlohmann::json& json, const std::string& place) {
@@ -159,6 +161,7 @@ Plan plan_from_json(const nlohmann::json& json, const std::string& place) {
         plan.groups.back().channels = ascending(group, "channels");
         group.finish();
     }
+    plan.replaced = reader.get("replaced", plan.replaced);
     reader.finish();
     return plan;
 }

@@ -37,6 +37,9 @@ struct Plan {
     EditKind edit = EditKind::remove;
     std::vector<Slices> slices;
     std::vector<GroupRemoval> groups;
+    /// Parameters whose values were replaced before, to make up for the channels; the values are the
+    /// network's.
+    std::vector<std::string> replaced = {};
     bool operator==(const Plan&) const = default;
 };
 
@@ -58,7 +61,8 @@ void keep_channels(Group& group, const std::vector<int64_t>& channels);
 
 /// [{"tensor", "dim", "indices"}, ...]
 nlohmann::json slices_to_json(const std::vector<Slices>& slices);
-/// {"edit": "remove", "slices": [{"tensor", "dim", "indices"}, ...], "groups": [{"group", "channels"}, ...]}
+/// {"edit": "remove", "slices": [{"tensor", "dim", "indices"}, ...], "groups": [{"group", "channels"}, ...]},
+/// and "replaced": [NAME, ...] where there are such.
 nlohmann::json plan_to_json(const Plan& plan);
 /// Throws Error naming `place` on anything that plan_to_json would not write.
 Plan plan_from_json(const nlohmann::json& json, const std::string& place);

@@ -175,6 +175,7 @@ std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const 
                                .allocation = strategy.allocation,
                                .iterations = context.stage.training.iterations,
                                .events = strategy.schedule.events,
+                               .pace = strategy.schedule.pace,
                                .observed = strategy.schedule.observed,
                                .edit = strategy.edit,
                                .reset_optimizer = strategy.reset_optimizer,

@@ -101,11 +101,21 @@ Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
     auto schedule = reader.child("schedule");
     strategy.schedule.frequency = schedule.integer("frequency", 500, 1, kMostChannels);
     strategy.schedule.events = schedule.integer("events", 0, 0, kMostChannels);
+    strategy.schedule.pace = schedule.choice("pace", Pace::each, paces());
+    if (strategy.schedule.pace == Pace::each) schedule.leave_out("pace");
     constexpr int64_t kObserved = 10;
     strategy.schedule.observed = schedule.integer("observed", kObserved, 1, kMostChannels);
     if (strategy.schedule.observed == kObserved) schedule.leave_out("observed");
     schedule.finish();
     strategy.allocation = read_allocation(reader.child("allocation"));
+    const bool approached = strategy.schedule.pace != Pace::each;
+    if (approached && strategy.schedule.events == 0)
+        throw Error("configuration", place + ": schedule: events", "how many events approach the budget",
+                    "0");
+    if (approached && strategy.allocation.budget.unit == BudgetUnit::count)
+        throw Error("configuration", place + ": allocation: budget",
+                    "a share of the channels, parameters or MACs (pace each takes a count at every event)",
+                    "a count");
     strategy.edit = reader.choice("edit", EditKind::remove, edit_kinds());
     if (strategy.allocation.may_empty && strategy.edit == EditKind::remove)
         throw Error("configuration", place + ": allocation: min_channels",

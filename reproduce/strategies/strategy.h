@@ -16,6 +16,7 @@ namespace mtlprune {
 struct PruningSchedule {
     int64_t frequency = 500;  ///< mini-batches between events
     int64_t events = 0;       ///< 0: until every group is at its floor
+    Pace pace = Pace::each;   ///< in which the events approach the budget
     int64_t observed = 10;    ///< mini-batches that a criterion sees which runs passes of its own
 };
 
@@ -31,12 +32,11 @@ struct Strategy {
 };
 
 /// {"summary", "paper", "criterion": NAME, "regularizer": NAME, "schedule": {"frequency", "events",
-/// "observed"}, "allocation": {"scope": local, isomorphic, owner or global; "budget": {"count", "channels",
-/// "parameters" or "macs": NUMBER}; "part": shared (by all tasks) or all; "only", "ignore": [EXPRESSION];
-/// "min_channels",
-/// "max_ratio", "round_to"}, "edit": remove or mask, "reset_optimizer"}. What is absent is as in the main
-/// paper: every 500 mini-batches the 100 lowest of all shared channels, at least 5 in every group. Throws
-/// Error on anything else.
+/// "pace": each, linear, cubic or exponential; "observed"}, "allocation": {"scope": local, isomorphic, owner
+/// or global; "budget": {"count", "channels", "parameters" or "macs": NUMBER}; "part": shared (by all tasks)
+/// or all; "only", "ignore": [EXPRESSION]; "min_channels", "max_ratio", "round_to"}, "edit": remove or mask,
+/// "reset_optimizer"}. What is absent is as in the main paper: every 500 mini-batches the 100 lowest of all
+/// shared channels, at least 5 in every group. Throws Error on anything else.
 Strategy read_strategy(const nlohmann::json& json, const std::string& place);
 
 /// The strategy of that name or, when there is none, of a criterion (perhaps with options) in the main

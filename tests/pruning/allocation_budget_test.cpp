@@ -130,6 +130,27 @@ TEST(AllocationBudget, InStepsLiesOnALine) {
     EXPECT_EQ(at_step(coupling, options, 3, 3).budget.value, 0.4);
 }
 
+TEST(AllocationBudget, IsApproachedAtAPace) {
+    const auto coupling = toy::couple(toy::residual());
+    AllocationOptions options;
+    options.budget = {BudgetUnit::channels, 0.75};
+    const auto ratio = [&](Pace pace, int64_t step) {
+        return at_step(coupling, options, step, 4, pace).budget.value;
+    };
+    EXPECT_DOUBLE_EQ(ratio(Pace::linear, 2), 0.375);
+    EXPECT_DOUBLE_EQ(ratio(Pace::cubic, 1), 0.75 * (1 - 27.0 / 64));
+    EXPECT_DOUBLE_EQ(ratio(Pace::exponential, 2), 0.5);  // sqrt(1/4) is left
+    EXPECT_EQ(ratio(Pace::each, 1), 0.75);
+    for (const auto pace : {Pace::linear, Pace::cubic, Pace::exponential}) EXPECT_EQ(ratio(pace, 4), 0.75);
+    options.budget = {BudgetUnit::macs, 0.25};
+    const auto whole = static_cast<double>(cost_of(coupling.graph).macs);
+    EXPECT_NEAR(ratio(Pace::exponential, 2), 0.5 * whole, 1e-6 * whole);
+    options.budget = {BudgetUnit::channels, 1.0};
+    EXPECT_THROW(ratio(Pace::exponential, 2), Error);
+    options.budget = {BudgetUnit::count, 5};
+    EXPECT_THROW(ratio(Pace::cubic, 2), Error);
+}
+
 TEST(AllocationBudget, AfterEarlierRemovalsRefersToTheNetworkAsCoupled) {
     const auto network = toy::classifier();
     const auto coupling = toy::couple(network);

@@ -78,6 +78,8 @@ struct Subject {
         auto evidence = pruner.evidence(tensors);
         const auto mine = passes();
         evidence.own_passes = &mine;
+        if (!pruner.criterion().needs().passes)
+            add_gradients(evidence, pruner.criterion().needs(), {loss(0, images.size(0))}, tensors);
         pruner.criterion().observe(evidence);
         const auto all = pruner.criterion().scores(pruner.evidence(tensors)).scores;
         return {all.at(0), all.at(1)};
@@ -129,6 +131,33 @@ TEST(Obd, LooksAtNoMoreSamplesThanAsked) {
     two.targets = two.targets.narrow(0, 0, 2);
     expect_close(all.scores("obd_c:samples=2")[0], two.scores("obd_c")[0]);
     EXPECT_FALSE(all.scores("obd_c")[0].allclose(two.scores("obd_c")[0]));
+}
+
+TEST(TaylorSample, AveragesSquaresOfSamples) {
+    Subject subject;
+    const auto& weight = subject.model->first->weight;
+    auto expected = torch::zeros({kFirst}, torch::kDouble);
+    for (int64_t n = 0; n < 4; ++n) {
+        const auto gradient = torch::autograd::grad({subject.loss(n, n + 1)}, {weight})[0];
+        expected = expected + over_filters(weight * gradient).detach().square() / 4;
+    }
+    expect_close(subject.scores("taylor_sample")[0], expected);
+    EXPECT_FALSE(subject.scores("taylor")[0].allclose(expected));
+}
+
+TEST(TaylorOutput, MultipliesActivationsAndTheirGradients) {
+    Subject subject;
+    auto expected = torch::zeros({kFirst}, torch::kDouble);
+    for (int64_t n = 0; n < 4; ++n) {
+        const auto hidden =
+            subject.model->hidden(subject.images.slice(0, n, n + 1)).detach().requires_grad_();
+        const auto out =
+            subject.model->last(torch::relu(subject.model->second(hidden)).mean(at::IntArrayRef{2, 3}));
+        const auto loss = (out - subject.targets.slice(0, n, n + 1)).square().sum();
+        const auto gradient = torch::autograd::grad({loss}, {hidden})[0];
+        expected = expected + (hidden * gradient).detach().mean(at::IntArrayRef{0, 2, 3}).abs() / 4;
+    }
+    expect_close(subject.scores("taylor_output")[0], expected / expected.norm());
 }
 
 TEST(Activation, CountsAndAveragesWhatIsRead) {

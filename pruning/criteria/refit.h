@@ -1,0 +1,19 @@
+// New weights for the layers that read pruned channels, by least squares on their answers before.
+#pragma once
+
+#include "pruning/criteria/criterion.h"
+
+namespace mtlprune {
+
+enum class Refit {
+    weights,  ///< all weights of the channels that stay (He et al., ICCV 2017)
+    scales    ///< one factor per channel that stays (Luo et al., ICCV 2017)
+};
+
+/// Of every convolution and linear layer that reads an asked group of which channels leave: argmin over what
+/// `which` names of the squared error of the group's part of its answers, at `places` of its output drawn
+/// with `key`. A ridge of 1e-10 of the mean diagonal makes it unique.
+std::vector<Repair> refit_readers(const Evidence& now, const std::vector<torch::Tensor>& kept, Refit which,
+                                  int64_t places, uint64_t key);
+
+}  // namespace mtlprune
