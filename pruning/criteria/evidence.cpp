@@ -37,6 +37,12 @@ const Passes& Evidence::passes() const {
     return *own_passes;
 }
 
+const Passes& Evidence::labelled_passes() const {
+    if (!passes().losses)
+        throw Error("criterion", "mini-batch", "one with losses of its samples (Passes::losses)", "none");
+    return *own_passes;
+}
+
 const torch::Tensor& Evidence::value(const Group& group, const Member& member) const {
     const auto found = values_->find(member.tensor);
     if (found == values_->end())

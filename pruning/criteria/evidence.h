@@ -52,6 +52,8 @@ class Evidence {
     const StoredTensors& tensors() const { return *values_; }
     /// The mini-batch's, for criteria with needs().passes. Throws Error when there are none.
     const Passes& passes() const;
+    /// The same with losses of its samples.
+    const Passes& labelled_passes() const;
     /// [C, ...]: a channel's slices of a tensor of the member's shape, one row each.
     static torch::Tensor rows(const Member& member, const torch::Tensor& tensor);
 

@@ -54,8 +54,8 @@ class GraSP : public PassCriterion {
     static std::map<std::string, torch::Tensor> hessian_times_gradient(const Evidence& batch) {
         const torch::AutoGradMode with_gradients(true);
         const LibraryConvolutions differentiable_twice;
-        const auto& passes = batch.passes();
-        const auto mode = passes.in_mode(/*training=*/true);
+        const auto& passes = batch.labelled_passes();
+        const auto mode = passes.in_mode ? passes.in_mode(/*training=*/true) : nullptr;
         const auto loss = torch::stack(passes.losses({0, passes.samples})).sum();
         torch::Tensor product;
         for (const auto& [name, gradient] : named_gradients(loss, batch.tensors(), /*create_graph=*/true)) {

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/error.h"
 #include "pruning/criteria/member_scores.h"
 #include "pruning/criteria/pass_criterion.h"
 
@@ -63,7 +64,10 @@ class Obd : public PassCriterion {
     std::map<std::string, torch::Tensor> diagonal(const Evidence& batch,
                                                   const std::vector<std::string>& names) const {
         const torch::AutoGradMode with_gradients(true);
-        const auto& passes = batch.passes();
+        const auto& passes = batch.labelled_passes();
+        if (drawn_ && !passes.drawn_losses)
+            throw Error("criterion " + key(), "mini-batch",
+                        "losses with drawn labels (Passes::drawn_losses), or drawn_labels=false", "none");
         std::vector<torch::Tensor> parameters, sums;
         for (const auto& name : names) {
             parameters.push_back(batch.tensors().at(name));

@@ -42,7 +42,7 @@ struct Passes {
     /// The same with labels of classes drawn from the network's own predictions; others as given.
     std::function<std::vector<torch::Tensor>(SampleRange rows, uint64_t key)> drawn_losses;
     /// The network in training or eval mode until what it returns is gone, which gives modes and buffers
-    /// (running statistics) back.
+    /// (running statistics) back. Null where the network has no modes.
     std::function<std::shared_ptr<void>(bool training)> in_mode;
 };
 

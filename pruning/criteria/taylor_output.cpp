@@ -57,7 +57,7 @@ class TaylorOutput : public PassCriterion {
         watch_layers(
             batch,
             [&] {
-                losses = batch.passes().losses({0, batch.passes().samples});
+                losses = batch.labelled_passes().losses({0, batch.passes().samples});
             },
             [&](const LayerCall& call) {
                 if (!call.input.requires_grad()) return;  // the image

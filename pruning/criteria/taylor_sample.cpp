@@ -17,7 +17,7 @@ class TaylorSample : public PassCriterion {
 
   protected:
     std::vector<torch::Tensor> contributions(const Evidence& batch) const override {
-        const int64_t count = std::min(batch.passes().samples, samples_);
+        const int64_t count = std::min(batch.labelled_passes().samples, samples_);
         std::vector<torch::Tensor> sums(batch.asked().size());
         for (int64_t n = 0; n < count; ++n) {
             auto sample = batch;

@@ -314,6 +314,12 @@ TEST(PassCriteria, SayThatLossesAreNotEnough) {
     EXPECT_NO_THROW(prune(subject.network, criteria().make("taylor"), {}, batches));
     Subject other;
     EXPECT_THROW(prune(other.network, criteria().make("apoz"), {}, batches), Error);
+    auto without = other.passes();
+    without.drawn_losses = nullptr;
+    EXPECT_THROW(prune(other.network, criteria().make("obd_c"), {}, {without}), Error);
+    without.losses = nullptr;
+    for (const char* criterion : {"obd_hessian", "grasp", "taylor_sample", "taylor_output"})
+        EXPECT_THROW(prune(other.network, criteria().make(criterion), {}, {without}), Error) << criterion;
 }
 
 }  // namespace
