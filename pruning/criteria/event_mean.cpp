@@ -51,16 +51,20 @@ void EventMean::load(const std::map<std::string, torch::Tensor>& state) {
 
 void MeanCriterion::observe(const Evidence& batch) {
     const torch::NoGradGuard no_grad;
-    std::vector<torch::Tensor> contributions;
-    contributions.reserve(batch.asked().size());
-    for (size_t i = 0; i < batch.asked().size(); ++i) contributions.push_back(contribution(batch, i));
-    mean_.add(contributions);
+    mean_.add(contributions(batch));
 }
 
 std::map<std::string, torch::Tensor> MeanCriterion::state() const {
     std::map<std::string, torch::Tensor> state;
     mean_.save(state);
     return state;
+}
+
+std::vector<torch::Tensor> GroupwiseMean::contributions(const Evidence& batch) {
+    std::vector<torch::Tensor> all;
+    all.reserve(batch.asked().size());
+    for (size_t i = 0; i < batch.asked().size(); ++i) all.push_back(contribution(batch, i));
+    return all;
 }
 
 }  // namespace mtlprune

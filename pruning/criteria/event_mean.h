@@ -37,7 +37,7 @@ class EventMean {
     std::vector<torch::Tensor> last_;  ///< the last event's
 };
 
-/// A criterion that asks every mini-batch by itself and averages what they say.
+/// A criterion that asks every mini-batch by itself and averages what they say. Gradients are not recorded.
 class MeanCriterion : public Criterion {
   public:
     MeanCriterion(std::string name, MeanOptions options) : name_(std::move(name)), mean_(options) {}
@@ -48,14 +48,25 @@ class MeanCriterion : public Criterion {
     void load_state(const std::map<std::string, torch::Tensor>& state) override { mean_.load(state); }
 
   protected:
-    /// [C, ...] of asked group number `i`.
-    virtual torch::Tensor contribution(const Evidence& batch, size_t i) = 0;
+    /// One tensor [C, ...] per asked group.
+    virtual std::vector<torch::Tensor> contributions(const Evidence& batch) = 0;
     std::vector<torch::Tensor> means() const { return mean_.means(name_); }
     const std::string& name() const { return name_; }
 
   private:
     std::string name_;
     EventMean mean_;
+};
+
+/// One that looks at every group by itself.
+class GroupwiseMean : public MeanCriterion {
+  protected:
+    using MeanCriterion::MeanCriterion;
+    /// [C, ...] of asked group number `i`.
+    virtual torch::Tensor contribution(const Evidence& batch, size_t i) = 0;
+
+  private:
+    std::vector<torch::Tensor> contributions(const Evidence& batch) final;
 };
 
 }  // namespace mtlprune

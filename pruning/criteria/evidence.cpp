@@ -68,6 +68,10 @@ torch::Tensor Evidence::rows(const Member& member, const torch::Tensor& tensor) 
     return member.per_channel == 1 ? slices : slices.reshape({channels, -1});
 }
 
+torch::Tensor Evidence::row_sums(const torch::Tensor& rows) {
+    return rows.dim() > 1 ? rows.flatten(1).sum(1, false, torch::kDouble) : rows.to(torch::kDouble);
+}
+
 void add_gradients(Evidence& evidence, const Needs& needs, const std::vector<torch::Tensor>& losses,
                    const StoredTensors& parameters) {
     std::vector<std::string> names;

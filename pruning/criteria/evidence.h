@@ -56,6 +56,8 @@ class Evidence {
     const Passes& labelled_passes() const;
     /// [C, ...]: a channel's slices of a tensor of the member's shape, one row each.
     static torch::Tensor rows(const Member& member, const torch::Tensor& tensor);
+    /// [C], float64: the sums of such rows.
+    static torch::Tensor row_sums(const torch::Tensor& rows);
 
     /// Members whose weights times their gradients add up to the gradient of a gate on the group's channels.
     std::vector<const Member*> gate_members(size_t group) const {

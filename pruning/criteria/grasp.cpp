@@ -4,7 +4,6 @@
 #include <torch/utils.h>
 
 #include "models/layers/convolve.h"
-#include "pruning/criteria/member_scores.h"
 #include "pruning/criteria/pass_criterion.h"
 #include "pruning/criteria/taylor.h"
 
@@ -36,10 +35,9 @@ class GraSP : public PassCriterion {
     explicit GraSP(bool producers) : PassCriterion("grasp"), producers_(producers) {}
 
   protected:
-    std::vector<torch::Tensor> contributions(const Evidence& batch) const override {
+    std::vector<torch::Tensor> contributions(const Evidence& batch) override {
         auto now = batch;
         now.gradients = hessian_times_gradient(batch);
-        const torch::NoGradGuard no_grad;
         std::vector<torch::Tensor> all;
         torch::Tensor total;
         for (size_t i = 0; i < now.asked().size(); ++i) {
@@ -70,8 +68,7 @@ class GraSP : public PassCriterion {
         torch::Tensor sum = torch::zeros({group.channels}, torch::kDouble);
         for (const auto& [member, multiplicity] : now.scored().of(group))
             if (const auto found = now.gradients.find(member->tensor); found != now.gradients.end())
-                sum = sum.to(found->second.device()) +
-                      slice_sums(*member, now.tensors().at(member->tensor) * found->second);
+                sum = sum.to(found->second.device()) + slice_gradient(now, group, *member, found->second);
         return sum;
     }
 

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "base/error.h"
-#include "pruning/criteria/member_scores.h"
 #include "pruning/criteria/pass_criterion.h"
 
 namespace mtlprune {
@@ -35,19 +34,20 @@ class Obd : public PassCriterion {
         : PassCriterion(key, normaliser), members_(members), drawn_(drawn), samples_(samples), seed_(seed) {}
 
   protected:
-    std::vector<torch::Tensor> contributions(const Evidence& batch) const override {
+    std::vector<torch::Tensor> contributions(const Evidence& batch) override {
         const auto names = parameter_names(batch);
         const auto fisher = diagonal(batch, names);
-        const torch::NoGradGuard no_grad;
         std::vector<torch::Tensor> all;
         for (size_t i = 0; i < batch.asked().size(); ++i) {
             const auto members = obd_members(batch, i, members_);
             if (members.empty()) throw nothing_of(batch, i, "weights of a convolution or linear layer");
-            GroupMeans mean(1);
-            for (const auto* member : members)
-                mean.add(0, slice_sums(*member, batch.tensors().at(member->tensor).square() *
-                                                    fisher.at(member->tensor)));
-            all.push_back(mean.mean(0));
+            torch::Tensor sum;
+            for (const auto* member : members) {
+                const auto loss = batch.tensors().at(member->tensor).square() * fisher.at(member->tensor);
+                const auto of_slices = Evidence::row_sums(Evidence::rows(*member, loss));
+                sum = sum.defined() ? sum + of_slices : of_slices;
+            }
+            all.push_back(sum / static_cast<double>(members.size()));
         }
         return all;
     }
@@ -66,7 +66,7 @@ class Obd : public PassCriterion {
         const torch::AutoGradMode with_gradients(true);
         const auto& passes = batch.labelled_passes();
         if (drawn_ && !passes.drawn_losses)
-            throw Error("criterion " + key(), "mini-batch",
+            throw Error("criterion " + name(), "mini-batch",
                         "losses with drawn labels (Passes::drawn_losses), or drawn_labels=false", "none");
         std::vector<torch::Tensor> parameters, sums;
         for (const auto& name : names) {

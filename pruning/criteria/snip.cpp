@@ -106,21 +106,17 @@ class Snip : public Criterion {
             tasks.resize(found->second.size());
             for (size_t t = 0; t < tasks.size(); ++t) {
                 const auto term =
-                    row_sums(weight_times_gradient(now, group, *member, found->second[t]).abs());
+                    Evidence::row_sums(weight_times_gradient(now, group, *member, found->second[t]).abs());
                 tasks[t] = tasks[t].defined() ? tasks[t] + term : term;
             }
             // Weights that masks have set to zero are not there.
             const auto weights = Evidence::rows(*member, now.value(group, *member).detach());
-            count = count.to(weights.device()) + row_sums(weights != 0);
+            count = count.to(weights.device()) + Evidence::row_sums(weights != 0);
         }
         if (tasks.empty())
             throw Error("criterion snip", "group " + group.name, "gradients of its weights", "none");
         const auto sums = torch::stack(tasks, 1);
         return options_.form == ChannelForm::mean ? sums / count.clamp_min(1.0).unsqueeze(1) : sums;
-    }
-
-    static torch::Tensor row_sums(const torch::Tensor& rows) {
-        return rows.dim() > 1 ? rows.flatten(1).sum(1, false, torch::kDouble) : rows.to(torch::kDouble);
     }
 
     SnipOptions options_;

@@ -43,7 +43,7 @@ class SynFlow : public PassCriterion {
     SynFlow() : PassCriterion("synflow") {}
 
   protected:
-    std::vector<torch::Tensor> contributions(const Evidence& batch) const override {
+    std::vector<torch::Tensor> contributions(const Evidence& batch) override {
         const AbsoluteNetwork absolute(batch.tensors());
         auto now = batch;
         add_gradients(now, {.gradients = true}, {flow(batch.passes())}, batch.tensors());

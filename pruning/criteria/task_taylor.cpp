@@ -17,10 +17,10 @@ const EnumNames<TaskCombination> kTaskCombinations = {
 
 /// Score = sum or maximum over tasks t of the mean over mini-batches of (dL_t/dgate)^2, each task's divided
 /// by their sum; or the mean over tasks of the channel's relative rank among all.
-class TaskTaylor : public MeanCriterion {
+class TaskTaylor : public GroupwiseMean {
   public:
     TaskTaylor(MeanOptions mean, TaskCombination combination, TaskNormaliser normaliser)
-        : MeanCriterion("task_taylor", mean), combination_(combination), normaliser_(normaliser) {}
+        : GroupwiseMean("task_taylor", mean), combination_(combination), normaliser_(normaliser) {}
     Needs needs() const override { return {.task_gradients = true}; }
 
     Scores scores(const Evidence& now) const override {

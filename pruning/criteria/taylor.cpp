@@ -8,9 +8,9 @@ namespace mtlprune {
 namespace {
 
 /// Score = mean over mini-batches of (dL/dgate)^2 at gate = 1, with L the sum of the task losses.
-class Taylor : public MeanCriterion {
+class Taylor : public GroupwiseMean {
   public:
-    Taylor(MeanOptions mean, bool accumulate) : MeanCriterion("taylor", mean), accumulate_(accumulate) {}
+    Taylor(MeanOptions mean, bool accumulate) : GroupwiseMean("taylor", mean), accumulate_(accumulate) {}
 
     Needs needs() const override { return {.gradients = true, .gates = accumulate_}; }
 
@@ -78,7 +78,7 @@ torch::Tensor weight_times_gradient(const Evidence& batch, const Group& group, c
 torch::Tensor slice_gradient(const Evidence& batch, const Group& group, const Member& member,
                              const torch::Tensor& gradient) {
     const auto product = weight_times_gradient(batch, group, member, gradient);
-    return product.dim() > 1 ? product.flatten(1).sum(1, false, torch::kDouble) : product;
+    return product.dim() > 1 ? Evidence::row_sums(product) : product;
 }
 
 torch::Tensor gate_gradient(const Evidence& batch, size_t i) {

@@ -11,10 +11,10 @@ namespace mtlprune {
 namespace {
 
 /// Score = mean over mini-batches of (sum over the group's batch norms of gamma dL/dgamma + beta dL/dbeta)^2.
-class BatchNormTaylor : public MeanCriterion {
+class BatchNormTaylor : public GroupwiseMean {
   public:
     BatchNormTaylor(MeanOptions mean, bool shift, bool replace_missing)
-        : MeanCriterion("taylor_bn", mean), shift_(shift), replace_missing_(replace_missing) {}
+        : GroupwiseMean("taylor_bn", mean), shift_(shift), replace_missing_(replace_missing) {}
     Needs needs() const override { return {.gradients = true}; }
 
     Scores scores(const Evidence& now) const override {

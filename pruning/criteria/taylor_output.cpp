@@ -2,7 +2,6 @@
 #include <torch/autograd.h>
 #include <torch/utils.h>
 
-#include "pruning/criteria/layer_watch.h"
 #include "pruning/criteria/pass_criterion.h"
 
 namespace mtlprune {
@@ -24,28 +23,23 @@ class TaylorOutput : public PassCriterion {
     }
 
   protected:
-    std::vector<torch::Tensor> contributions(const Evidence& batch) const override {
+    std::vector<torch::Tensor> contributions(const Evidence& batch) override {
         std::vector<LayerCall> calls;
         const auto gradients = input_gradients(batch, calls);
-        const torch::NoGradGuard no_grad;
-        GroupMeans means(batch.asked().size());
+        // The loss is a mean over the mini-batch.
+        const auto samples = static_cast<double>(batch.passes().samples);
+        const auto of_reader = [&](const LayerCall& call, const Member& member) {
+            return channels_read(call, member).mean(2, false, torch::kDouble).abs().mean(0) * samples;
+        };
+        ReaderMeans means(batch);
         for (size_t c = 0; c < calls.size(); ++c) {
             if (!gradients[c].defined()) continue;
-            auto product = calls[c];
-            product.input = calls[c].input * gradients[c];
-            for (const auto& [asked, member] : product.uses) {
-                if (member->role != Role::input) continue;
-                // The loss is a mean over the mini-batch.
-                const auto each = channels_read(product, *member).mean(2, false, torch::kDouble) *
-                                  static_cast<double>(batch.passes().samples);
-                means.add(asked, each.abs().mean(0));
-            }
+            calls[c].input = calls[c].input * gradients[c];
+            means.add(calls[c], of_reader);
         }
-        std::vector<torch::Tensor> all;
-        for (size_t i = 0; i < batch.asked().size(); ++i) {
-            if (!means.has(i)) throw nothing_of(batch, i, "a convolution or linear layer that reads it");
-            all.push_back(means.mean(i));
-        }
+        auto all = means.means();
+        for (size_t i = 0; i < all.size(); ++i)
+            if (!all[i].defined()) throw nothing_of(batch, i, "a convolution or linear layer that reads it");
         return all;
     }
 

@@ -16,7 +16,7 @@ class TaylorSample : public PassCriterion {
     explicit TaylorSample(int64_t samples) : PassCriterion("taylor_sample"), samples_(samples) {}
 
   protected:
-    std::vector<torch::Tensor> contributions(const Evidence& batch) const override {
+    std::vector<torch::Tensor> contributions(const Evidence& batch) override {
         const int64_t count = std::min(batch.labelled_passes().samples, samples_);
         std::vector<torch::Tensor> sums(batch.asked().size());
         for (int64_t n = 0; n < count; ++n) {
@@ -26,7 +26,6 @@ class TaylorSample : public PassCriterion {
                 add_gradients(sample, {.gradients = true}, batch.passes().losses({n, n + 1}),
                               batch.tensors());
             }
-            const torch::NoGradGuard no_grad;
             for (size_t i = 0; i < sums.size(); ++i) {
                 const auto square = gate_gradient(sample, i).square() / static_cast<double>(count);
                 sums[i] = n == 0 ? square : sums[i] + square;

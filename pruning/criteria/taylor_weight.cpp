@@ -30,10 +30,10 @@ struct WeightTaylorOptions {
 
 /// Per member of a group: sum of |w g|, sum of (w g)^2, or |sum of w g| over a channel's slices. What is
 /// averaged over mini-batches is g, or these sums.
-class WeightTaylor : public MeanCriterion {
+class WeightTaylor : public GroupwiseMean {
   public:
     WeightTaylor(MeanOptions mean, WeightTaylorOptions options)
-        : MeanCriterion("taylor_weight", mean), options_(options) {}
+        : GroupwiseMean("taylor_weight", mean), options_(options) {}
     Needs needs() const override { return {.weights = true, .gradients = true}; }
 
     void observe(const Evidence& batch) override {

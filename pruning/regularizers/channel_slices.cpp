@@ -90,11 +90,6 @@ void ChannelSlices::set_rows(const torch::Tensor& rows) const {
     view.index_copy_(0, indices, rows.to(parameter.scalar_type()).reshape(shape));
 }
 
-void ChannelSlices::add_gradient(const torch::Tensor& term) const {
-    auto& gradient = parameter.mutable_grad();
-    gradient = gradient.defined() ? gradient + term : term;
-}
-
 void ChannelSlices::add_decay(const torch::Tensor& factors) const {
     auto& gradient = parameter.mutable_grad();
     gradient = gradient.defined() ? torch::addcmul(gradient, parameter, spread(factors))

@@ -37,10 +37,8 @@ struct ChannelSlices {
     torch::Tensor rows(const torch::Tensor& tensor) const;
     void set_rows(const torch::Tensor& rows) const;
 
-    /// Adds to .grad, which becomes another tensor: the evidence of a mini-batch holds the one that was
-    /// there.
-    void add_gradient(const torch::Tensor& term) const;
-    /// Adds factors[c] * w, the gradient of factors[c] / 2 * ||w||^2.
+    /// Adds factors[c] * w, the gradient of factors[c] / 2 * ||w||^2, to .grad, which becomes another tensor:
+    /// the evidence of a mini-batch holds the one that was there.
     void add_decay(const torch::Tensor& factors) const;
     /// Sets the gradients of these channels to 0.
     void clear_gradient(const torch::Tensor& channels) const;

@@ -1,6 +1,7 @@
 // Scales of batch norms (Liu et al., Learning Efficient Convolutional Networks through Network Slimming, ICCV
 // 2017).
 #include "pruning/regularizers/regularizer.h"
+#include "training/task_gradients.h"
 
 namespace mtlprune {
 namespace {
@@ -14,7 +15,7 @@ class Slimming : public Regularizer {
         if (proximal_) return;
         for (const auto& group : step.groups)
             for (const auto& norm : group.norms)
-                norm.add_gradient(norm.parameter.sign() * spread(norm, group, s_));
+                add_gradient(norm.parameter, norm.parameter.sign() * spread(norm, group, s_));
     }
 
     void after_step(RegularizedStep& step) override {

@@ -31,10 +31,11 @@ struct Strategy {
     nlohmann::json json;           ///< all of this but summary and paper, defaults included
 };
 
-/// {"summary", "paper", "criterion": NAME, "regularizer": NAME, "schedule": {"frequency", "events",
-/// "pace": each, linear, cubic or exponential; "observed"}, "allocation": {"scope": local, isomorphic, owner
-/// or global; "budget": {"count", "channels", "parameters" or "macs": NUMBER}; "part": shared (by all tasks)
-/// or all; "only", "ignore": [EXPRESSION]; "min_channels", "max_ratio", "round_to"}, "edit": remove or mask,
+/// {"summary", "paper", "criterion": NAME, "regularizer": NAME, "schedule": {"frequency", "events", "pace":
+/// each, linear, cubic or exponential; "observed"}, "allocation": {"scope": local, isomorphic, owner or
+/// global; "budget":
+/// {"count", "channels", "parameters" or "macs": NUMBER}; "part": shared (by all tasks) or all; "only",
+/// "ignore": [EXPRESSION]; "min_channels", "max_ratio", "round_to"}, "edit": remove or mask,
 /// "reset_optimizer"}. What is absent is as in the main paper: every 500 mini-batches the 100 lowest of all
 /// shared channels, at least 5 in every group. Throws Error on anything else.
 Strategy read_strategy(const nlohmann::json& json, const std::string& place);

@@ -44,6 +44,8 @@ TEST_P(EveryStrategy, PrunesATinyNetwork) {
                                .allocation = strategy.allocation,
                                .iterations = 5,
                                .events = strategy.schedule.events,
+                               .pace = strategy.schedule.pace,
+                               .observed = strategy.schedule.observed,
                                .edit = strategy.edit},
         strategy.regularizer.empty() ? nullptr : regularizers().make(strategy.regularizer));
     const auto whole = pruner->pruner().cost();
