@@ -29,6 +29,7 @@ struct Description {
     std::vector<Option> options = {};
     /// Options that make it what the paper's released code computes; empty when that is the default.
     nlohmann::json as_released = nlohmann::json::object();
+    std::string certainty = {};  ///< of the formulas: "medium" or "low", and why; empty: high
 };
 
 /// A key with options, written "key" or "key:option=value,option=value"; "option" alone means true.

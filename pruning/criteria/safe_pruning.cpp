@@ -130,22 +130,21 @@ std::unique_ptr<Criterion> make_safe_pruning(const nlohmann::json& options) {
 }  // namespace
 
 Registry<Criterion>::Entry safe_pruning_criterion() {
-    return {
-        {.key = "safe_pruning",
-         .summary = "taylor's maximum over tasks minus conflict of their gradients; each task's best "
-                    "channels stay (after a description of the method: confidence LOW)",
-         .paper =
-             "Wang, Wu, Zhang, Suto, Zhong, arXiv 2511.05557, 2025 (formulas assumed, none could be read)",
-         .options =
-             {{"penalty", 0.2, "weight of the conflict"},
-              {"protect", 0.2, "the share of a layer's channels of each task that leaves last"},
-              {"penalising", "subtract",
-               "with importance A and conflict P: rank(A) - penalty P, A (1 - penalty P), A - penalty P",
-               kPenalising.names()},
-              {"aggregate", "max", "importance over tasks", {"max", "mean"}},
-              {"absolute", false, "|dL/dgate| instead of its square"},
-              task_normaliser_option("mean")}},
-        make_safe_pruning};
+    return {{.key = "safe_pruning",
+             .summary = "taylor's maximum over tasks minus conflict of their gradients; each task's best "
+                        "channels stay",
+             .paper = "Wang, Wu, Zhang, Suto, Zhong, arXiv 2511.05557, 2025",
+             .options =
+                 {{"penalty", 0.2, "weight of the conflict"},
+                  {"protect", 0.2, "the share of a layer's channels of each task that leaves last"},
+                  {"penalising", "subtract",
+                   "with importance A and conflict P: rank(A) - penalty P, A (1 - penalty P), A - penalty P",
+                   kPenalising.names()},
+                  {"aggregate", "max", "importance over tasks", {"max", "mean"}},
+                  {"absolute", false, "|dL/dgate| instead of its square"},
+                  task_normaliser_option("mean")},
+             .certainty = "low: after a description, none of its equations could be read"},
+            make_safe_pruning};
 }
 
 }  // namespace mtlprune
