@@ -11,7 +11,7 @@ namespace mtlprune {
 namespace {
 
 /// What a training of the dense network cannot have.
-constexpr std::array kArmKeys = {"start", "length", "max_iterations"};
+constexpr std::array kArmKeys = {"start", "length", "max_iterations", "distillation"};
 
 /// An entry of retrain.targets.
 struct RetrainTarget {

@@ -129,7 +129,9 @@ void train(StageContext& context, const Start& start, const std::optional<Tensor
     const auto callback = std::make_shared<TrainingEvaluations>(context, start.event);
     const auto keeper =
         std::make_shared<StageProgressKeeper>(context, context.stage.training.iterations, steps);
-    const auto callbacks = callbacks_of(context, start.model, of_first(context, {keeper, callback}));
+    auto first = of_first(context, {keeper, callback});
+    if (context.stage.retraining.distillation > 0.0) first.push_back(distillation_of(context, start.steps));
+    const auto callbacks = callbacks_of(context, start.model, first);
     Trainer trainer(start.model, trainer_options(context), callbacks.all);
     run_trainer(context, trainer, callbacks, saved);
     if (!context.first()) return;

@@ -6,12 +6,15 @@
 
 #include "models/placement.h"
 #include "pruning/cost/cost.h"
+#include "pruning/surgery/kept_maps.h"
 #include "pruning/surgery/surgery.h"
+#include "training/callbacks/feature_distillation.h"
 
 namespace mtlprune {
 namespace {
 
 constexpr int64_t kMost = 1'000'000'000;
+constexpr double kMostWeight = 1e6;
 
 /// With the weights that pruning left it after the event.
 PrunedNetwork network_after(const StageContext& context, const PrunedArchitecture& architecture) {
@@ -60,6 +63,8 @@ Retraining read_retraining_arm(JsonReader& reader) {
     if (retraining.length == RetrainLength::iterations) reader.leave_out("length");
     retraining.max_iterations = reader.integer("max_iterations", 0, 0, kMost);
     if (retraining.max_iterations == 0) reader.leave_out("max_iterations");
+    retraining.distillation = reader.number("distillation", 0.0, 0.0, kMostWeight);
+    if (retraining.distillation == 0.0) reader.leave_out("distillation");
     return retraining;
 }
 
@@ -83,6 +88,23 @@ TrainRecipe stretched_recipe(const StageContext& context, const ModelPtr& model)
                   static_cast<double>(iterations) / static_cast<double>(recipe.iterations));
     recipe.iterations = iterations;
     return recipe;
+}
+
+std::shared_ptr<Callback> distillation_of(const StageContext& context, const std::vector<Plan>& steps) {
+    if (context.parallel)
+        throw Error("configuration", fmt::format("{}: distillation", context.stage.name), "one process",
+                    fmt::format("{}", context.ranks()));
+    const auto teacher = load_network(context.experiment.model, context.tasks,
+                                      load_tensors(context.needs.at(1) / "checkpoint.pt"));
+    place(*teacher.model, context.device);
+    const auto dense = make_model(context.experiment.model, context.tasks);
+    replay(*dense, teacher.steps);
+    place(*dense, context.device);
+    const std::vector<Plan> since(steps.begin() + static_cast<std::ptrdiff_t>(teacher.steps.size()),
+                                  steps.end());
+    return std::make_shared<FeatureDistillation>(teacher.model,
+                                                 kept_of_maps(*dense, example_image(context), since),
+                                                 context.stage.retraining.distillation);
 }
 
 PrunedNetwork network_to_retrain(const StageContext& context, const PrunedArchitecture& architecture) {

@@ -17,6 +17,9 @@ std::string network_file(int64_t event);
 /// stage's device, that cost what the recipe's would with the dense network.
 TrainRecipe stretched_recipe(const StageContext& context, const ModelPtr& model);
 
+/// Teaches the network that `steps` led to what its maps were before it was pruned.
+std::shared_ptr<Callback> distillation_of(const StageContext& context, const std::vector<Plan>& steps);
+
 /// The chosen architecture with the weights that re-training begins with. Throws Error when the prune stage
 /// kept none of that event.
 PrunedNetwork network_to_retrain(const StageContext& context, const PrunedArchitecture& architecture);

@@ -80,6 +80,8 @@ std::vector<Stage> plan_stages(const Experiment& experiment, const Behaviour& be
             Stage stage{recipe, once ? 0 : seed, {}, {}, false, cost_of_stage(channels, recipe)};
             if (!recipe.from.empty())
                 stage.needs = {find_stage(plan, recipe.from, recipe.from_seed.value_or(seed))};
+            if (recipe.retraining.distillation > 0.0)  // from what was pruned
+                stage.needs.push_back(plan[stage.needs[0]].needs.at(0));
             const auto from = stage.needs.empty() ? "" : plan[stage.needs[0]].hash();
             stage.identity = stage_identity(experiment, recipe, data, from, behaviour);
             plan.push_back(std::move(stage));

@@ -162,6 +162,22 @@ TEST_F(Retrained, WithNothingPrunedAllThatBeginAnewAreTheDenseTraining) {
     }
 }
 
+TEST_F(Retrained, DistillationNeedsTheNetworkThatWasPrunedAndRepeats) {
+    const Overrides taught = {{"stages.again.start", "fine_tune"},
+                              {"stages.again.distillation", 1.0},
+                              {"stages.again.optimizer", {{"kind", "sgd"}, {"lr", 0.01}}}};
+    run_all(taught);
+    EXPECT_EQ(plan_[find_stage(plan_, "again", 4)].needs,
+              (std::vector<size_t>{find_stage(plan_, "prune", 4), find_stage(plan_, "dense", 4)}));
+    const auto with = network("again");
+    auto without = taught;
+    without.erase(without.begin() + 1);
+    run_all(without);
+    bool differs = false;
+    for (const auto& [name, tensor] : network("again")) differs |= !tensor.equal(with.at(name));
+    EXPECT_TRUE(differs);
+}
+
 TEST(RetrainingKeys, AreCheckedAndKnownToTheTemplate) {
     const auto message = [](const std::string& key, const nlohmann::json& value) {
         return error_of([&] { read_experiment(kPlain, "retraining.json", {{key, value}}); });
