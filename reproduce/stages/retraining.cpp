@@ -13,7 +13,7 @@
 namespace mtlprune {
 namespace {
 
-constexpr int64_t kMost = 1'000'000'000;
+constexpr int64_t kMostIterations = 1'000'000'000;
 constexpr double kMostWeight = 1e6;
 
 /// With the weights that pruning left it after the event.
@@ -61,7 +61,7 @@ Retraining read_retraining_arm(JsonReader& reader) {
     if (retraining.start == RetrainStart::scratch) reader.leave_out("start");
     retraining.length = reader.choice("length", retraining.length, retrain_lengths());
     if (retraining.length == RetrainLength::iterations) reader.leave_out("length");
-    retraining.max_iterations = reader.integer("max_iterations", 0, 0, kMost);
+    retraining.max_iterations = reader.integer("max_iterations", 0, 0, kMostIterations);
     if (retraining.max_iterations == 0) reader.leave_out("max_iterations");
     retraining.distillation = reader.number("distillation", 0.0, 0.0, kMostWeight);
     if (retraining.distillation == 0.0) reader.leave_out("distillation");

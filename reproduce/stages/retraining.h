@@ -4,6 +4,7 @@
 #include "base/json_reader.h"
 #include "reproduce/stages/pruned_architecture.h"
 #include "reproduce/stages/stage_network.h"
+#include "training/callback.h"
 
 namespace mtlprune {
 

@@ -10,6 +10,7 @@
 #include "reproduce/stages/experiment_data.h"
 #include "tests/bad_input.h"
 #include "tests/temporary_folder.h"
+#include "training/trainer.h"
 
 namespace mtlprune::retraining_test {
 namespace {
@@ -66,7 +67,9 @@ class Retrained : public testing::Test {
     }
     void expect_equal(const TensorMap& a, const TensorMap& b) {
         ASSERT_EQ(a.size(), b.size());
-        for (const auto& [name, tensor] : a) EXPECT_TRUE(tensor.equal(b.at(name))) << name;
+        // A bias of zero has become as small as the rate.
+        for (const auto& [name, tensor] : a)
+            EXPECT_TRUE(torch::allclose(tensor, b.at(name), 0, 1e-20)) << name;
     }
 
     Experiment experiment_;
@@ -140,12 +143,12 @@ TEST_F(Retrained, ScratchSeesNoWeightsOfThePrunedNetwork) {
 }
 
 TEST_F(Retrained, TheSameComputeIsIterationsTimesTheRatioOfMacs) {
-    run_all({{"stages.again.length", "macs"}, {"stages.again.iterations", 3}});
+    run_all({{"stages.again.length", "macs"}, {"stages.again.iterations", 4}});
     const double ratio = sum("prune", "macs", 0, "none") / sum("again", "macs", 2, "none");
-    ASSERT_GT(ratio, 4.0 / 3.0);
-    EXPECT_EQ(sum("again", "iterations", 0, "none"), std::floor(3 * ratio));
+    ASSERT_GT(ratio, 5.0 / 4.0);
+    EXPECT_EQ(sum("again", "iterations", 0, "none"), std::floor(4 * ratio));
     run_all({{"stages.again.length", "macs"},
-             {"stages.again.iterations", 3},
+             {"stages.again.iterations", 4},
              {"stages.again.max_iterations", 4}});
     EXPECT_EQ(sum("again", "iterations", 0, "none"), 4);
 }

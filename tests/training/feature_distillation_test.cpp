@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "tests/bad_input.h"
-#include "tests/tiny_training.h"
+#include "tests/training/tiny_training.h"
 
 namespace mtlprune::feature_distillation_test {
 namespace {
