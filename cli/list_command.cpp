@@ -7,6 +7,7 @@
 #include "base/json_reader.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/methods_table.h"
 #include "datasets/layouts/open_dataset.h"
 #include "models/backbones/backbone.h"
 #include "models/heads/head.h"
@@ -47,9 +48,12 @@ void print_parts(const std::string& title, const Kinds& kinds) {
 
 int list_command(const Arguments& arguments) {
     po::options_description options("options");
-    options.add_options()("json", po::value<std::string>(), "metrics: only these, as JSON");
+    options.add_options()("json", po::value<std::string>(), "metrics: only these, as JSON")(
+        "markdown", po::value<std::string>(), "methods: criteria, regularisers and strategies, as tables")(
+        "costs", po::value<std::string>(), "with --markdown: what bench_criteria measured (JSON)");
     po::variables_map values;
-    if (!parse("usage: mtlprune list [--json metrics]\n\nPrints the criteria, regularisers, data sets, "
+    if (!parse("usage: mtlprune list [--json metrics | --markdown methods [--costs FILE]]\n\nPrints the "
+               "criteria, regularisers, data sets, "
                "backbones, "
                "heads, task weightings, strategies, metrics and scales that exist.",
                options, arguments, values))
@@ -59,6 +63,13 @@ int list_command(const Arguments& arguments) {
         if (values["json"].as<std::string>() != "metrics")
             throw Error("option", "--json", "metrics", "'" + values["json"].as<std::string>() + "'");
         std::cout << metrics_json(metrics).dump(2) << "\n";
+        return 0;
+    }
+    if (values.count("markdown") > 0) {
+        if (values["markdown"].as<std::string>() != "methods")
+            throw Error("option", "--markdown", "methods", "'" + values["markdown"].as<std::string>() + "'");
+        std::cout << methods_table(
+            values.count("costs") > 0 ? MethodCosts::read(values["costs"].as<std::string>()) : MethodCosts());
         return 0;
     }
     std::cout << "criteria\n";

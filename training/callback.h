@@ -22,7 +22,8 @@ struct TrainingStep {
     /// Per task (unweighted), of the shared parameters, then gates; empty unless a callback or the task
     /// weighting needs them.
     const std::vector<std::vector<torch::Tensor>>& task_gradients;
-    /// What the task weighting makes of them, in the same order; extra losses are in .grad alone.
+    /// What the task weighting makes of them, and feature losses, in the same order; extra losses are in
+    /// .grad alone.
     const std::vector<torch::Tensor>& total;
 };
 
@@ -35,6 +36,11 @@ class Callback {
     virtual bool needs_task_gradients() const { return false; }
     /// A scalar that is added to the losses, e.g. a penalty on weights; undefined: none.
     virtual torch::Tensor extra_loss(Trainer& /*trainer*/) { return {}; }
+    /// See FeatureLoss.
+    virtual torch::Tensor feature_loss(const Batch& /*batch*/, const FeatureMaps& /*features*/,
+                                       const torch::Tensor& /*losses*/) {
+        return {};
+    }
     /// May read and change .grad, and take channels out of the network.
     virtual void after_gradients(TrainingStep& /*step*/) {}
     virtual void after_step(Trainer& /*trainer*/) {}

@@ -81,6 +81,7 @@ class Trainer {
         std::optional<TaskGradients> gradients;
         std::vector<std::vector<torch::Tensor>> per_task;  ///< empty unless needed
         std::vector<torch::Tensor> total;
+        std::vector<torch::Tensor> of_feature_loss;  ///< where total does not contain it yet; else empty
     };
     double current_rate() const;
     Gathered gather(const std::vector<Batch>& batches);
@@ -88,6 +89,7 @@ class Trainer {
     void choose_dropout(size_t batch);
     void average_over_ranks(Gathered& gathered);
     bool usable(const std::vector<torch::Tensor>& parameters);
+    torch::Tensor feature_loss(const Batch& batch, const FeatureMaps& features, const torch::Tensor& losses);
     void add_extra_losses();
 
     ModelPtr model_;

@@ -5,12 +5,10 @@
 #include "base/atomic_file.h"
 #include "base/json_reader.h"
 #include "models/placement.h"
-#include "models/weights/load_weights.h"
-#include "pruning/surgery/surgery.h"
 #include "reproduce/results/stage_rows.h"
 #include "reproduce/stages/curve_files.h"
 #include "reproduce/stages/experiment_data.h"
-#include "reproduce/stages/pruned_architecture.h"
+#include "reproduce/stages/retraining.h"
 #include "reproduce/stages/stage_callbacks.h"
 #include "training/callbacks/finite_guard.h"
 #include "training/callbacks/subnormal_counts.h"
@@ -20,11 +18,6 @@ namespace mtlprune {
 namespace {
 
 constexpr int64_t kCurveEvery = 10;  ///< iterations
-
-torch::Tensor example_image(const StageContext& context) {
-    const auto& transform = context.experiment.data.transform;
-    return torch::zeros({1, 3, transform.height, transform.width}, context.device);
-}
 
 TrainerOptions trainer_options(const StageContext& context) {
     const auto& recipe = context.stage.training;
@@ -90,43 +83,33 @@ struct Start : PrunedNetwork {
     int64_t event = 0;  ///< of the pruning stage whose architecture this is
 };
 
-/// What the file lacks (heads, of a backbone's) stays as drawn.
-void load_first_weights(const StageContext& context, MultiTaskModel& model) {
-    const auto& file = context.experiment.weights;
-    if (context.stage.kind == StageKind::train && !file.empty())
-        load_weights(model, read_weights(file), file);
+/// The network that the stage begins with, had nothing been saved.
+PrunedNetwork new_network(const StageContext& context, const PrunedArchitecture& architecture) {
+    switch (context.stage.kind) {
+        case StageKind::prune:
+            return load_network(context.experiment.model, context.tasks,
+                                load_tensors(context.needs.at(0) / "checkpoint.pt"));
+        case StageKind::retrain:
+            return network_to_retrain(context, architecture);
+        default:
+            return {first_network(context, context.stage.seed), {}};
+    }
 }
 
 /// The network that the stage goes on with, or begins with.
 Start start_of(StageContext& context, const std::optional<TensorMap>& saved) {
-    const auto& spec = context.experiment.model;
-    Start start;
-    if (context.stage.kind == StageKind::retrain) {
-        auto architecture = pruned_architecture(context.needs.at(0), context.stage.architecture);
-        start.event = architecture.event;
-        start.steps = std::move(architecture.steps);
-    }
-    if (saved) {
-        static_cast<PrunedNetwork&>(start) = load_network(spec, context.tasks, *saved);
-    } else if (context.stage.kind == StageKind::prune) {
-        static_cast<PrunedNetwork&>(start) =
-            load_network(spec, context.tasks, load_tensors(context.needs.at(0) / "checkpoint.pt"));
-    } else {
-        const auto model = make_model(spec, context.tasks);
-        replay(*model, start.steps);
-        model->initialise(context.stage.seed);
-        load_first_weights(context, *model);
-        start.model = model;
-    }
+    PrunedArchitecture architecture{};
+    if (context.stage.kind == StageKind::retrain)
+        architecture = pruned_architecture(context.needs.at(0), context.stage.retraining.architecture);
+    Start start{saved ? load_network(context.experiment.model, context.tasks, *saved)
+                      : new_network(context, architecture),
+                architecture.event};
     place(*start.model, context.device);
     return start;
 }
 
 /// Size of a network, and channels of the groups that all tasks share.
-void add_size(Table& rows, const TableRow& key, const StageContext& context, const ModelPtr& model) {
-    const auto coupling =
-        couple(*model, [&](const std::vector<torch::Tensor>& in) { return model->forward(in.at(0)); },
-               {example_image(context)});
+void add_size(Table& rows, const TableRow& key, const Coupling& coupling) {
     std::vector<int64_t> widths;
     for (const size_t group : open_groups(coupling, coupling.groups, {.only = {kSharedGroups}}))
         widths.push_back(coupling.groups[group].channels);
@@ -140,14 +123,15 @@ std::vector<std::shared_ptr<Callback>> of_first(const StageContext& context,
     return callbacks;
 }
 
-void train(StageContext& context) {
-    const auto saved = context.folder.load_checkpoint();
-    const auto start = start_of(context, saved);
+/// Trains `start`; the stage's recipe is complete.
+void train(StageContext& context, const Start& start, const std::optional<TensorMap>& saved) {
     const auto steps = [&] { return start.steps; };
     const auto callback = std::make_shared<TrainingEvaluations>(context, start.event);
     const auto keeper =
         std::make_shared<StageProgressKeeper>(context, context.stage.training.iterations, steps);
-    const auto callbacks = callbacks_of(context, start.model, of_first(context, {keeper, callback}));
+    auto first = of_first(context, {keeper, callback});
+    if (context.stage.retraining.distillation > 0.0) first.push_back(distillation_of(context, start.steps));
+    const auto callbacks = callbacks_of(context, start.model, first);
     Trainer trainer(start.model, trainer_options(context), callbacks.all);
     run_trainer(context, trainer, callbacks, saved);
     if (!context.first()) return;
@@ -155,14 +139,30 @@ void train(StageContext& context) {
     auto& evaluations = callback->evaluations();
     auto rows = evaluations.rows();
     if (callbacks.subnormals) add_subnormals(rows, context.row(start.event), *callbacks.subnormals);
-    add_size(rows, context.row(start.event, callback->selected_iteration()), context, start.model);
-    add_fact(rows, context.row(), "learning_rate", context.stage.training.optimizer.lr);
+    const auto& stage = context.stage;
+    add_size(rows, context.row(start.event, callback->selected_iteration()),
+             couple_network(context, start.model));
+    add_fact(rows, context.row(), "learning_rate", stage.training.optimizer.lr);
+    if (stage.retraining.length == RetrainLength::macs)
+        add_fact(rows, context.row(), "iterations", static_cast<double>(stage.training.iterations));
     context.folder.write_rows(rows, context.row());
     evaluations.images().write(context.folder.path() / kImageMetricsName, context.tasks);
     context.folder.write("plan.json", steps_to_json(start.steps).dump(1) + "\n");
     auto state = network_state(*start.model, start.steps);
     for (auto& [name, tensor] : with_prefix("model.", evaluations.selected_network())) state[name] = tensor;
     context.folder.save_checkpoint(state);
+}
+
+void train(StageContext& context) {
+    const auto saved = context.folder.load_checkpoint();
+    const auto start = start_of(context, saved);
+    if (context.stage.retraining.length == RetrainLength::iterations) return train(context, start, saved);
+    Stage stage = context.stage;
+    stage.training = stretched_recipe(context, start.model);
+    StageContext stretched{context.experiment, stage,          context.tasks,    context.needs,
+                           context.folder,     context.device, context.progress, context.parallel,
+                           context.status};
+    train(stretched, start, saved);
 }
 
 std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const ModelPtr& model) {
@@ -228,10 +228,11 @@ void prune_and_train(StageContext& context) {
         return all;
     };
     const auto callback = std::make_shared<WindowEvaluations>(context, pruner);
+    const auto networks = std::make_shared<WindowNetworks>(context, pruner, steps);
     const int64_t windows = pruner->expected_events() + 1;
     const auto keeper = std::make_shared<StageProgressKeeper>(
         context, windows * context.stage.prune.schedule.frequency, steps);
-    auto first = of_first(context, {keeper, callback});
+    auto first = of_first(context, {keeper, callback, networks});
     first.push_back(pruner);
     const auto callbacks = callbacks_of(context, start.model, first);
     Trainer trainer(start.model, trainer_options(context), callbacks.all);

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "reproduce/results/stage_rows.h"
+#include "reproduce/stages/retraining.h"
 
 namespace mtlprune {
 namespace {
@@ -34,6 +35,13 @@ void TrainingEvaluations::between_steps(Trainer& trainer) {
         selected_iteration_ = evaluations_.close(trainer, key);
     else if (recipe.evaluate_every > 0 && iteration > 0 && iteration % recipe.evaluate_every == 0)
         evaluations_.look(trainer, key);
+}
+
+void WindowNetworks::between_steps(Trainer& trainer) {
+    if (!context_.stage.keep_networks || !pruner_->due()) return;
+    const EvaluatedWeights weights(trainer);
+    const auto event = static_cast<int64_t>(pruner_->events().size());
+    save_tensors(context_.folder.path() / network_file(event), network_state(trainer.model(), steps_()));
 }
 
 void WindowEvaluations::between_steps(Trainer& trainer) {

@@ -6,7 +6,7 @@
 
 #include "pruning/schedules/iterative_pruner.h"
 #include "reproduce/stages/network_evaluations.h"
-#include "reproduce/stages/stage_kinds.h"
+#include "reproduce/stages/stage_network.h"
 #include "training/trainer.h"
 
 namespace mtlprune {
@@ -48,6 +48,21 @@ class TrainingEvaluations : public Callback {
     int64_t event_;
     NetworkEvaluations evaluations_;
     int64_t selected_iteration_ = -1;
+};
+
+/// At the end of every window of iterative pruning, just before the next event, keeps the network for stages
+/// that fine-tune it, where the recipe asks for that.
+class WindowNetworks : public Callback {
+  public:
+    WindowNetworks(StageContext& context, std::shared_ptr<const IterativePruner> pruner, StepsNow steps)
+        : context_(context), pruner_(std::move(pruner)), steps_(std::move(steps)) {}
+    std::string name() const override { return "networks"; }
+    void between_steps(Trainer& trainer) override;
+
+  private:
+    StageContext& context_;
+    std::shared_ptr<const IterativePruner> pruner_;
+    StepsNow steps_;
 };
 
 /// Evaluates every `evaluate_every` iterations and at the end of every window of iterative pruning, just

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "reproduce/results/stage_rows.h"
+#include "reproduce/stages/retraining.h"
 
 namespace mtlprune {
 namespace {
@@ -34,10 +35,14 @@ StageRecipe read_stage(const std::string& name, JsonReader reader) {
     else
         stage.strategy = stage.kind == StageKind::prune ? reader.require<std::string>("strategy")
                                                         : reader.get<std::string>("strategy", name);
-    if (stage.kind == StageKind::prune)
+    if (stage.kind == StageKind::prune) {
         stage.prune = named_strategy(stage.strategy, strategy_changes(reader), reader.place());
+        stage.keep_networks = reader.get<bool>("keep_networks", false);
+        if (!stage.keep_networks) reader.leave_out("keep_networks");
+    }
     if (stage.kind == StageKind::retrain) {
-        stage.architecture = read_architecture(reader);
+        stage.retraining = read_retraining_arm(reader);
+        stage.retraining.architecture = read_architecture(reader);
         const int64_t seed = reader.integer("from_seed", -1, -1, kMost);
         if (seed >= 0) stage.from_seed = static_cast<uint64_t>(seed);
     }
