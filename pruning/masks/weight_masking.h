@@ -27,7 +27,7 @@ struct MaskingStart {
     uint64_t seed;
 };
 
-/// Per task and maskable weight; undefined where the task's loss does not reach the weight.
+/// Per task and maskable weight, zeros where the task's loss does not reach the weight.
 using TaskWeightGradients = std::vector<std::vector<torch::Tensor>>;
 
 /// One iteration.
@@ -39,19 +39,23 @@ struct MaskingStep {
     double learning_rate;  ///< of this iteration
 };
 
+/// The same with its mini-batches.
+struct MaskingBatches : MaskingStep {
+    const std::vector<Batch>& batches;
+
+    /// Every task's gradients on a mini-batch (or a part of one), by passes of its own in training mode with
+    /// other values in place of the weights (one tensor per weight, undefined: as it is). Network and running
+    /// statistics stay as they are. Throws Error with several processes.
+    TaskWeightGradients gradients_at(const std::vector<torch::Tensor>& values, const Batch& batch) const;
+};
+
 /// The same once its gradients have been taken: those of the weighted sum of the losses are the parameters'
 /// .grad.
-struct MaskingGradients : MaskingStep {
+struct MaskingGradients : MaskingBatches {
     const torch::Tensor& losses;  ///< [T], unweighted
-    const std::vector<Batch>& batches;
     /// Of the unweighted losses, means over the iteration's mini-batches and over processes; empty unless
     /// needed.
     const TaskWeightGradients& task_gradients;
-
-    /// The same of one mini-batch, by passes of its own in training mode with other values in place of the
-    /// weights (one tensor per weight, undefined: as it is), which leave the network and its running
-    /// statistics alone. Throws Error with several processes.
-    TaskWeightGradients gradients_at(const std::vector<torch::Tensor>& values, const Batch& batch) const;
 };
 
 /// Belongs to a WeightMaskTraining, which calls it in every iteration, without recording gradients.
@@ -62,12 +66,16 @@ class WeightMasking {
     virtual MaskingNeeds needs(int64_t /*iteration*/) const { return {}; }
     /// Once, before the first iteration (a resumed training goes on with load_state()). May change weights.
     virtual void begin(const MaskingStart& /*start*/) {}
+    /// Before the gradients are taken. May change weights and masks.
+    virtual void before_gradients(MaskingBatches& /*step*/) {}
     /// May change weights, and .grad (not in place): what stands there is what the optimiser takes.
     virtual void after_gradients(MaskingGradients& /*step*/) {}
     /// May change weights.
     virtual void after_step(MaskingStep& /*step*/) {}
     /// As they are now: between iterations the network computes with zeros where a weight is not kept.
     virtual WeightMasks masks() const = 0;
+    /// No masks change in iteration `iteration` or later: networks may be selected from there on.
+    virtual bool settled(int64_t /*iteration*/) const { return true; }
 
     /// What a checkpoint must hold, beside the network.
     virtual TensorMap state() const { return {}; }
@@ -77,7 +85,9 @@ class WeightMasking {
 /// Every method there is. A program may add its own before it uses any.
 Registry<WeightMasking>& weight_maskings();
 
-/// Weights that are not kept become zero for good: their values and moments, and what callbacks keep of them.
+/// The values of weights that are not kept become zero.
+void zero_weights(const std::vector<MaskableWeight>& weights, const WeightMasks& masks);
+/// They are zero for good: moments and what callbacks keep of them too.
 void zero_masked(Trainer& trainer, const std::vector<MaskableWeight>& weights, const WeightMasks& masks);
 /// They get no gradients, so that they stay zero.
 void zero_masked_gradients(const std::vector<MaskableWeight>& weights, const WeightMasks& masks);

@@ -57,6 +57,8 @@ class WeightMasks {
     TensorMap state() const;
     /// What state() returned. Throws Error naming `place` and the entry that is missing or of another form.
     static WeightMasks of_state(const TensorMap& state, const std::string& place);
+    /// Takes over such a state of masks of the same layers. Throws Error naming the first that differs.
+    void load_state(const TensorMap& state, const std::string& place);
     /// The same as a file, complete or absent, with a checksum.
     void save(const std::filesystem::path& file) const;
     static WeightMasks load(const std::filesystem::path& file);
