@@ -43,8 +43,9 @@ double prune_cost(int64_t channels, const StageRecipe& stage) {
 
 double cost_of_stage(int64_t channels, const StageRecipe& stage) {
     if (stage.kind == StageKind::constant) return 0.0;
-    if (stage.kind == StageKind::prune) return prune_cost(channels, stage);
-    const bool dense_cost = stage.kind == StageKind::train || stage.retraining.length == RetrainLength::macs;
+    if (stage.kind == StageKind::prune && !stage.masks_weights()) return prune_cost(channels, stage);
+    const bool dense_cost = stage.kind == StageKind::train || stage.masks_weights() ||
+                            stage.retraining.length == RetrainLength::macs;
     const double fraction = stage.retraining.architecture.parameters_fraction;
     const double shrink = dense_cost ? 1.0 : fraction > 0 ? std::max(0.2, fraction) : 0.5;
     return 3.0 * shrink *

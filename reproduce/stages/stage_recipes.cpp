@@ -37,7 +37,7 @@ StageRecipe read_stage(const std::string& name, JsonReader reader) {
                                                         : reader.get<std::string>("strategy", name);
     if (stage.kind == StageKind::prune) {
         stage.prune = named_strategy(stage.strategy, strategy_changes(reader), reader.place());
-        stage.keep_networks = reader.get<bool>("keep_networks", false);
+        if (!stage.masks_weights()) stage.keep_networks = reader.get<bool>("keep_networks", false);
         if (!stage.keep_networks) reader.leave_out("keep_networks");
     }
     if (stage.kind == StageKind::retrain) {
@@ -48,6 +48,9 @@ StageRecipe read_stage(const std::string& name, JsonReader reader) {
     }
     if (stage.kind != StageKind::constant)
         stage.training = read_recipe(reader, stage.kind == StageKind::prune ? 0 : 1);
+    if (stage.masks_weights() && stage.training.iterations == 0)
+        throw Error("configuration", reader.place() + ": iterations",
+                    "how long the network trains under weight_masking", "0");
     reader.finish();
     stage.recipe = reader.resolved();
     for (const char* key : {"from", "from_seed", "strategy", "check_finite_every"}) stage.recipe.erase(key);
@@ -70,7 +73,11 @@ void require_fitting(const std::vector<StageRecipe>& stages, const std::string& 
         if (from == names.end())
             throw Error("configuration", where, "the name of a stage",
                         fmt::format("'{}'{}", stage.from, did_you_mean(stage.from, names)));
-        const auto kind = stages[static_cast<size_t>(from - names.begin())].kind;
+        const auto& source = stages[static_cast<size_t>(from - names.begin())];
+        const auto kind = source.kind;
+        if (source.masks_weights())
+            throw Error("configuration", where, "a stage whose architecture others can start from",
+                        fmt::format("'{}', which masks weights", stage.from));
         if (!may_start_from(stage.kind, kind))
             throw Error("configuration", where,
                         stage.kind == StageKind::retrain ? "a prune stage" : "a train or retrain stage",

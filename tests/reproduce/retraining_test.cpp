@@ -188,6 +188,14 @@ TEST(RetrainingKeys, AreCheckedAndKnownToTheTemplate) {
     EXPECT_NE(message("stages.again.start", "finetune").find("'fine_tune'"), std::string::npos);
     EXPECT_NE(message("stages.again.length", "flops").find("macs"), std::string::npos);
     EXPECT_NE(message("stages.dense.start", "rewind").find("start"), std::string::npos);
+    const auto masked = error_of([&] {
+        read_experiment(
+            kPlain, "retraining.json",
+            {{"stages.prune",
+              {{"kind", "prune"}, {"from", "dense"}, {"strategy", "weight_magnitude"}, {"iterations", 3}}}});
+    });
+    EXPECT_NE(masked.find("again: from"), std::string::npos) << masked;
+    EXPECT_NE(masked.find("masks weights"), std::string::npos) << masked;
 }
 
 }  // namespace
