@@ -12,6 +12,7 @@
 #include "models/heads/head.h"
 #include "pruning/criteria/criterion.h"
 #include "pruning/regularizers/regularizer.h"
+#include "pruning/search/search.h"
 #include "reproduce/resources.h"
 #include "reproduce/strategies/strategy.h"
 #include "training/tasks/task_type.h"
@@ -49,7 +50,8 @@ int list_command(const Arguments& arguments) {
     po::options_description options("options");
     options.add_options()("json", po::value<std::string>(), "metrics: only these, as JSON");
     po::variables_map values;
-    if (!parse("usage: mtlprune list [--json metrics]\n\nPrints the criteria, regularisers, data sets, "
+    if (!parse("usage: mtlprune list [--json metrics]\n\nPrints the criteria, regularisers, searches, data "
+               "sets, "
                "backbones, "
                "heads, task weightings, strategies, metrics and scales that exist.",
                options, arguments, values))
@@ -67,6 +69,7 @@ int list_command(const Arguments& arguments) {
                                  criteria().make(entry.key)->needs().text(), entry.paper.empty() ? "" : "; ",
                                  entry.paper, options_text(entry, std::string(19, ' ')));
     print_parts("regularisers; of a strategy: \"regularizer\": \"group_norm:reg=5e-4\"", regularizers());
+    print_parts("searches; of a strategy: \"search\": \"pagcp:topk=1.0\"", searches());
     std::cout << "\ndata sets\n";
     for (const auto& layout : dataset_layouts()) {
         auto form = layout.name + (layout.needs_folder ? "=DIR" : "");
@@ -84,9 +87,10 @@ int list_command(const Arguments& arguments) {
     std::cout << "\nstrategies\n";
     for (const auto& name : strategy_names()) {
         const auto strategy = named_strategy(name, {}, name);
-        std::cout << fmt::format("  {:16} {}\n{:19}criterion {}{}{}{}\n", name, strategy.summary, "",
+        std::cout << fmt::format("  {:16} {}\n{:19}criterion {}{}{}{}{}\n", name, strategy.summary, "",
                                  strategy.criterion,
                                  strategy.regularizer.empty() ? "" : ", regulariser " + strategy.regularizer,
+                                 strategy.search.empty() ? "" : ", search " + strategy.search,
                                  strategy.paper.empty() ? "" : "; ", strategy.paper);
     }
     std::cout << "\nmetrics\n";

@@ -52,3 +52,4 @@
 // Pruning while training, and what makes channels small before.
 #include "pruning/regularizers/regularizer.h"
 #include "pruning/schedules/iterative_pruner.h"
+#include "pruning/search/search.h"

@@ -11,6 +11,7 @@
 #include "pruning/criteria/criterion.h"
 #include "pruning/regularizers/regularizer.h"
 #include "pruning/schedules/iterative_pruner.h"
+#include "pruning/search/search.h"
 #include "reproduce/resources.h"
 
 namespace mtlprune {
@@ -81,7 +82,7 @@ void require_criterion(const std::string& name, const std::string& place) {
 }  // namespace
 
 const std::vector<std::string>& strategy_keys() {
-    static const std::vector<std::string> keys = {"criterion",  "regularizer", "schedule",
+    static const std::vector<std::string> keys = {"criterion",  "regularizer", "search",         "schedule",
                                                   "allocation", "edit",        "reset_optimizer"};
     return keys;
 }
@@ -98,6 +99,11 @@ Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
         reader.leave_out("regularizer");
     else
         check_entry(regularizers(), strategy.regularizer, place + ": regularizer");
+    strategy.search = reader.get<std::string>("search", "");
+    if (strategy.search.empty())
+        reader.leave_out("search");
+    else
+        check_entry(searches(), strategy.search, place + ": search");
     auto schedule = reader.child("schedule");
     strategy.schedule.frequency = schedule.integer("frequency", 500, 1, kMostChannels);
     strategy.schedule.events = schedule.integer("events", 0, 0, kMostChannels);
@@ -106,6 +112,8 @@ Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
     constexpr int64_t kObserved = 10;
     strategy.schedule.observed = schedule.integer("observed", kObserved, 1, kMostChannels);
     if (strategy.schedule.observed == kObserved) schedule.leave_out("observed");
+    strategy.schedule.patience = schedule.integer("patience", 0, 0, kMostChannels);
+    if (strategy.schedule.patience == 0) schedule.leave_out("patience");
     schedule.finish();
     strategy.allocation = read_allocation(reader.child("allocation"));
     const bool approached = strategy.schedule.pace != Pace::each;
@@ -116,6 +124,10 @@ Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
         throw Error("configuration", place + ": allocation: budget",
                     "a share of the channels, parameters or MACs (pace each takes a count at every event)",
                     "a count");
+    if (!strategy.search.empty() && (approached || strategy.schedule.events == 0))
+        throw Error("configuration", place + ": schedule",
+                    "a number of events, and pace each, with a search (its budget ends the events earlier)",
+                    approached ? "another pace" : "no number of events");
     strategy.edit = reader.choice("edit", EditKind::remove, edit_kinds());
     if (strategy.allocation.may_empty && strategy.edit == EditKind::remove)
         throw Error("configuration", place + ": allocation: min_channels",
