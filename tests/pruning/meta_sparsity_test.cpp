@@ -247,8 +247,8 @@ TEST(MetaSparsity, WithThePenaltysDerivativeTheStrengthCanOnlyFall) {
 }
 
 TEST(MetaSparsity, TheStrengthStaysInItsRange) {
-    for (const double lambda : {1e-7, 0.1}) {
-        RegularizedRun run(drawn_model(), "meta_sparsity:eta=9.0,alpha=0.1,lambda=" + std::to_string(lambda),
+    for (const std::string lambda : {"1e-7", "0.1"}) {
+        RegularizedRun run(drawn_model(), "meta_sparsity:eta=9.0,alpha=0.1,lambda=" + lambda,
                            five_of_shared(20, 1));
         run.step(4);
         EXPECT_GE(log_lambda(run), std::log(1e-7));
