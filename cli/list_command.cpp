@@ -14,6 +14,7 @@
 #include "pruning/criteria/criterion.h"
 #include "pruning/masks/weight_masking.h"
 #include "pruning/regularizers/regularizer.h"
+#include "pruning/search/search.h"
 #include "reproduce/resources.h"
 #include "reproduce/strategies/strategy.h"
 #include "training/tasks/task_type.h"
@@ -55,9 +56,8 @@ int list_command(const Arguments& arguments) {
     po::variables_map values;
     if (!parse("usage: mtlprune list [--json metrics | --markdown methods [--costs FILE]]\n\nPrints the "
                "criteria, "
-               "regularisers, weight maskings, data sets, backbones, heads, task weightings, strategies, "
-               "metrics "
-               "and scales that exist.",
+               "regularisers, weight maskings, searches, data sets, backbones, heads, task weightings, "
+               "strategies, metrics and scales that exist.",
                options, arguments, values))
         return 0;
     const auto metrics = all_metrics();
@@ -82,6 +82,7 @@ int list_command(const Arguments& arguments) {
     print_parts("regularisers; of a strategy: \"regularizer\": \"group_norm:reg=5e-4\"", regularizers());
     print_parts("weight maskings; of a strategy: \"weight_masking\": \"magnitude:density=0.2\"",
                 weight_maskings());
+    print_parts("searches; of a strategy: \"search\": \"pagcp:topk=1.0\"", searches());
     std::cout << "\ndata sets\n";
     for (const auto& layout : dataset_layouts()) {
         auto form = layout.name + (layout.needs_folder ? "=DIR" : "");
@@ -99,11 +100,12 @@ int list_command(const Arguments& arguments) {
     std::cout << "\nstrategies\n";
     for (const auto& name : strategy_names()) {
         const auto strategy = named_strategy(name, {}, name);
-        std::cout << fmt::format("  {:16} {}\n{:19}{}{}{}{}\n", name, strategy.summary, "",
+        std::cout << fmt::format("  {:16} {}\n{:19}{}{}{}{}{}\n", name, strategy.summary, "",
                                  strategy.weight_masking.empty()
                                      ? "criterion " + strategy.criterion
                                      : "weight masking " + strategy.weight_masking,
                                  strategy.regularizer.empty() ? "" : ", regulariser " + strategy.regularizer,
+                                 strategy.search.empty() ? "" : ", search " + strategy.search,
                                  strategy.paper.empty() ? "" : "; ", strategy.paper);
     }
     std::cout << "\nmetrics\n";

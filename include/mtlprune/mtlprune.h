@@ -53,3 +53,4 @@
 #include "pruning/masks/weight_mask_training.h"
 #include "pruning/regularizers/regularizer.h"
 #include "pruning/schedules/iterative_pruner.h"
+#include "pruning/search/search.h"

@@ -216,6 +216,7 @@ std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const 
     return std::make_shared<IterativePruner>(
         model, example_image(context), criteria().make(strategy.criterion, as_released),
         IterativePrunerOptions{.frequency = strategy.schedule.frequency,
+                               .patience = strategy.schedule.patience,
                                .allocation = strategy.allocation,
                                .iterations = context.stage.training.iterations,
                                .events = strategy.schedule.events,
@@ -224,7 +225,8 @@ std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const 
                                .edit = strategy.edit,
                                .reset_optimizer = strategy.reset_optimizer,
                                .update = fidelity.update},
-        strategy.regularizer.empty() ? nullptr : regularizers().make(strategy.regularizer, as_released));
+        strategy.regularizer.empty() ? nullptr : regularizers().make(strategy.regularizer, as_released),
+        strategy.search.empty() ? nullptr : searches().make(strategy.search, as_released));
 }
 
 std::vector<Plan> steps_of(const IterativePruner& pruner) {
@@ -247,6 +249,7 @@ nlohmann::json plan_of(const StageContext& context, const std::vector<Plan>& bef
     plan["before"] = steps_to_json(before);
     plan["criterion"] = context.stage.prune.criterion;
     if (!context.stage.prune.regularizer.empty()) plan["regularizer"] = context.stage.prune.regularizer;
+    if (!context.stage.prune.search.empty()) plan["search"] = context.stage.prune.search;
     plan["events"] = nlohmann::json::array();
     const auto& events = pruner.events();
     const auto dense = events.empty() ? pruner.pruner().cost() : events.front().before;
@@ -254,6 +257,7 @@ nlohmann::json plan_of(const StageContext& context, const std::vector<Plan>& bef
     for (const auto& event : events) {
         plan["parameters"].push_back(event.after.parameters);
         plan["events"].push_back({{"removed", event.removed}, {"mean_scores", event.mean_scores}});
+        if (!event.notes.empty()) plan["events"].back()["notes"] = event.notes;
     }
     return plan;
 }
@@ -273,9 +277,13 @@ void prune_and_train(StageContext& context) {
     };
     const auto callback = std::make_shared<WindowEvaluations>(context, pruner);
     const auto networks = std::make_shared<WindowNetworks>(context, pruner, steps);
-    const int64_t windows = pruner->expected_events() + 1;
-    const auto keeper = std::make_shared<StageProgressKeeper>(
-        context, windows * context.stage.prune.schedule.frequency, steps);
+    const auto& schedule = context.stage.prune.schedule;
+    const int64_t iterations = (pruner->expected_events() + 1) * (schedule.patience + 1) * schedule.frequency;
+    const auto keeper = std::make_shared<StageProgressKeeper>(context, iterations, steps);
+    pruner->tell_search_progress_to([&](int64_t done, int64_t total) {
+        context.progress(static_cast<double>(pruner->iteration()) / static_cast<double>(iterations),
+                         fmt::format("searching, group {} of {}", done + 1, total));
+    });
     auto first = of_first(context, {keeper, callback, networks});
     first.push_back(pruner);
     const auto callbacks = callbacks_of(context, start.model, first);

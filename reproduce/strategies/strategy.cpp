@@ -12,6 +12,7 @@
 #include "pruning/masks/weight_masking.h"
 #include "pruning/regularizers/regularizer.h"
 #include "pruning/schedules/iterative_pruner.h"
+#include "pruning/search/search.h"
 #include "reproduce/resources.h"
 
 namespace mtlprune {
@@ -89,6 +90,11 @@ void read_channel_pruning(JsonReader& reader, Strategy& strategy) {
         reader.leave_out("regularizer");
     else
         check_entry(regularizers(), strategy.regularizer, place + ": regularizer");
+    strategy.search = reader.get<std::string>("search", "");
+    if (strategy.search.empty())
+        reader.leave_out("search");
+    else
+        check_entry(searches(), strategy.search, place + ": search");
     auto schedule = reader.child("schedule");
     strategy.schedule.frequency = schedule.integer("frequency", 500, 1, kMostChannels);
     strategy.schedule.events = schedule.integer("events", 0, 0, kMostChannels);
@@ -97,6 +103,8 @@ void read_channel_pruning(JsonReader& reader, Strategy& strategy) {
     constexpr int64_t kObserved = 10;
     strategy.schedule.observed = schedule.integer("observed", kObserved, 1, kMostChannels);
     if (strategy.schedule.observed == kObserved) schedule.leave_out("observed");
+    strategy.schedule.patience = schedule.integer("patience", 0, 0, kMostChannels);
+    if (strategy.schedule.patience == 0) schedule.leave_out("patience");
     schedule.finish();
     strategy.allocation = read_allocation(reader.child("allocation"));
     const bool approached = strategy.schedule.pace != Pace::each;
@@ -107,6 +115,10 @@ void read_channel_pruning(JsonReader& reader, Strategy& strategy) {
         throw Error("configuration", place + ": allocation: budget",
                     "a share of the channels, parameters or MACs (pace each takes a count at every event)",
                     "a count");
+    if (!strategy.search.empty() && (approached || strategy.schedule.events == 0))
+        throw Error("configuration", place + ": schedule",
+                    "a number of events, and pace each, with a search (its budget ends the events earlier)",
+                    approached ? "another pace" : "no number of events");
     strategy.edit = reader.choice("edit", EditKind::remove, edit_kinds());
     if (strategy.allocation.may_empty && strategy.edit == EditKind::remove)
         throw Error("configuration", place + ": allocation: min_channels",
@@ -126,8 +138,9 @@ void require_alone(const JsonReader& reader) {
 }  // namespace
 
 const std::vector<std::string>& strategy_keys() {
-    static const std::vector<std::string> keys = {
-        "criterion", "regularizer", "schedule", "allocation", "edit", "reset_optimizer", "weight_masking"};
+    static const std::vector<std::string> keys = {"criterion",       "regularizer",   "search",
+                                                  "schedule",        "allocation",    "edit",
+                                                  "reset_optimizer", "weight_masking"};
     return keys;
 }
 
@@ -149,6 +162,7 @@ Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
     for (const char* key : {"summary", "paper"}) strategy.json.erase(key);
     return strategy;
 }
+
 Strategy named_strategy(const std::string& name, const nlohmann::json& changes, const std::string& place) {
     nlohmann::json json = {{"criterion", name}};
     const auto names = strategy_names();

@@ -8,6 +8,7 @@
 #include "models/model_spec.h"
 #include "pruning/masks/weight_mask_training.h"
 #include "pruning/schedules/iterative_pruner.h"
+#include "pruning/search/search.h"
 #include "tests/random_batch.h"
 
 namespace mtlprune::strategy_test {
@@ -71,11 +72,14 @@ TEST_P(EveryStrategy, PrunesATinyNetwork) {
                                .pace = strategy.schedule.pace,
                                .observed = strategy.schedule.observed,
                                .edit = strategy.edit},
-        strategy.regularizer.empty() ? nullptr : regularizers().make(strategy.regularizer));
+        strategy.regularizer.empty() ? nullptr : regularizers().make(strategy.regularizer),
+        strategy.search.empty() ? nullptr : searches().make(strategy.search));
     const auto whole = pruner->pruner().cost();
     Trainer trainer(model, {}, {pruner});
     trainer.run([next = uint64_t{0}]() mutable { return random_batch(next++); });
-    EXPECT_EQ(pruner->events().size(), strategy.schedule.events == 1 ? 1U : 2U);
+    // The budget of a search may be met at once.
+    const bool once = strategy.schedule.events == 1 || (!strategy.search.empty() && pruner->finished());
+    EXPECT_EQ(pruner->events().size(), once ? 1U : 2U);
     EXPECT_LT(pruner->pruner().cost().macs, whole.macs);
     EXPECT_EQ(model->forward(random_batch(9).image).size(), 3U);
 }
@@ -135,6 +139,24 @@ TEST(Strategy, AWeightMaskingStandsAlone) {
     EXPECT_TRUE(contains(message("weight_magnitude", {{"weight_masking", "magnitud"}}), "'magnitude'"));
     EXPECT_TRUE(
         contains(message("weight_magnitude", {{"weight_masking", "magnitude:densty=1"}}), "'density'"));
+}
+
+TEST(Strategy, ASearchAndPatienceArePartOfItsIdentityWhereTheyAreUsed) {
+    const auto without = named_strategy("l1", nlohmann::json::object(), "here");
+    EXPECT_FALSE(without.json.contains("search"));
+    EXPECT_FALSE(without.json.at("schedule").contains("patience"));
+    const nlohmann::json changes = {{"search", "pagcp:topk=0.5"},
+                                    {"schedule", {{"events", 3}, {"patience", 2}}}};
+    const auto with = named_strategy("l1", changes, "here");
+    EXPECT_EQ(with.search, "pagcp:topk=0.5");
+    EXPECT_EQ(with.json.at("search"), "pagcp:topk=0.5");
+    EXPECT_EQ(with.schedule.patience, 2);
+    EXPECT_EQ(with.json.at("schedule").at("patience"), 2);
+    const auto& keys = strategy_keys();
+    EXPECT_NE(std::find(keys.begin(), keys.end(), "search"), keys.end());
+    EXPECT_TRUE(contains(message("l1", {{"search", "pagcp"}}), "a number of events"));
+    EXPECT_TRUE(contains(message("l1", {{"search", "pagpc"}}), "here: search"));
+    EXPECT_TRUE(contains(message("pagcp", {{"schedule", {{"pace", "linear"}}}}), "pace each"));
 }
 
 TEST(Strategy, NamesWhatIsWrong) {
