@@ -76,6 +76,8 @@ PruneEvent Pruner::next(const Evidence& now, const AllocationOptions& allocation
     event.after = chosen.after;
     event.notes = std::move(scores.notes);
     event.notes.insert(event.notes.end(), chosen.notes.begin(), chosen.notes.end());
+    for (auto& remark : criterion_->remarks(last_scores_, event.kept))
+        event.notes.push_back(std::move(remark));
     add_repairs(now, event);
     return event;
 }
