@@ -9,7 +9,6 @@ filter-pruning-geometric-median (he-y), HRank (lmbxmu), Taylor_pruning (NVlabs),
 replaced. Prints a table: largest relative difference from our scores, with their settings and, where these differ, with ours.
 """
 import argparse
-import ast
 import contextlib
 import io
 import json
@@ -25,6 +24,7 @@ import torch.nn.functional as functional
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "golden"))
 from networks import BATCHES, FOLDER, NETWORKS  # noqa: E402
+from released_python import defined_in, importing_from, on_the_processor  # noqa: E402
 
 WEIGHTS, DATA = NETWORKS["two_tasks"].read()
 GOLDEN = json.loads((FOLDER / "scores.json").read_text())
@@ -80,41 +80,6 @@ def row(method, settings, form, found, kind="scores", groups=slice(None), scaled
         found = [each * factor for each in found]
     order = "same order in each layer" if same_order(found, expected) else "another order"
     ROWS.append((method, settings, form, f"{difference(found, expected):.1e}, {order}"))
-
-
-# Running released code.
-
-@contextlib.contextmanager
-def importing_from(folder):
-    """Its modules have names like `utils` that all of these repositories use."""
-    before = set(sys.modules)
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
-        for name in set(sys.modules) - before:
-            if str(folder) in str(getattr(sys.modules[name], "__file__", None)):
-                del sys.modules[name]
-
-
-def defined_in(path, names, given):
-    """Classes and functions out of a file that cannot be imported (it parses arguments, or needs an old Python)."""
-    text = path.read_text().replace("async=True", "non_blocking=True")
-    wanted = [node for node in ast.parse(text).body if getattr(node, "name", None) in names]
-    given = dict(given)
-    exec(compile(ast.Module(wanted, []), str(path), "exec"), given)
-    return given
-
-
-@contextlib.contextmanager
-def on_the_processor():
-    before = torch.Tensor.cuda
-    torch.Tensor.cuda = lambda self, *_, **__: self
-    try:
-        yield
-    finally:
-        torch.Tensor.cuda = before
 
 
 def over_readers(per_weight):

@@ -52,6 +52,14 @@ def derived(network):
             "after_an_event": lists(of_gradients.forms_after_an_event(d))}
 
 
+def text_of(value, indent=""):
+    """JSON with one line per form."""
+    if not isinstance(value, dict):
+        return json.dumps(value)
+    inner = indent + " "
+    return "{\n" + ",\n".join(f"{inner}{json.dumps(key)}: {text_of(each, inner)}" for key, each in value.items()) + f"\n{indent}}}"
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("--draw-networks", action="store_true")
@@ -63,7 +71,7 @@ def main():
                                                                  "channel_lasso": of_passes.lasso_entries(one)})}
     found["two_tasks"]["scores"].update(lists({"channel_lasso": of_passes.lasso_entries(Evidence(NETWORKS["two_tasks"]))}))
     found["proximal"] = proximal_steps()
-    (FOLDER / "scores.json").write_text(json.dumps(found, indent=1) + "\n")
+    (FOLDER / "scores.json").write_text(text_of(found) + "\n")
 
 
 if __name__ == "__main__":
