@@ -29,6 +29,7 @@
 #include "pruning/network/pruner.h"
 #include "pruning/schedules/iterative_pruner.h"
 #include "pruning/schedules/model_passes.h"
+#include "reproduce/runner/machine.h"
 #include "training/trainer.h"
 
 namespace mtlprune {
@@ -163,6 +164,11 @@ void register_methods() {
         add(fmt::format("step/{}", name), [name](benchmark::State& state) { step(state, name); });
 }
 
+/// "machine" in the results: the processor.
+void describe_machine() {
+    benchmark::AddCustomContext("machine", machine_description().at("cpu").get<std::string>());
+}
+
 }  // namespace
 }  // namespace mtlprune
 
@@ -172,6 +178,7 @@ int main(int argc, char** argv) {
         const char* threads = std::getenv("MTLPRUNE_BENCH_THREADS");
         at::set_num_threads(threads == nullptr ? 2 : std::max(1, std::atoi(threads)));
         mtlprune::register_methods();
+        mtlprune::describe_machine();
         benchmark::Initialize(&argc, argv);
         if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
         benchmark::RunSpecifiedBenchmarks();

@@ -8,7 +8,9 @@
 #include "base/atomic_file.h"
 #include "base/json_reader.h"
 #include "pruning/criteria/criterion.h"
+#include "pruning/masks/weight_masking.h"
 #include "pruning/regularizers/regularizer.h"
+#include "pruning/search/search.h"
 #include "reproduce/strategies/strategy.h"
 
 namespace mtlprune::cli {
@@ -81,12 +83,25 @@ std::string regularizers_table(const MethodCosts& costs) {
     return text;
 }
 
+/// Entries of which nothing was measured.
+template <typename Kinds>
+std::string table_of(const std::string& title, const Kinds& kinds) {
+    auto text = head({title, "what it does", "paper", "as released", "certainty"});
+    for (const auto& entry : kinds.entries())
+        text += row(
+            {"`" + entry.key + "`", entry.summary, entry.paper, released_text(entry), certainty_text(entry)});
+    return text;
+}
+
 std::string strategies_table() {
-    auto text = head({"strategy", "what it does", "criterion", "regulariser", "paper"});
+    auto text = head({"strategy", "what it does", "made of", "paper"});
     for (const auto& name : strategy_names()) {
         const auto strategy = named_strategy(name, {}, name);
-        text += row(
-            {"`" + name + "`", strategy.summary, strategy.criterion, strategy.regularizer, strategy.paper});
+        std::string parts;
+        for (const auto& part :
+             {strategy.criterion, strategy.regularizer, strategy.search, strategy.weight_masking})
+            if (!part.empty()) parts += fmt::format("{}`{}`", parts.empty() ? "" : ", ", part);
+        text += row({"`" + name + "`", strategy.summary, parts, strategy.paper});
     }
     return text;
 }
@@ -138,8 +153,11 @@ std::string methods_table(const MethodCosts& costs) {
         "to an\niteration; both as a share of an iteration of training the same network without. {}\n"
         "*As released*: the options that make it what the paper's released code computes (fidelity "
         "`as_released`).\n*Certainty*: of the formulas; high: read in the paper or its code.\n\n"
-        "## Criteria\n\n{}\n## Regularisers\n\n{}\n## Strategies\n\n{}",
-        where, criteria_table(costs), regularizers_table(costs), strategies_table());
+        "## Criteria\n\n{}\n## Regularisers\n\n{}\n## Searches\n\n{}\n## Weight maskings\n\nThey leave masks "
+        "on single "
+        "weights, which make nothing faster.\n\n{}\n## Strategies\n\n{}",
+        where, criteria_table(costs), regularizers_table(costs), table_of("search", searches()),
+        table_of("weight masking", weight_maskings()), strategies_table());
 }
 
 }  // namespace mtlprune::cli

@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include "pruning/criteria/criterion.h"
+#include "pruning/masks/weight_masking.h"
 #include "pruning/regularizers/regularizer.h"
+#include "pruning/search/search.h"
 #include "reproduce/strategies/strategy.h"
 #include "tests/cli/program.h"
 
@@ -25,7 +27,8 @@ TEST(MethodsTable, HasALineForEveryMethodWithoutMeasurementsToo) {
     const TemporaryFolder folder;
     const auto text = run_program({"list", "--markdown", "methods"}, folder.path()).out;
     auto names = criteria().keys();
-    for (const auto& key : regularizers().keys()) names.push_back(key);
+    for (const auto& keys : {regularizers().keys(), searches().keys(), weight_maskings().keys()})
+        names.insert(names.end(), keys.begin(), keys.end());
     for (const auto& name : strategy_names()) names.push_back(name);
     for (const auto& name : names) EXPECT_NE(text.find("\n| `" + name + "` |"), std::string::npos) << name;
     EXPECT_EQ(text.find("| |"), std::string::npos) << "an empty cell";
