@@ -15,8 +15,8 @@
 
 #include "base/enum_names.h"
 #include "base/error.h"
-#include "pruning/criteria/criterion.h"
 #include "pruning/criteria/group_draws.h"
+#include "pruning/criteria/refit.h"
 
 namespace mtlprune {
 namespace {
@@ -76,7 +76,8 @@ class Pfp : public Criterion {
         for (size_t i = 0; i < kept.size(); ++i) {
             if (kept[i].numel() == static_cast<int64_t>(groups[i].order.size())) continue;
             const auto factors = groups[i].factors(kept[i], error);
-            if (factors.defined()) add_repairs(repairs, now, i, kept[i], factors);
+            if (!factors.defined()) continue;
+            for (auto& repair : scale_readers(now, i, kept[i], factors)) repairs.push_back(std::move(repair));
         }
         return repairs;
     }
@@ -97,22 +98,6 @@ class Pfp : public Criterion {
         const auto channels = static_cast<uint64_t>(now.groups()[number].channels);
         return group_draws(seen_.of(asked), options_.selection,
                            mix_key(options_.seed, Stream::method, number, channels));
-    }
-
-    static void add_repairs(std::vector<Repair>& repairs, const Evidence& now, size_t asked,
-                            const torch::Tensor& kept, const torch::Tensor& factors) {
-        const auto& group = now.groups()[now.asked()[asked]];
-        for (const auto& [member, multiplicity] : now.scored().layers_of(group)) {
-            if (member->role != Role::input) continue;
-            auto indices = indices_of(*member, kept);
-            const auto weight = now.value(group, *member).detach();
-            const auto chosen = torch::tensor(indices, torch::kLong).to(weight.device());
-            std::vector<int64_t> shape(static_cast<size_t>(weight.dim()), 1);
-            shape[member->dim] = -1;
-            const auto of_indices = factors.repeat_interleave(member->per_channel).to(weight.options());
-            repairs.push_back({member->tensor, member->dim, std::move(indices),
-                               weight.index_select(member->dim, chosen) * of_indices.view(shape)});
-        }
     }
 
     PfpOptions options_;

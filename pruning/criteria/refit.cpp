@@ -68,4 +68,22 @@ std::vector<Repair> refit_readers(const Evidence& now, const std::vector<torch::
     return repairs;
 }
 
+std::vector<Repair> scale_readers(const Evidence& now, size_t asked, const torch::Tensor& kept,
+                                  const torch::Tensor& factors) {
+    const auto& group = now.groups()[now.asked()[asked]];
+    std::vector<Repair> repairs;
+    for (const auto& [member, multiplicity] : now.scored().layers_of(group)) {
+        if (member->role != Role::input) continue;
+        const auto weight = now.value(group, *member).detach();
+        auto indices = indices_of(*member, kept);
+        const auto chosen = torch::tensor(indices, torch::kLong).to(weight.device());
+        std::vector<int64_t> shape(static_cast<size_t>(weight.dim()), 1);
+        shape[member->dim] = -1;
+        const auto of_indices = factors.repeat_interleave(member->per_channel).to(weight.options());
+        repairs.push_back({member->tensor, member->dim, std::move(indices),
+                           weight.index_select(member->dim, chosen) * of_indices.view(shape)});
+    }
+    return repairs;
+}
+
 }  // namespace mtlprune

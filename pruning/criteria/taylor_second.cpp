@@ -2,14 +2,11 @@
 // Molchanov et al., CVPR 2019).
 #include <torch/utils.h>
 
-#include <set>
-
 #include "base/enum_names.h"
 #include "base/error.h"
 #include "base/random.h"
-#include "pruning/criteria/loss_curvature.h"
+#include "pruning/criteria/gate_curvature.h"
 #include "pruning/criteria/pass_criterion.h"
-#include "pruning/criteria/taylor.h"
 
 namespace mtlprune {
 namespace {
@@ -21,65 +18,6 @@ enum class SecondForm { change, curvature };
 const EnumNames<SecondForm> kSecondForms = {{SecondForm::change, "change"},
                                             {SecondForm::curvature, "curvature"}};
 
-/// Per asked group [C].
-using OfGates = std::vector<torch::Tensor>;
-
-/// Gates scale the weights (of norms, where there are some) that give a channel, so their derivatives are
-/// those along these weights (gate_members.h).
-class GateCurvature {
-  public:
-    explicit GateCurvature(const Evidence& batch) : now_(batch), curvature_(batch, names_of(batch)) {
-        now_.gradients = curvature_.gradients();
-    }
-
-    OfGates gradients() const { return along_gates(now_); }
-
-    /// The Hessian with respect to all gates, times a vector.
-    OfGates times(const OfGates& vector) const {
-        ParameterTensors moved;
-        for (size_t i = 0; i < vector.size(); ++i) {
-            const auto& group = now_.groups()[now_.asked()[i]];
-            for (const Member* member : now_.gate_members(now_.asked()[i])) {
-                const auto weight = now_.value(group, *member).detach();
-                auto [found, is_new] = moved.emplace(member->tensor, torch::zeros_like(weight));
-                found->second = found->second + scaled(weight, *member, vector[i]);
-            }
-        }
-        auto products = now_;
-        products.gradients = curvature_.times(moved);
-        return along_gates(products);
-    }
-
-  private:
-    static std::vector<std::string> names_of(const Evidence& batch) {
-        std::set<std::string> names;
-        for (const size_t number : batch.asked())
-            for (const Member* member : batch.gate_members(number))
-                if (batch.tensors().at(member->tensor).requires_grad()) names.insert(member->tensor);
-        return {names.begin(), names.end()};
-    }
-
-    static OfGates along_gates(const Evidence& evidence) {
-        OfGates all;
-        for (size_t i = 0; i < evidence.asked().size(); ++i) all.push_back(gate_gradient(evidence, i));
-        return all;
-    }
-
-    /// A channel's slices times the channel's number, 0 elsewhere.
-    static torch::Tensor scaled(const torch::Tensor& weight, const Member& member,
-                                const torch::Tensor& numbers) {
-        auto factors = torch::zeros({weight.size(member.dim)}, weight.options());
-        factors.index_copy_(0, torch::tensor(member.indices, torch::kLong).to(weight.device()),
-                            numbers.repeat_interleave(member.per_channel).to(weight.options()));
-        std::vector<int64_t> shape(static_cast<size_t>(weight.dim()), 1);
-        shape[member.dim] = -1;
-        return weight * factors.view(shape);
-    }
-
-    Evidence now_;
-    LossCurvature curvature_;
-};
-
 class TaylorSecond : public PassCriterion {
   public:
     TaylorSecond(SecondForm form, int64_t draws, uint64_t seed)
@@ -88,7 +26,7 @@ class TaylorSecond : public PassCriterion {
   protected:
     OfGates contributions(const Evidence& batch) override {
         const GateCurvature gates(batch);
-        auto gradients = gates.gradients();
+        const auto& gradients = gates.gradients();
         auto curvatures = draws_ == 0 ? exact(gates, gradients) : estimated(gates, gradients);
         if (form_ == SecondForm::curvature) return curvatures;
         for (size_t i = 0; i < curvatures.size(); ++i)
