@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "base/error.h"
 #include "pruning/regularizers/meta_step.h"
@@ -25,7 +26,8 @@ struct MetaSparsityOptions {
     MetaOptions step;
 };
 
-/// Trains on the mini-batch before (inner steps) and validates on the one that the gradients are of.
+/// Trains on the mini-batch before (inner steps) and validates on the one that the gradients are of. With
+/// shared snapshots the weights have moved before the optimiser moves them.
 class MetaSparsity : public Regularizer {
   public:
     explicit MetaSparsity(const MetaSparsityOptions& options)

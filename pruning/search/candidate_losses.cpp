@@ -1,5 +1,6 @@
 #include "pruning/search/candidate_losses.h"
 
+#include <c10/core/InferenceMode.h>
 #include <torch/utils.h>
 
 #include <algorithm>

@@ -155,6 +155,36 @@ TEST(TrainingKeys, WorkTogetherAndResumeToTheByte) {
     EXPECT_LT(values(pruned, "filters").back(), values(pruned, "filters").front());
 }
 
+/// The network has lost some channels on trial when it is killed.
+TEST(TrainingKeys, AStageThatIsKilledInASearchResumesToTheByte) {
+    const auto experiment = read({{"prune.search", "pagcp:initial_thres=1.5,topk=1.0"},
+                                  {"prune.regularizer", "meta_sparsity"},
+                                  {"prune.schedule.events", 2},
+                                  {"prune.schedule.patience", 1},
+                                  {"prune.allocation.budget", {{"macs", 0.1}}},
+                                  {"prune.iterations", 24}});
+    const auto plan = plan_stages(experiment);
+    const TemporaryFolder whole, parts;
+    run_all(experiment, whole.path(), false);
+    const auto go_on = [](double, const std::string&) {};
+    const auto dense = find_stage(plan, "dense", 4), prune = find_stage(plan, "prune-taylor", 4);
+    ::setenv("MTLPRUNE_CHECKPOINT_SECONDS", "0", 1);
+    run_stage(experiment, plan, dense, parts.path(), go_on);
+    const auto interrupt = [](double, const std::string& status) {
+        if (status.starts_with("searching, group 2")) throw std::runtime_error("killed");
+    };
+    EXPECT_THROW(run_stage(experiment, plan, prune, parts.path(), interrupt), std::runtime_error);
+    run_stage(experiment, plan, prune, parts.path(), go_on);
+    ::unsetenv("MTLPRUNE_CHECKPOINT_SECONDS");
+    const auto a = plan[prune].folder(whole.path()), b = plan[prune].folder(parts.path());
+    for (const char* file : {"results.csv", "plan.json"}) EXPECT_EQ(read_file(a / file), read_file(b / file));
+    const auto expected = load_tensors(a / "checkpoint.pt"), found = load_tensors(b / "checkpoint.pt");
+    for (const auto& [name, tensor] : expected) EXPECT_TRUE(tensor.equal(found.at(name))) << name;
+    EXPECT_NE(read_file(a / "plan.json").find("pagcp: "), std::string::npos);
+    const auto filters = values(Table::read(a / "results.csv"), "filters");
+    EXPECT_LT(filters.back(), filters.front());
+}
+
 TEST(TrainingKeys, AMaskedNetworkIsMaskedInItsAverageToo) {
     const auto experiment = read({{"prune.edit", "mask"}, {"prune.ema_decay", 0.9}});
     const auto plan = plan_stages(experiment);
