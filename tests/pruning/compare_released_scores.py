@@ -91,6 +91,11 @@ def over_slices(per_weight):
     return [per_weight[name].flatten(1).sum(1) + read for name, read in zip(GROUPS, over_readers(per_weight))]
 
 
+def with_norm(per_weight):
+    first, second = over_slices(per_weight)
+    return [first + per_weight["norm"], second]
+
+
 # One function per repository.
 
 def synaptic_flow(folder):
@@ -108,7 +113,8 @@ def synaptic_flow(folder):
             for name, value in settings.items():
                 setattr(pruner, name, value)
             pruner.score(network, loss_of, data, "cpu")
-            return {name: pruner.scores[id(getattr(network, name).weight)] for name in ("first", "second", "left", "right")}
+            return {name: pruner.scores[id(getattr(network, name).weight)] for name in ("first", "second", "left", "right")} | \
+                {"norm": pruner.scores.get(id(network.norm.weight))}
 
         row("SNIP", "weights' scores summed over a channel's slices, up to their common sum", "snip:form=sum,task_norm=false",
             over_slices(scores(pruners.SNIP, batches())), scaled=True)
@@ -119,8 +125,9 @@ def synaptic_flow(folder):
             over_slices(scores(pruners.GraSP, batches())), scaled=True)
         huge = 1e200  # divides by |sum| + eps: so that no mini-batch's sum matters
         per_batch = [scores(pruners.GraSP, [batch], True, False, True, temp=1, eps=huge) for batch in batches()]
-        mean = {name: sum(each[name] for each in per_batch) * huge / BATCHES for name in per_batch[0]}
-        row("GraSP", "training mode, no temperature, gradient of all parameters, one mini-batch at a time", "grasp", over_slices(mean))
+        found = [with_norm(each) for each in per_batch]
+        mean = [sum(each) / BATCHES for each in zip(*([group / torch.cat(one).sum().abs() for group in one] for one in found))]
+        row("GraSP", "training mode, no temperature, all parameters, each mini-batch by itself and by our sum", "grasp", mean)
 
 
 def geometric_median(folder):

@@ -29,6 +29,9 @@ const nlohmann::json& golden() {
 
 struct Case {
     std::string network, kind, form;
+    friend std::ostream& operator<<(std::ostream& out, const Case& one) {
+        return out << one.network << " " << one.form;
+    }
 };
 
 std::vector<Case> cases(const std::string& kind) {

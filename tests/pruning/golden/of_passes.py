@@ -14,6 +14,7 @@ def taylor_sample(d):
 
 
 def taylor_output(d):
+    """The gradient of what is read is the whole one, not only that of one reader."""
     of_samples = []
     for k in range(2):
         for rows in d.samples(k):
@@ -61,23 +62,28 @@ def synflow(d):
     return [each.abs() for each in gradients_of(sum(out.sum() for out in outputs), gates).values()]
 
 
+def hessian_times_gradient(d, k):
+    """Of all parameters, in training mode."""
+    weights = parameters_of(d.weights)
+    losses, _ = d.losses(k, weights, training=True)
+    gradients = gradients_of(sum(losses), weights, graph=True)
+    return gradients_of(sum((g * g.detach()).sum() for g in gradients.values()), weights)
+
+
 def grasp(d, producers=False):
-    scores = []
+    """Layers and norms count; with `producers` the weight and bias that a channel's gate stands for, or its norm's scale and shift."""
+    of_batches = []
     for k in range(2):
-        weights = parameters_of(d.weights)
-        losses, _ = d.losses(k, weights, training=True)
-        gradients = gradients_of(sum(losses), weights, graph=True)
-        product = gradients_of(sum((g * g.detach()).sum() for g in gradients.values()), weights)  # H g
-        products = over(lambda w, h: (w * h).detach(), weights, product)
-        scores.append([])
+        products = over(torch.mul, d.only_parameters(), hessian_times_gradient(d, k))
+        sums = []
         for group in d.groups:
-            rows = members(group, products, norms=False)
+            rows = members(group, products)
             if producers:
-                behind_norm = {"outer"} if group.name == "stem" else set(group.producers if group.norms else [])
-                rows = [products[name + ".weight"].flatten(1) for name in group.producers if name not in behind_norm]
-                rows += [products[name + ".weight"].view(-1, 1) for name in group.norms]
-            scores[-1].append(sum(each.sum(1) for each in rows))
-    return [mean_of(each) for each in zip(*scores)]
+                names = [name for name in group.producers if name not in group.behind_norm] + group.norms
+                rows = [products[name + kind].view(group.width, -1) for name in names for kind in (".weight", ".bias")]
+            sums.append(sum(each.sum(1) for each in rows))
+        of_batches.append([each / (torch.cat(sums).sum().abs() + 1e-10) for each in sums])
+    return [mean_of(each) for each in zip(*of_batches)]
 
 
 def answers_of(d, name):
@@ -108,7 +114,8 @@ def thinet(d):
 
 
 def lasso_entries(d):
-    """Per group the largest penalty, by the one that leaves nothing, at which the LASSO has the channel; on a grid of 100."""
+    """Per group the largest penalty, by the one that leaves nothing, at which the LASSO has the channel, on a grid of 100; times
+    1 + 1e-6 |b| for the order of channels that enter together."""
     scores = []
     for group in d.groups:
         answers = torch.cat([answers_of(d, name) for name in group.readers]).numpy()
@@ -116,9 +123,9 @@ def lasso_entries(d):
         gram = answers.T @ answers / len(answers)
         target = gram.sum(1)
         entry, b = numpy.zeros(group.width), numpy.zeros(group.width)
-        for share in numpy.geomspace(1, 1e-6, 100):
+        for share in numpy.geomspace(1, 1e-6, 101)[1:]:
             b = lasso(gram, target, share * abs(target).max(), b)
-            entry[(entry == 0) & (b != 0)] = share
+            entry = numpy.where((entry == 0) & (b != 0), share * (1 + 1e-6 * abs(b)), entry)
         scores.append(torch.from_numpy(entry))
     return scores
 
