@@ -1,9 +1,9 @@
 // Finding the channels that leave together, and removing them, on exported networks
 // (tests/pruning/export_networks.py): trace (no forward pass), coupling, scoring, surgery, and all of them
-// (whole). `copy_limit` copies as many bytes as surgery writes; `read_limit` reads the cache lines that
-// surgery has to read (whatever stays of a line, all of it comes) and writes nothing; `copy_all` copies all
-// weights. chain_of_linears: trace and coupling of a residual network of up to a billion parameters, whose
-// weights are never touched and so take no memory.
+// (whole), by several criteria too (whole_by). `copy_limit` copies as many bytes as surgery writes;
+// `read_limit` reads the cache lines that surgery has to read (whatever stays of a line, all of it comes) and
+// writes nothing; `copy_all` copies all weights. chain_of_linears: trace and coupling of a residual network
+// of up to a billion parameters, whose weights are never touched and so take no memory.
 //
 //   MTLPRUNE_NETWORKS_DIR=build/real_networks build/bin/bench_coupling --benchmark_filter='/resnet50$'
 //
@@ -232,19 +232,40 @@ void read_limit(benchmark::State& state, const std::filesystem::path& path) {
     state.SetBytesProcessed(state.iterations() * bytes);
 }
 
-void whole(benchmark::State& state, const std::filesystem::path& path) {
+/// Scores of a mini-batch whose gradients are there.
+std::vector<torch::Tensor> scores_of(Criterion& criterion, const Coupling& coupling,
+                                     const StoredTensors& tensors,
+                                     const std::map<std::string, torch::Tensor>& gradients) {
+    if (!criterion.needs().data())
+        return scores_without_data(criterion, coupling.graph, coupling.groups, tensors).scores;
+    const Evidence::Structure structure(coupling.graph, coupling.groups);
+    Evidence evidence(structure, coupling.groups, open_groups(coupling, coupling.groups, {}), tensors);
+    evidence.gradients = gradients;
+    criterion.observe(evidence);
+    return criterion.scores(evidence).scores;
+}
+
+/// Gradients of the weights, if the criterion looks at them, are there before the time is taken.
+void whole_by(benchmark::State& state, const std::filesystem::path& path, const std::string& name) {
     const auto subject = load(path);
+    std::map<std::string, torch::Tensor> gradients;
+    for (const auto& parameter : subject.module.named_parameters())
+        gradients[parameter.name] = torch::randn_like(parameter.value);
     for (auto _ : state) {
         state.PauseTiming();
         auto module = subject.module.deepcopy();
         state.ResumeTiming();
         const auto coupling = couple(module, subject.inputs);
-        const auto scores = l2_scores(coupling, stored_tensors(module));
+        const auto scores = scores_of(*criteria().make(name), coupling, stored_tensors(module), gradients);
         apply_plan(module, coupling, make_plan(coupling.groups, weaker_half(coupling, scores)));
         state.PauseTiming();
         module = {};
         state.ResumeTiming();
     }
+}
+
+void whole(benchmark::State& state, const std::filesystem::path& path) {
+    whole_by(state, path, "l2");
 }
 
 /// y += down(relu(up(y))), `blocks` times, from `width` to 4 * width and back; the memory is mapped, not
@@ -307,6 +328,12 @@ void register_networks() {
         for (const auto& [stage, body] : stages)
             benchmark::RegisterBenchmark(fmt::format("{}/{}", stage, path.stem().string()).c_str(), body,
                                          path)
+                ->UseRealTime()
+                ->Unit(benchmark::kMillisecond);
+        for (const char* criterion : {"l1", "l2", "bn_scale", "lamp", "fpgm", "taylor_weight"})
+            benchmark::RegisterBenchmark(
+                fmt::format("whole_by/{}/{}", criterion, path.stem().string()).c_str(),
+                [path, criterion](benchmark::State& state) { whole_by(state, path, criterion); })
                 ->UseRealTime()
                 ->Unit(benchmark::kMillisecond);
     }

@@ -7,11 +7,14 @@
 #include "base/json_reader.h"
 #include "cli/arguments.h"
 #include "cli/commands.h"
+#include "cli/methods_table.h"
 #include "datasets/layouts/open_dataset.h"
 #include "models/backbones/backbone.h"
 #include "models/heads/head.h"
 #include "pruning/criteria/criterion.h"
+#include "pruning/masks/weight_masking.h"
 #include "pruning/regularizers/regularizer.h"
+#include "pruning/search/search.h"
 #include "reproduce/resources.h"
 #include "reproduce/strategies/strategy.h"
 #include "training/tasks/task_type.h"
@@ -47,11 +50,14 @@ void print_parts(const std::string& title, const Kinds& kinds) {
 
 int list_command(const Arguments& arguments) {
     po::options_description options("options");
-    options.add_options()("json", po::value<std::string>(), "metrics: only these, as JSON");
+    options.add_options()("json", po::value<std::string>(), "metrics: only these, as JSON")(
+        "markdown", po::value<std::string>(), "methods: criteria, regularisers and strategies, as tables")(
+        "costs", po::value<std::string>(), "with --markdown: what bench_criteria measured (JSON)");
     po::variables_map values;
-    if (!parse("usage: mtlprune list [--json metrics]\n\nPrints the criteria, regularisers, data sets, "
-               "backbones, "
-               "heads, task weightings, strategies, metrics and scales that exist.",
+    if (!parse("usage: mtlprune list [--json metrics | --markdown methods [--costs FILE]]\n\nPrints the "
+               "criteria, "
+               "regularisers, weight maskings, searches, data sets, backbones, heads, task weightings, "
+               "strategies, metrics and scales that exist.",
                options, arguments, values))
         return 0;
     const auto metrics = all_metrics();
@@ -61,12 +67,22 @@ int list_command(const Arguments& arguments) {
         std::cout << metrics_json(metrics).dump(2) << "\n";
         return 0;
     }
+    if (values.count("markdown") > 0) {
+        if (values["markdown"].as<std::string>() != "methods")
+            throw Error("option", "--markdown", "methods", "'" + values["markdown"].as<std::string>() + "'");
+        std::cout << methods_table(
+            values.count("costs") > 0 ? MethodCosts::read(values["costs"].as<std::string>()) : MethodCosts());
+        return 0;
+    }
     std::cout << "criteria\n";
     for (const auto& entry : criteria().entries())
         std::cout << fmt::format("  {:16} {}\n{:19}needs {}{}{}\n{}", entry.key, entry.summary, "",
                                  criteria().make(entry.key)->needs().text(), entry.paper.empty() ? "" : "; ",
                                  entry.paper, options_text(entry, std::string(19, ' ')));
     print_parts("regularisers; of a strategy: \"regularizer\": \"group_norm:reg=5e-4\"", regularizers());
+    print_parts("weight maskings; of a strategy: \"weight_masking\": \"magnitude:density=0.2\"",
+                weight_maskings());
+    print_parts("searches; of a strategy: \"search\": \"pagcp:topk=1.0\"", searches());
     std::cout << "\ndata sets\n";
     for (const auto& layout : dataset_layouts()) {
         auto form = layout.name + (layout.needs_folder ? "=DIR" : "");
@@ -84,9 +100,12 @@ int list_command(const Arguments& arguments) {
     std::cout << "\nstrategies\n";
     for (const auto& name : strategy_names()) {
         const auto strategy = named_strategy(name, {}, name);
-        std::cout << fmt::format("  {:16} {}\n{:19}criterion {}{}{}{}\n", name, strategy.summary, "",
-                                 strategy.criterion,
+        std::cout << fmt::format("  {:16} {}\n{:19}{}{}{}{}{}\n", name, strategy.summary, "",
+                                 strategy.weight_masking.empty()
+                                     ? "criterion " + strategy.criterion
+                                     : "weight masking " + strategy.weight_masking,
                                  strategy.regularizer.empty() ? "" : ", regulariser " + strategy.regularizer,
+                                 strategy.search.empty() ? "" : ", search " + strategy.search,
                                  strategy.paper.empty() ? "" : "; ", strategy.paper);
     }
     std::cout << "\nmetrics\n";

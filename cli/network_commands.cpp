@@ -17,7 +17,7 @@
 #include "reproduce/resources.h"
 #include "reproduce/runner/runner.h"
 #include "reproduce/stages/experiment_data.h"
-#include "reproduce/stages/stage_kinds.h"
+#include "reproduce/stages/stage_network.h"
 
 namespace mtlprune::cli {
 namespace {

@@ -12,7 +12,7 @@
 #include "datasets/inspect/contact_sheet.h"
 #include "datasets/pipeline/label_kind.h"
 #include "reproduce/stages/experiment_data.h"
-#include "reproduce/stages/stage_kinds.h"
+#include "reproduce/stages/stage_network.h"
 
 namespace mtlprune::cli {
 namespace {

@@ -68,4 +68,19 @@ double learning_rate(const LearningRateSchedule& schedule, double base_lr, int64
     return rate * static_cast<double>(iteration + 1) / static_cast<double>(schedule.warm_up);
 }
 
+LearningRateSchedule stretched(LearningRateSchedule schedule, double factor) {
+    const auto times = [factor](int64_t number) {
+        return static_cast<int64_t>(static_cast<double>(number) * factor);
+    };
+    // Long steps are stretched themselves, so that their number stays whole.
+    if (schedule.every > 1) {
+        schedule.every = std::max<int64_t>(1, times(schedule.every));
+    } else {
+        schedule.t_max = std::max<int64_t>(1, times(schedule.t_max));
+        schedule.step_size = std::max<int64_t>(1, times(schedule.step_size));
+    }
+    schedule.warm_up = times(schedule.warm_up);
+    return schedule;
+}
+
 }  // namespace mtlprune

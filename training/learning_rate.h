@@ -33,4 +33,7 @@ LearningRateSchedule read_learning_rate_schedule(JsonReader reader);
 /// (iteration + 1) / warm_up.
 double learning_rate(const LearningRateSchedule& schedule, double base_lr, int64_t iteration);
 
+/// The same curve over `factor` times as many iterations (whole steps, at least one).
+LearningRateSchedule stretched(LearningRateSchedule schedule, double factor);
+
 }  // namespace mtlprune

@@ -36,7 +36,23 @@ TaskGradients::TaskGradients(Model& model, const Batch& batch, const GradientOpt
     for (size_t t = 0; t < model.tasks().size(); ++t)
         losses.push_back(take_task(model, t, leaves, batch.targets.at(t)));
     losses_ = torch::stack(losses);
+    take_feature_loss(batch, leaves);
     if (options_.share != 1.0) losses_ = losses_ * options_.share;
+}
+
+std::vector<torch::Tensor> TaskGradients::gradients_of(const torch::Tensor& loss,
+                                                       const std::vector<torch::Tensor>& inputs) const {
+    const double factor = options_.loss_scale * options_.share;
+    std::vector<torch::Tensor> factors;
+    if (factor != 1.0) factors.push_back(torch::full_like(loss, factor));
+    return torch::autograd::grad({loss}, inputs, factors, c10::nullopt, /*create_graph=*/false,
+                                 /*allow_unused=*/true);
+}
+
+void TaskGradients::take_feature_loss(const Batch& batch, const FeatureMaps& leaves) {
+    if (!options_.feature_loss) return;
+    const auto loss = options_.feature_loss(batch, leaves, losses_);
+    if (loss.defined()) of_feature_loss_ = gradients_of(loss, leaves);
 }
 
 torch::Tensor TaskGradients::take_task(Model& model, size_t task, const FeatureMaps& leaves,
@@ -49,11 +65,7 @@ torch::Tensor TaskGradients::take_task(Model& model, size_t task, const FeatureM
     own_parameters_.push_back(values_of(model.parameters_of(task)));
     auto inputs = own_parameters_.back();
     inputs.insert(inputs.end(), leaves.begin(), leaves.end());
-    const double factor = options_.loss_scale * options_.share;
-    std::vector<torch::Tensor> factors;
-    if (factor != 1.0) factors.push_back(torch::full_like(loss, factor));
-    auto gradients = torch::autograd::grad({loss}, inputs, factors, c10::nullopt, /*create_graph=*/false,
-                                           /*allow_unused=*/true);
+    auto gradients = gradients_of(loss, inputs);
     const auto of_leaves = gradients.end() - static_cast<std::ptrdiff_t>(leaves.size());
     feature_gradients_.emplace_back(of_leaves, gradients.end());
     gradients.erase(of_leaves, gradients.end());
@@ -112,12 +124,17 @@ std::vector<torch::Tensor> TaskGradients::shared(size_t task) {
 std::vector<torch::Tensor> TaskGradients::shared_total() {
     std::vector<torch::Tensor> sum;
     for (const auto& gradient : feature_gradients_[0]) sum.push_back(weighted(gradient, 0));
+    const auto add = [&sum](size_t m, const torch::Tensor& more) {
+        if (more.defined()) sum[m] = sum[m].defined() ? sum[m] + more : more;
+    };
     for (size_t t = 1; t < feature_gradients_.size(); ++t)
-        for (size_t m = 0; m < sum.size(); ++m) {
-            const auto more = weighted(feature_gradients_[t][m], t);
-            if (more.defined()) sum[m] = sum[m].defined() ? sum[m] + more : more;
-        }
+        for (size_t m = 0; m < sum.size(); ++m) add(m, weighted(feature_gradients_[t][m], t));
+    for (size_t m = 0; m < of_feature_loss_.size(); ++m) add(m, of_feature_loss_[m]);
     return backward(sum);
+}
+
+std::vector<torch::Tensor> TaskGradients::of_feature_loss() {
+    return of_feature_loss_.empty() ? of_feature_loss_ : backward(of_feature_loss_);
 }
 
 void TaskGradients::store(const std::vector<torch::Tensor>& shared) {

@@ -4,6 +4,7 @@
 
 #include <torch/types.h>
 
+#include <functional>
 #include <vector>
 
 #include "datasets/contract/batch.h"
@@ -13,11 +14,17 @@
 
 namespace mtlprune {
 
+/// A scalar on what tasks share of a mini-batch, to be added to the sum of its losses [T] (unweighted,
+/// detached); undefined: none.
+using FeatureLoss = std::function<torch::Tensor(const Batch& batch, const FeatureMaps& features,
+                                                const torch::Tensor& losses)>;
+
 struct GradientOptions {
     Fidelity losses = Fidelity::corrected;
     Precision precision = Precision::float32;
     double loss_scale = 1.0;  ///< of what flows backward; the results do not contain it
     double share = 1.0;       ///< of this mini-batch in the losses and gradients of an iteration
+    FeatureLoss feature_loss = {};
 };
 
 /// The backward passes of one batch. The graph is cut at the shared features, so that every task's own part
@@ -49,8 +56,11 @@ class TaskGradients {
     /// Gradient of task `task`'s loss with respect to the shared parameters (in the order of
     /// shared_parameters()), then gates; undefined for what the loss does not depend on.
     std::vector<torch::Tensor> shared(size_t task);
-    /// Gradient of the weighted sum of the losses; one backward pass. Reads the gates' current values.
+    /// Gradient of the weighted sum of the losses and of the feature loss; one backward pass. Reads the
+    /// gates' current values.
     std::vector<torch::Tensor> shared_total();
+    /// Gradient of the feature loss alone; empty when there is none.
+    std::vector<torch::Tensor> of_feature_loss();
     /// Of task `task`'s loss with respect to its own parameters, in the order of parameters_of(task).
     const std::vector<torch::Tensor>& own(size_t task) const { return own_gradients_.at(task); }
     /// The same of the weighted sum of the losses.
@@ -65,6 +75,9 @@ class TaskGradients {
 
   private:
     std::vector<torch::Tensor> backward(const std::vector<torch::Tensor>& feature_gradients);
+    std::vector<torch::Tensor> gradients_of(const torch::Tensor& loss,
+                                            const std::vector<torch::Tensor>& inputs) const;
+    void take_feature_loss(const Batch& batch, const FeatureMaps& leaves);
     torch::Tensor take_task(Model& model, size_t task, const FeatureMaps& leaves, const Target& target);
     torch::Tensor weighted(const torch::Tensor& gradient, size_t task) const;
     /// Takes the loss scale out again.
@@ -78,6 +91,7 @@ class TaskGradients {
     torch::Tensor losses_;
     std::vector<std::vector<torch::Tensor>>
         feature_gradients_;                                   ///< per task, per map; undefined where unused
+    std::vector<torch::Tensor> of_feature_loss_;              ///< per map; empty without such a loss
     std::vector<std::vector<torch::Tensor>> own_parameters_;  ///< per task
     std::vector<std::vector<torch::Tensor>> own_gradients_;   ///< per task, like own_parameters_
 };

@@ -61,8 +61,6 @@ Trainer::Trainer(ModelPtr model, TrainerOptions options, std::vector<std::shared
           task_weightings().make(options_.update.task_weighting, weighting_context(*model_, options_))),
       loss_scale_(options_.update.precision) {
     require_precision(options_.update.precision, model_->parameters().front().device());
-    needs_task_gradients_ = weighting_->needs_task_gradients();
-    for (const auto& callback : callbacks_) needs_task_gradients_ |= callback->needs_task_gradients();
     reset_optimizer();
 }
 
@@ -101,11 +99,16 @@ torch::Tensor Trainer::step(const std::vector<Batch>& batches) {
 }
 
 torch::Tensor Trainer::take_gradients(const std::vector<Batch>& batches) {
+    for (const auto& callback : callbacks_) callback->before_gradients(*this, batches);
+    needs_task_gradients_ = weighting_->needs_task_gradients();
+    for (const auto& callback : callbacks_) needs_task_gradients_ |= callback->needs_task_gradients();
     auto gathered = gather(batches);
     if (options_.parallel) average_over_ranks(gathered);
     auto& gradients = *gathered.gradients;
     const WeightingStep seen{iteration_, current_rate(), gradients.losses(), gathered.per_task};
     if (!gathered.per_task.empty()) gathered.total = weighting_->combine(seen);
+    if (!gathered.of_feature_loss.empty())
+        gathered.total = sum_gradients({gathered.total, gathered.of_feature_loss});
     gradients.store(gathered.total);
     add_extra_losses();
     left_out_ = loss_scale_.active() && !usable(model_->parameters());
@@ -139,7 +142,8 @@ void Trainer::average_over_ranks(Gathered& gathered) {
     auto all = gathered.gradients->parts();
     for (auto& list : gathered.per_task)
         for (auto& gradient : list) all.push_back(&gradient);
-    for (auto& gradient : gathered.total) all.push_back(&gradient);
+    for (auto* list : {&gathered.total, &gathered.of_feature_loss})
+        for (auto& gradient : *list) all.push_back(&gradient);
     // What a loss does not depend on is the same on every rank.
     std::erase_if(all, [](const torch::Tensor* tensor) { return !tensor->defined(); });
     std::vector<torch::Tensor> shares;
@@ -153,6 +157,10 @@ Trainer::Gathered Trainer::gather(const std::vector<Batch>& batches) {
     if (batches.empty()) throw Error("training", "iteration", "at least one mini-batch", "none");
     Gathered sum;
     const auto weights = weighting_->weights();
+    const auto feature_loss = [this](const Batch& batch, const FeatureMaps& maps,
+                                     const torch::Tensor& losses) {
+        return this->feature_loss(batch, maps, losses);
+    };
     for (size_t n = 0; n < batches.size(); ++n) {
         if (sum.gradients) sum.gradients->drop_graph();
         choose_dropout(n);
@@ -160,7 +168,8 @@ Trainer::Gathered Trainer::gather(const std::vector<Batch>& batches) {
                                 {.losses = options_.losses,
                                  .precision = options_.update.precision,
                                  .loss_scale = loss_scale_.value(),
-                                 .share = share(batches[n], batches.size())});
+                                 .share = share(batches[n], batches.size()),
+                                 .feature_loss = feature_loss});
         gradients.set_weights(weights);
         if (n > 0) gradients.join(*sum.gradients);
         if (!needs_task_gradients_) {
@@ -172,6 +181,9 @@ Trainer::Gathered Trainer::gather(const std::vector<Batch>& batches) {
                 const auto shared = gradients.shared(t);
                 sum.per_task[t] = n == 0 ? shared : sum_gradients({sum.per_task[t], shared});
             }
+            if (const auto more = gradients.of_feature_loss(); !more.empty())
+                sum.of_feature_loss =
+                    sum.of_feature_loss.empty() ? more : sum_gradients({sum.of_feature_loss, more});
         }
         sum.gradients.emplace(std::move(gradients));
     }
@@ -195,6 +207,20 @@ void Trainer::slice_state(const torch::Tensor& parameter, int64_t dim, const tor
 void Trainer::zero_state(const torch::Tensor& parameter, int64_t dim, const torch::Tensor& indices) {
     zero_optimizer_state(*optimizer_, parameter, dim, indices);
     for (const auto& callback : callbacks_) callback->on_zero(parameter, dim, indices);
+}
+
+torch::Tensor Trainer::feature_loss(const Batch& batch, const FeatureMaps& features,
+                                    const torch::Tensor& losses) {
+    torch::Tensor sum;
+    for (const auto& callback : callbacks_)
+        if (const auto loss = callback->feature_loss(batch, features, losses); loss.defined())
+            sum = sum.defined() ? sum + loss : loss;
+    return sum;
+}
+
+void Trainer::mask_state(const torch::Tensor& parameter, const torch::Tensor& kept) {
+    mask_optimizer_state(*optimizer_, parameter, kept);
+    for (const auto& callback : callbacks_) callback->on_mask(parameter, kept);
 }
 
 void Trainer::add_extra_losses() {

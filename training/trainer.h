@@ -63,9 +63,10 @@ class Trainer {
     /// Forgets the optimiser's moments.
     void reset_optimizer();
     /// What belongs to a parameter here and in callbacks (moments, averages) follows it, as in
-    /// Callback::on_slice() and on_zero().
+    /// Callback::on_slice(), on_zero() and on_mask().
     void slice_state(const torch::Tensor& parameter, int64_t dim, const torch::Tensor& kept);
     void zero_state(const torch::Tensor& parameter, int64_t dim, const torch::Tensor& indices);
+    void mask_state(const torch::Tensor& parameter, const torch::Tensor& kept);
 
     /// Everything that run() needs to go on exactly: "model.<name>", "optimizer.<name>", "iteration",
     /// "<callback>.<name>", and "weighting.<name>" and "loss_scale.<name>" of those that have a state.
@@ -81,6 +82,7 @@ class Trainer {
         std::optional<TaskGradients> gradients;
         std::vector<std::vector<torch::Tensor>> per_task;  ///< empty unless needed
         std::vector<torch::Tensor> total;
+        std::vector<torch::Tensor> of_feature_loss;  ///< where total does not contain it yet; else empty
     };
     double current_rate() const;
     Gathered gather(const std::vector<Batch>& batches);
@@ -88,6 +90,7 @@ class Trainer {
     void choose_dropout(size_t batch);
     void average_over_ranks(Gathered& gathered);
     bool usable(const std::vector<torch::Tensor>& parameters);
+    torch::Tensor feature_loss(const Batch& batch, const FeatureMaps& features, const torch::Tensor& losses);
     void add_extra_losses();
 
     ModelPtr model_;

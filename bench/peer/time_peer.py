@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Times Torch-Pruning 1.6.1 on one network of tests/pruning/export_networks.py, and prints one line of JSON.
 
-    time_peer.py NAME [--threads 1]
+    time_peer.py NAME [--threads 1] [--criterion l2]
 
 forward: no gradients; init: dependency graph (one forward pass) and counting of groups; step: importance, selection and
-removal of half of every group by group L2 norm. A network that it cannot prune gives {"error": ...}.
+removal of half of every group by that criterion (gradients, where it looks at them, are there before). A network that it cannot prune gives {"error": ...}.
 """
 import argparse
 import json
@@ -41,7 +41,14 @@ def timed(function):
     return result, 1e3 * (time.perf_counter() - start)
 
 
-def measure(name):
+def importance(criterion):
+    kinds = torch_pruning.importance
+    return {"l1": lambda: kinds.GroupMagnitudeImportance(p=1), "l2": lambda: kinds.GroupMagnitudeImportance(p=2),
+            "bn_scale": kinds.BNScaleImportance, "lamp": kinds.LAMPImportance, "fpgm": kinds.FPGMImportance,
+            "taylor_weight": kinds.GroupTaylorImportance}[criterion]()
+
+
+def measure(name, criterion):
     torch.manual_seed(0)
     network, side = build(name)
     randomise(network)
@@ -50,8 +57,10 @@ def measure(name):
     with torch.no_grad():
         network(image)
         forward = statistics.median(timed(lambda: network(image))[1] for _ in range(3))
+    for parameter in network.parameters():
+        parameter.grad = torch.randn_like(parameter)
     pruner, init = timed(lambda: torch_pruning.pruner.BasePruner(
-        network, (image,), importance=torch_pruning.importance.GroupMagnitudeImportance(p=2), pruning_ratio=0.5,
+        network, (image,), importance=importance(criterion), pruning_ratio=0.5,
         ignored_layers=classifier_layers(network), in_channel_groups={}, out_channel_groups=heads(network)))
     _, step = timed(pruner.step)
     return {"forward": forward, "init": init, "step": step}
@@ -61,10 +70,11 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("name")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--criterion", default="l2")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     try:
-        result = measure(options.name)
+        result = measure(options.name, options.criterion)
     except Exception as error:  # whatever the peer stumbles over is a result
         result = {"error": f"{type(error).__name__}: {error}"}
     print(json.dumps({"model": options.name, "threads": options.threads, **result}))

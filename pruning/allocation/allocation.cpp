@@ -171,6 +171,21 @@ std::vector<size_t> open_groups(const Coupling& coupling, const std::vector<Grou
     return open;
 }
 
+bool meets_budget(const Coupling& coupling, const std::vector<Group>& groups,
+                  const AllocationOptions& options) {
+    const auto& budget = options.budget;
+    if (budget.unit == BudgetUnit::parameters || budget.unit == BudgetUnit::macs)
+        return static_cast<double>(amount(cost_of(coupling, channel_counts(groups)), budget.unit)) <=
+               target_of(coupling, budget);
+    int64_t all = 0, left = 0;
+    for (const size_t g : open_groups(coupling, groups, options)) {
+        all += coupling.groups[g].channels;
+        left += groups[g].channels;
+    }
+    if (budget.unit == BudgetUnit::count) return static_cast<double>(all - left) >= budget.value;
+    return left <= static_cast<int64_t>(static_cast<double>(all) * (1.0 - budget.value));
+}
+
 AllocationOptions at_step(const Coupling& coupling, const AllocationOptions& options, int64_t step,
                           int64_t steps, Pace pace) {
     if (pace == Pace::each) return options;

@@ -77,6 +77,11 @@ Allocation allocate(const Coupling& coupling, const std::vector<Group>& groups,
 std::vector<size_t> open_groups(const Coupling& coupling, const std::vector<Group>& groups,
                                 const AllocationOptions& options);
 
+/// Whether `groups` are what the budget asks for, or less: parameters and MACs are within it, or that share
+/// or number of the channels that may shrink has left.
+bool meets_budget(const Coupling& coupling, const std::vector<Group>& groups,
+                  const AllocationOptions& options);
+
 /// The options for event `step` (from 1) of `steps`: budget and ratios after each event lie on the pace's
 /// curve from the network as coupled to what `options` asks for, which the last event gets exactly. Throws
 /// Error for a step that does not exist, and for a count that is to be approached.

@@ -1,5 +1,7 @@
 #include "pruning/criteria/criterion.h"
 
+#include <torch/utils.h>
+
 #include "base/error.h"
 
 // One line per criterion; `name` is defined in a file of its own as `Registry<Criterion>::Entry
@@ -23,8 +25,11 @@
     ENTRY(hrank)                 \
     ENTRY(thinet)                \
     ENTRY(channel_lasso)         \
+    ENTRY(pfp)                   \
     ENTRY(obd_hessian)           \
     ENTRY(obd_c)                 \
+    ENTRY(obd_hutchinson)        \
+    ENTRY(taylor_second)         \
     ENTRY(synflow)               \
     ENTRY(grasp)                 \
     ENTRY(cosprune)              \
@@ -45,6 +50,15 @@ Registry<Criterion>& criteria() {
         return registry;
     }();
     return all;
+}
+
+std::vector<int64_t> indices_of(const Member& member, const torch::Tensor& channels) {
+    std::vector<int64_t> indices;
+    for (int64_t i = 0; i < channels.numel(); ++i) {
+        const auto own = member.channel(channels[i].item<int64_t>());
+        indices.insert(indices.end(), own.begin(), own.end());
+    }
+    return indices;
 }
 
 Scores scores_without_data(const Criterion& criterion, const TracedGraph& graph,

@@ -28,6 +28,9 @@ struct Repair {
     torch::Tensor values;  ///< of the tensor's shape, indices.size() along dim
 };
 
+/// The member's indices of these channels (int64), channel by channel.
+std::vector<int64_t> indices_of(const Member& member, const torch::Tensor& channels);
+
 /// One criterion serves networks of every kind, pruned once or iteratively, removed or masked.
 class Criterion {
   public:
@@ -41,6 +44,12 @@ class Criterion {
     /// Scores of what was observed, or of the tensors as they are now. Throws Error when a mini-batch is
     /// needed and none was observed.
     virtual Scores scores(const Evidence& now) const = 0;
+    /// What it means, for people, that an event which ranked `scores` leaves the channels `kept` (int64),
+    /// both per asked group.
+    virtual std::vector<std::string> remarks(const std::vector<torch::Tensor>& /*scores*/,
+                                             const std::vector<torch::Tensor>& /*kept*/) const {
+        return {};
+    }
     /// Before an event that leaves per asked group the channels `kept` (int64): what to change in the layers
     /// that read them. `now` has the passes of a mini-batch.
     virtual std::vector<Repair> repair(const Evidence& /*now*/,

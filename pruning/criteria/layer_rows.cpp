@@ -2,6 +2,8 @@
 
 #include <torch/utils.h>
 
+#include <string>
+
 #include "base/error.h"
 
 namespace mtlprune {
@@ -37,40 +39,56 @@ torch::Tensor convolution_rows(const LayerCall& call, const torch::Tensor& place
     return torch::stack(taps, 2);
 }
 
-/// [N, I*K] -> [N,C,per_channel*K]
-torch::Tensor of_channels(const torch::Tensor& values, const Member& member) {
-    const auto indices = torch::tensor(member.indices, torch::kLong).to(values.device());
+/// [N,I] or [N,I,K] -> [N,C,per_channel*K], index 0 of the member at `first`.
+torch::Tensor of_channels(const torch::Tensor& values, const Member& member, int64_t first = 0) {
+    const auto indices = (torch::tensor(member.indices, torch::kLong) + first).to(values.device());
     const auto channels = static_cast<int64_t>(member.indices.size()) / member.per_channel;
     return values.index_select(1, indices).reshape({values.size(0), channels, -1}).to(torch::kDouble);
 }
 
-void require_plain(const LayerCall& call) {
+/// Groups of a convolution that is not transposed.
+int64_t convolution_groups(const LayerCall& call) {
     const auto* form = call.op->convolution;
     const auto& arguments = call.arguments;
     const bool plain = form != nullptr && !form->always_transposed && arguments.at(4).isIntList() &&
-                       arguments.at(form->groups).toInt() == 1 &&
                        (form->is_transposed == 0 || !arguments.at(form->is_transposed).toBool());
     if (!plain)
-        throw Error("layer", call.weight,
-                    "a convolution of one group that is not transposed, or a linear layer", "another one");
+        throw Error("layer", call.weight, "a convolution that is not transposed, or a linear layer",
+                    "another one");
+    return arguments.at(form->groups).toInt();
+}
+
+std::vector<LayerRows> convolution_blocks(const LayerCall& call, const torch::Tensor& weight,
+                                          const Member& member, int64_t count, uint64_t key) {
+    const int64_t groups = convolution_groups(call), outputs = weight.size(0) / groups;
+    const int64_t all = call.output.numel() / call.output.size(1);
+    const auto rows = convolution_rows(call, drawn_places(all, count, key));
+    std::vector<LayerRows> blocks;
+    for (int64_t g = 0; g < groups; ++g)
+        blocks.push_back({of_channels(rows, member, g * weight.size(1)),
+                          of_channels(weight.narrow(0, g * outputs, outputs).flatten(2), member)});
+    return blocks;
 }
 
 }  // namespace
 
 LayerRows sample_rows(const Evidence& evidence, const LayerCall& call, const Member& member, int64_t count,
                       uint64_t key) {
+    auto blocks = sample_blocks(evidence, call, member, count, key);
+    if (blocks.size() > 1)
+        throw Error("layer", call.weight, "a convolution of one group, or a linear layer",
+                    std::to_string(blocks.size()) + " groups");
+    return std::move(blocks.front());
+}
+
+std::vector<LayerRows> sample_blocks(const Evidence& evidence, const LayerCall& call, const Member& member,
+                                     int64_t count, uint64_t key) {
     auto weight = evidence.tensors().at(member.tensor).detach();
-    if (weight.dim() > 2) {
-        require_plain(call);
-        const int64_t all = call.output.numel() / call.output.size(1);
-        return {of_channels(convolution_rows(call, drawn_places(all, count, key)), member),
-                of_channels(weight.flatten(2), member)};
-    }
+    if (weight.dim() > 2) return convolution_blocks(call, weight, member, count, key);
     if (member.dim == 0) weight = weight.t();  // x times the weight as it is stored
     const auto rows = call.input.reshape({-1, call.input.size(-1)});
-    return {
-        of_channels(rows.index_select(0, drawn_places(rows.size(0), count, key).to(rows.device())), member),
-        of_channels(weight, member)};
+    const auto drawn = rows.index_select(0, drawn_places(rows.size(0), count, key).to(rows.device()));
+    return {{of_channels(drawn, member), of_channels(weight, member)}};
 }
 
 }  // namespace mtlprune

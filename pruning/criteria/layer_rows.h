@@ -16,5 +16,9 @@ struct LayerRows {
 /// convolutions of one group that are not transposed, and linear layers. Throws Error for others.
 LayerRows sample_rows(const Evidence& evidence, const LayerCall& call, const Member& member, int64_t count,
                       uint64_t key);
+/// The same of convolutions of any number of groups, one entry for each group: a channel of `member` is read
+/// at its place in every group.
+std::vector<LayerRows> sample_blocks(const Evidence& evidence, const LayerCall& call, const Member& member,
+                                     int64_t count, uint64_t key);
 
 }  // namespace mtlprune

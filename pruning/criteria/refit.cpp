@@ -32,16 +32,6 @@ torch::Tensor refit_scales(const LayerRows& layer, const torch::Tensor& kept) {
     return layer.weights.index_select(1, kept) * scales.view({1, -1, 1});
 }
 
-/// The member's indices of these channels.
-std::vector<int64_t> indices_of(const Member& member, const torch::Tensor& channels) {
-    std::vector<int64_t> indices;
-    for (int64_t i = 0; i < channels.numel(); ++i) {
-        const auto own = member.channel(channels[i].item<int64_t>());
-        indices.insert(indices.end(), own.begin(), own.end());
-    }
-    return indices;
-}
-
 Repair repair_of(const Evidence& now, const Member& member, const torch::Tensor& kept,
                  const torch::Tensor& weights) {
     Repair repair{member.tensor, member.dim, indices_of(member, kept), {}};

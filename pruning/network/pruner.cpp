@@ -65,16 +65,19 @@ Evidence Pruner::evidence(const StoredTensors& values) const {
     return evidence;
 }
 
-PruneEvent Pruner::next(const Evidence& now, const AllocationOptions& allocation) {
+PruneEvent Pruner::next(const Evidence& now, const AllocationOptions& allocation,
+                        const ChooseChannels& choose) {
     auto scores = criterion_->scores(now);
     last_scores_.clear();
     for (const size_t g : asked_) last_scores_.push_back(scores.scores[g]);
-    const auto chosen = allocate(coupling_, groups_, scores.scores, allocation);
+    const auto chosen = choose(coupling_, groups_, scores.scores, allocation);
     auto event = event_of_present(chosen.removed);
     event.before = chosen.before;
     event.after = chosen.after;
     event.notes = std::move(scores.notes);
     event.notes.insert(event.notes.end(), chosen.notes.begin(), chosen.notes.end());
+    for (auto& remark : criterion_->remarks(last_scores_, event.kept))
+        event.notes.push_back(std::move(remark));
     add_repairs(now, event);
     return event;
 }

@@ -1,6 +1,7 @@
 // Pruning in progress: which channels of a network are still there, and which leave next.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -24,6 +25,11 @@ struct PruneEvent {
     Cost before, after;
     std::vector<Repair> repairs;  ///< to be made before the plan is carried out
 };
+
+/// Chooses channels by their scores, as allocate() does.
+using ChooseChannels =
+    std::function<Allocation(const Coupling& coupling, const std::vector<Group>& groups,
+                             const std::vector<torch::Tensor>& scores, const AllocationOptions& options)>;
 
 /// The same for networks of every kind, one-shot or iterative, removed or masked: masked channels are out of
 /// the groups as removed ones are, but keep their numbers in the tensors.
@@ -51,7 +57,8 @@ class Pruner {
     Evidence evidence(const StoredTensors& values) const;
 
     /// Scores what is there and chooses what leaves.
-    PruneEvent next(const Evidence& now, const AllocationOptions& allocation);
+    PruneEvent next(const Evidence& now, const AllocationOptions& allocation,
+                    const ChooseChannels& choose = allocate);
     PruneEvent next(const Evidence& now) { return next(now, allocation_); }
     /// The event in which channels leave that somebody else chose: per asked group, numbers of the network as
     /// coupled.

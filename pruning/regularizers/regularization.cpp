@@ -1,6 +1,9 @@
 #include "pruning/regularizers/regularization.h"
 
+#include <torch/autograd.h>
 #include <torch/utils.h>
+
+#include "pruning/schedules/model_passes.h"
 
 namespace mtlprune {
 namespace {
@@ -21,16 +24,53 @@ std::vector<torch::Tensor> lowest_of(const Pruner& pruner, const std::vector<tor
 
 RegularizedStep Regularization::step(Trainer& trainer) {
     if (groups_.empty()) groups_ = regularized_groups(pruner_.evidence(tensors_), masked_);
-    return {groups_, trainer, iteration_, trainer.optimizer().param_groups().front().options().get_lr(),
-            [this](const std::vector<torch::Tensor>& scores) { return lowest_of(pruner_, scores); }};
+    return {groups_,
+            trainer,
+            iteration_,
+            trainer.optimizer().param_groups().front().options().get_lr(),
+            [this](const std::vector<torch::Tensor>& scores) { return lowest_of(pruner_, scores); },
+            {},
+            [this, &trainer](const Batch& batch, const std::vector<size_t>& tasks) {
+                return loss_gradients(trainer, batch, tasks);
+            }};
 }
 
-void Regularization::after_gradients(Trainer& trainer, int64_t iteration) {
+std::vector<torch::Tensor> Regularization::loss_gradients(Trainer& trainer, const Batch& batch,
+                                                          const std::vector<size_t>& tasks) const {
+    const auto passes = model_passes(trainer.model(), batch, trainer.options().losses);
+    const auto mode = passes.in_mode(/*training=*/true);
+    const torch::AutoGradMode with_gradients(true);
+    const auto losses = passes.losses({0, passes.samples});
+    const auto factors = trainer.weighting().weights();
+    torch::Tensor sum;
+    for (const size_t t : tasks) {
+        const auto loss = factors.defined() ? losses.at(t) * factors[static_cast<int64_t>(t)] : losses.at(t);
+        sum = sum.defined() ? sum + loss : loss;
+    }
+    std::vector<torch::Tensor> trained;
+    for (const auto& parameter : trainer.model().parameters())
+        if (parameter.requires_grad()) trained.push_back(parameter);
+    const auto found = torch::autograd::grad({sum}, trained, {}, c10::nullopt, /*create_graph=*/false,
+                                             /*allow_unused=*/true);
+    std::vector<torch::Tensor> gradients;
+    auto next = found.begin();
+    for (const auto& item : trainer.model().named_parameters()) {
+        auto& gradient = gradients.emplace_back();
+        if (item.value().requires_grad()) gradient = *next++;
+        for (const auto& [place, indices] : masked_)
+            if (gradient.defined() && place.first == item.key())
+                gradient = gradient.index_fill(place.second, indices, 0.0);
+    }
+    return gradients;
+}
+
+void Regularization::after_gradients(const TrainingStep& gradients, int64_t iteration) {
     if (!regularizer_) return;
     const torch::NoGradGuard no_grad;
     iteration_ = iteration;
     has_gradients_ = true;
-    auto now = step(trainer);
+    auto now = step(gradients.trainer);
+    now.batches = gradients.batches;
     regularizer_->after_gradients(now);
 }
 

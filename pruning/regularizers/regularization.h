@@ -19,7 +19,7 @@ class Regularization {
     Regularization(const Regularization&) = delete;
     Regularization& operator=(const Regularization&) = delete;
 
-    void after_gradients(Trainer& trainer, int64_t iteration);
+    void after_gradients(const TrainingStep& step, int64_t iteration);
     /// Nothing unless the iteration had gradients.
     void after_step(Trainer& trainer);
     /// Per asked group, numbers of the network as coupled that the next event must take; empty when the
@@ -33,6 +33,8 @@ class Regularization {
 
   private:
     RegularizedStep step(Trainer& trainer);
+    std::vector<torch::Tensor> loss_gradients(Trainer& trainer, const Batch& batch,
+                                              const std::vector<size_t>& tasks) const;
 
     std::unique_ptr<Regularizer> regularizer_;
     const Pruner& pruner_;

@@ -25,6 +25,13 @@ struct RegularizedStep {
     /// Which channels (bool [C] per group) an event would take if these were their scores: float64 [C] per
     /// group on the CPU, higher = keep.
     std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>& scores)> lowest;
+    /// What the gradients are of; empty in after_step().
+    std::vector<Batch> batches = {};
+    /// Gradients of the sum of these tasks' losses (with the factors of the task weighting) over another
+    /// mini-batch, at the weights as they are: one per Model::parameters(), undefined where there is none,
+    /// zero where masks hold zeros. Running statistics stay as they are.
+    std::function<std::vector<torch::Tensor>(const Batch& batch, const std::vector<size_t>& tasks)>
+        loss_gradients = {};
 };
 
 /// Belongs to a pruner, which calls it in every iteration until its last event, without recording gradients.

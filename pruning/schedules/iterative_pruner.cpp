@@ -8,7 +8,10 @@
 #include <set>
 
 #include "base/error.h"
+#include "pruning/schedules/gradients_by_name.h"
 #include "pruning/schedules/model_passes.h"
+#include "pruning/search/candidate_losses.h"
+#include "training/batch_state.h"
 
 namespace mtlprune {
 namespace {
@@ -44,7 +47,8 @@ torch::Tensor text_of(const std::vector<PruneEvent>& events) {
                         {"widths", event.widths},
                         {"mean_scores", event.mean_scores},
                         {"before", cost_json(event.before)},
-                        {"after", cost_json(event.after)}});
+                        {"after", cost_json(event.after)},
+                        {"notes", event.notes}});
     return text_tensor(list.dump());
 }
 
@@ -58,6 +62,7 @@ std::vector<PruneEvent> events_of(const torch::Tensor& text) {
         event.mean_scores = numbers_of(item.at("mean_scores"));
         event.before = cost_of_json(item.at("before"));
         event.after = cost_of_json(item.at("after"));
+        event.notes = item.value("notes", event.notes);
         events.push_back(std::move(event));
     }
     return events;
@@ -77,18 +82,21 @@ AllocationOptions lowest_of_shared(int64_t filters, int64_t floor) {
 
 IterativePruner::IterativePruner(ModelPtr model, const torch::Tensor& example,
                                  std::unique_ptr<Criterion> criterion, IterativePrunerOptions options,
-                                 std::unique_ptr<Regularizer> regularizer)
+                                 std::unique_ptr<Regularizer> regularizer, std::unique_ptr<Search> search)
     : model_(std::move(model)),
       options_(std::move(options)),
       network_(network_of(model_, example)),
       pruner_(network_.couple({}), std::move(criterion), options_.allocation, options_.edit),
       tensors_(network_.tensors()),
-      regularization_(std::move(regularizer), pruner_, tensors_, masked_) {
+      regularization_(std::move(regularizer), pruner_, tensors_, masked_),
+      search_(std::move(search)),
+      patience_(options_.patience) {
     if (options_.pace != Pace::each && options_.events < 1)
         throw Error("pruning", "events", "how many events approach the budget", "as many as it takes");
     for (const auto& [name, parameter] : model_->shared_parameters()) shared_names_.push_back(name);
     asks_heads_ = asks_own_parameters();
     set_gates();
+    update_met();
 }
 
 bool IterativePruner::asks_own_parameters() const {
@@ -106,8 +114,18 @@ bool IterativePruner::needs_task_gradients() const {
 }
 
 bool IterativePruner::finished() const {
-    return pruner_.finished() ||
+    return pruner_.finished() || met_ ||
            (options_.events > 0 && static_cast<int64_t>(events_.size()) >= options_.events);
+}
+
+bool IterativePruner::due() const {
+    const bool ends = (iteration_ + 1) % options_.frequency == 0;
+    return ends && (options_.patience == 0 || is_capped() || patience_.is_lost());
+}
+
+/// Without a search a budget is met by every event.
+void IterativePruner::update_met() {
+    met_ = search_ && meets_budget(pruner_.coupling(), pruner_.groups(), options_.allocation);
 }
 
 int64_t IterativePruner::expected_events() const {
@@ -155,21 +173,20 @@ void IterativePruner::observe(const TrainingStep& step) {
     if (needs.passes) observe_passes(step);
     if (!needs.data() || needs.passes) return;
     auto evidence = pruner_.evidence(tensors_);
-    for (size_t i = 0; i < shared_names_.size(); ++i) {
-        if (needs.gradients && step.total[i].defined()) evidence.gradients[shared_names_[i]] = step.total[i];
-        if (!needs.task_gradients) continue;
-        auto& tasks = evidence.task_gradients[shared_names_[i]];
-        for (const auto& task : step.task_gradients)
-            tasks.push_back(task[i].defined() ? task[i] : torch::zeros_like(tensors_.at(shared_names_[i])));
-    }
-    if (asks_heads_) add_own_gradients(evidence, step.gradients);
+    GradientsByName gradients;
+    for (size_t i = 0; i < shared_names_.size(); ++i)
+        if (needs.gradients && step.total[i].defined()) gradients.total[shared_names_[i]] = step.total[i];
+    if (needs.task_gradients) add_shared_gradients(gradients, *model_, step.task_gradients);
+    if (asks_heads_) add_own_gradients(gradients, *model_, step.gradients);
+    evidence.gradients = std::move(gradients.total);
+    evidence.task_gradients = std::move(gradients.of_tasks);
     if (needs.gates) evidence.gate_gradients = gate_gradients(step.total);
     pruner_.criterion().observe(evidence);
 }
 
 /// In eval mode unless the criterion asks for another.
 void IterativePruner::observe_passes(const TrainingStep& step) {
-    if (iteration_ % options_.frequency < options_.frequency - options_.observed || finished()) return;
+    if (!is_observed() || finished()) return;
     const auto& options = step.trainer.options();
     if (options.parallel)
         throw Error("configuration", "criterion", "one that looks at gradients alone with several processes",
@@ -183,35 +200,33 @@ void IterativePruner::observe_passes(const TrainingStep& step) {
     }
 }
 
-/// A task's own parameters are zero to the other tasks.
-void IterativePruner::add_own_gradients(Evidence& evidence, const TaskGradients& gradients) const {
-    const size_t tasks = model_->tasks().size();
-    for (size_t t = 0; t < tasks; ++t) {
-        const auto parameters = model_->parameters_of(t);
-        const auto of_total = gradients.own_of_total(t);
-        for (size_t i = 0; i < parameters.size(); ++i) {
-            const auto& gradient = gradients.own(t)[i];
-            if (!gradient.defined()) continue;
-            evidence.gradients[parameters[i].first] = of_total[i];
-            auto& of_tasks = evidence.task_gradients[parameters[i].first];
-            of_tasks.assign(tasks, torch::zeros_like(gradient));
-            of_tasks[t] = gradient;
-        }
-    }
+/// They are kept in checkpoints, so that an event sees the same ones after a resumption.
+void IterativePruner::keep_for_search(const TrainingStep& step) {
+    if (!search_) return;
+    if (iteration_ % options_.frequency == 0) search_batches_.clear();
+    if (!is_observed() || finished()) return;
+    if (step.trainer.options().parallel)
+        throw Error("configuration", "search", "none with several processes",
+                    "one that runs passes of its own");
+    search_batches_.insert(search_batches_.end(), step.batches.begin(), step.batches.end());
 }
 
 void IterativePruner::after_gradients(TrainingStep& step) {
     observe(step);
-    const bool prune = due() && !finished();
+    keep_for_search(step);
+    const bool ends_window = (iteration_ + 1) % options_.frequency == 0, prune = due() && !finished();
     PruneEvent event;
     if (prune) {
         event = choose(step);
         close_gates(event);
     }
     if (released_update()) update_as_released(step, prune);
-    if (regularizes_) regularization_.after_gradients(step.trainer, iteration_);
+    if (regularizes_) regularization_.after_gradients(step, iteration_);
     if (prune) carry_out(event, step.trainer);
     mask_gradients();
+    if (ends_window) patience_.end_window();
+    if (prune) patience_.start_again();
+    if (options_.patience > 0) patience_.add(step.gradients.losses());
     pruned_now_ = prune;
     ++iteration_;
 }
@@ -223,8 +238,7 @@ void IterativePruner::after_step(Trainer& trainer) {
 }
 
 void IterativePruner::between_steps(Trainer& trainer) {
-    const bool capped = options_.iterations > 0 && iteration_ + 1 >= options_.iterations;
-    if (due() && (finished() || capped)) trainer.stop();
+    if (due() && (finished() || is_capped())) trainer.stop();
 }
 
 void IterativePruner::update_as_released(TrainingStep& step, bool prune) {
@@ -253,10 +267,30 @@ PruneEvent IterativePruner::choose(const TrainingStep& step) {
     if (pruner_.criterion().needs().passes) evidence.own_passes = &passes;
     const auto mode = evidence.own_passes == nullptr ? nullptr : passes.in_mode(/*training=*/false);
     if (forced_.empty()) forced_ = regularization_.chosen();
-    auto event =
-        forced_.empty() ? pruner_.next(evidence, allocation_now()) : pruner_.event_of(evidence, forced_);
+    const auto take = [&](const Coupling& coupling, const std::vector<Group>& groups,
+                          const std::vector<torch::Tensor>& scores, const AllocationOptions& allocation) {
+        if (!search_) return allocate(coupling, groups, scores, allocation);
+        return search(scores, allocation, step.trainer.options().losses);
+    };
+    auto event = forced_.empty() ? pruner_.next(evidence, allocation_now(), take)
+                                 : pruner_.event_of(evidence, forced_);
     forced_.clear();
+    search_batches_.clear();
     return event;
+}
+
+Allocation IterativePruner::search(const std::vector<torch::Tensor>& scores,
+                                   const AllocationOptions& allocation, Fidelity losses) {
+    std::vector<Passes> batches;
+    for (const auto& batch : search_batches_) batches.push_back(model_passes(*model_, batch, losses));
+    CandidateLosses candidates(pruner_.groups(), named_tensors(*model_), std::move(batches));
+    return search_->choose({.coupling = pruner_.coupling(),
+                            .groups = pruner_.groups(),
+                            .scores = scores,
+                            .allocation = allocation,
+                            .losses = [&](const auto& removed) { return candidates.without(removed); },
+                            .round = static_cast<int64_t>(events_.size()),
+                            .progress = search_progress_});
 }
 
 void IterativePruner::close_gates(const PruneEvent& event) {
@@ -286,6 +320,7 @@ void IterativePruner::carry_out(const PruneEvent& event, Trainer& trainer) {
     regularization_.after_event(event);
     set_gates();
     events_.push_back(event);
+    update_met();
     regularizes_ = !finished();
 }
 
@@ -313,6 +348,8 @@ TensorMap IterativePruner::state() const {
     state.merge(with_prefix("regularizer.", regularization_.state()));
     state["iteration"] = torch::tensor(iteration_);
     state["events"] = text_of(events_);
+    if (options_.patience > 0) state.merge(with_prefix("patience.", patience_.state()));
+    state.merge(with_prefix("search.", batches_state(search_batches_)));
     return state;
 }
 
@@ -322,6 +359,9 @@ void IterativePruner::load_state(const TensorMap& state) {
     regularization_.load_state(entries_of("regularizer.", state));
     iteration_ = state.at("iteration").item<int64_t>();
     events_ = events_of(state.at("events"));
+    if (options_.patience > 0) patience_.load_state(entries_of("patience.", state));
+    search_batches_ = batches_of(entries_of("search.", state), model_->parameters().front().device());
+    update_met();
     masked_.clear();
     if (is_mask())
         for (const auto& event : events_) remember_masked(event.plan);

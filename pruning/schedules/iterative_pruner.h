@@ -2,6 +2,7 @@
 // layer is at its floor.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -10,19 +11,26 @@
 #include "pruning/network/network.h"
 #include "pruning/network/pruner.h"
 #include "pruning/regularizers/regularization.h"
+#include "pruning/schedules/patience.h"
+#include "pruning/search/search.h"
 #include "training/trainer.h"
 
 namespace mtlprune {
 
 struct IterativePrunerOptions {
-    int64_t frequency = 500;       ///< mini-batches of a window, whose last one prunes
+    int64_t frequency = 500;  ///< mini-batches of a window, whose last one prunes
+    /// More than 0: only a window prunes that comes after so many without better losses (the sum over tasks,
+    /// averaged over a window; its own last mini-batch counts in the next). At the last event it starts
+    /// again.
+    int64_t patience = 0;
     AllocationOptions allocation;  ///< of every event
     /// Stop at the end of the first window that reaches this many mini-batches; 0: when nothing can leave any
     /// more.
     int64_t iterations = 0;
     int64_t events = 0;      ///< no more than this; 0: as many as it takes
     Pace pace = Pace::each;  ///< in which `events` events approach the budget
-    /// How many mini-batches at the end of a window a criterion sees that runs passes of its own.
+    /// How many mini-batches at the end of a window a criterion sees that runs passes of its own, and a
+    /// search.
     int64_t observed = 10;
     /// mask: channels stay, as zeros.
     EditKind edit = EditKind::remove;
@@ -44,9 +52,12 @@ AllocationOptions lowest_of_shared(int64_t filters, int64_t floor);
 class IterativePruner : public Callback {
   public:
     /// `example` [1,3,H,W] is traced to find the coupled channels. `model` must be the trainer's. The
-    /// regulariser, if there is one, works until the last event.
+    /// regulariser, if there is one, works until the last event. A search, if there is one, takes the place
+    /// of the allocation, whose limits still hold and whose budget ends the events when it is met. It
+    /// evaluates candidates on the last mini-batches of the window, which a checkpoint therefore holds.
     IterativePruner(ModelPtr model, const torch::Tensor& example, std::unique_ptr<Criterion> criterion,
-                    IterativePrunerOptions options, std::unique_ptr<Regularizer> regularizer = nullptr);
+                    IterativePrunerOptions options, std::unique_ptr<Regularizer> regularizer = nullptr,
+                    std::unique_ptr<Search> search = nullptr);
 
     std::string name() const override { return "pruner"; }
     bool needs_task_gradients() const override;
@@ -57,8 +68,8 @@ class IterativePruner : public Callback {
     /// The model must already have the widths of the saved state.
     void load_state(const TensorMap& state) override;
 
-    /// The next mini-batch ends a window.
-    bool due() const { return (iteration_ + 1) % options_.frequency == 0; }
+    /// The next mini-batch ends a window that prunes, unless finished().
+    bool due() const;
     /// No event will follow.
     bool finished() const;
     /// Mini-batches seen.
@@ -75,6 +86,11 @@ class IterativePruner : public Callback {
     /// Per group, the scores [C] that the latest event ranked (present channels before it).
     const std::vector<torch::Tensor>& last_scores() const { return pruner_.last_scores(); }
 
+    /// Is told how many groups of how many a search has seen.
+    void tell_search_progress_to(std::function<void(int64_t done, int64_t total)> listener) {
+        search_progress_ = std::move(listener);
+    }
+
     /// Replaces the selection of the next event (tests of released trajectories): indices in the dense
     /// network.
     void force_next_selection(std::vector<std::vector<int64_t>> original_indices) {
@@ -88,10 +104,19 @@ class IterativePruner : public Callback {
     void set_gates();
     void observe(const TrainingStep& step);
     void observe_passes(const TrainingStep& step);
-    void add_own_gradients(Evidence& evidence, const TaskGradients& gradients) const;
     /// The gates' part of a list of gradients, per group as it is now.
     std::vector<torch::Tensor> gate_gradients(const std::vector<torch::Tensor>& gradients) const;
     AllocationOptions allocation_now() const;
+    /// More mini-batches than the iterations allow.
+    bool is_capped() const { return options_.iterations > 0 && iteration_ + 1 >= options_.iterations; }
+    /// The mini-batch belongs to those at the end of a window that are looked at.
+    bool is_observed() const {
+        return iteration_ % options_.frequency >= options_.frequency - options_.observed;
+    }
+    void keep_for_search(const TrainingStep& step);
+    Allocation search(const std::vector<torch::Tensor>& scores, const AllocationOptions& allocation,
+                      Fidelity losses);
+    void update_met();
     PruneEvent choose(const TrainingStep& step);
     void close_gates(const PruneEvent& event);
     void update_as_released(TrainingStep& step, bool prune);
@@ -106,6 +131,11 @@ class IterativePruner : public Callback {
     Pruner pruner_;
     StoredTensors tensors_;
     Regularization regularization_;
+    std::unique_ptr<Search> search_;
+    std::vector<Batch> search_batches_;  ///< the observed ones of the window so far
+    std::function<void(int64_t, int64_t)> search_progress_;
+    bool met_ = false;  ///< a search's budget
+    Patience patience_;
     bool regularizes_ = true;                ///< until the last event
     std::vector<std::string> shared_names_;  ///< in the order of TaskGradients' lists
     bool asks_heads_ = false;                ///< groups of the tasks' own parts may shrink too

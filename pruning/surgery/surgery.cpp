@@ -18,13 +18,6 @@
 namespace mtlprune {
 namespace {
 
-NamedTensors tensors_of(const torch::nn::Module& module) {
-    NamedTensors tensors;
-    for (const auto& item : module.named_parameters()) tensors.parameters.emplace(item.key(), item.value());
-    for (const auto& item : module.named_buffers()) tensors.buffers.emplace(item.key(), item.value());
-    return tensors;
-}
-
 std::string place_of(const Slices& removal) {
     return fmt::format("{} dim {}", removal.tensor, removal.dim);
 }
@@ -124,6 +117,13 @@ bool is_direction(const NamedTensors& tensors, const std::string& name) {
 
 }  // namespace
 
+NamedTensors named_tensors(const torch::nn::Module& module) {
+    NamedTensors tensors;
+    for (const auto& item : module.named_parameters()) tensors.parameters.emplace(item.key(), item.value());
+    for (const auto& item : module.named_buffers()) tensors.buffers.emplace(item.key(), item.value());
+    return tensors;
+}
+
 const torch::Tensor& NamedTensors::at(const std::string& name) const {
     auto found = parameters.find(name);
     if (found != parameters.end()) return found->second;
@@ -151,19 +151,27 @@ std::set<std::string> buffers_with_weights(const std::vector<Group>& groups) {
     return names;
 }
 
-void zero_slices(const NamedTensors& tensors, const Plan& plan, const std::set<std::string>& buffers) {
-    const torch::NoGradGuard no_grad;
+std::vector<Slices> slices_to_zero(const NamedTensors& tensors, const Plan& plan,
+                                   const std::set<std::string>& buffers) {
     CutFinder(tensors).find(plan);  // checks it
+    std::vector<Slices> zeroed;
     for (const auto& removal : plan.slices) {
         const bool is_weight = tensors.parameters.count(removal.tensor) + buffers.count(removal.tensor) > 0;
-        if (!is_weight || is_direction(tensors, removal.tensor)) continue;
-        const auto& tensor = tensors.at(removal.tensor);
-        tensor.index_fill_(removal.dim, torch::tensor(removal.indices, torch::kInt64).to(tensor.device()), 0);
+        if (is_weight && !is_direction(tensors, removal.tensor)) zeroed.push_back(removal);
+    }
+    return zeroed;
+}
+
+void zero_slices(const NamedTensors& tensors, const Plan& plan, const std::set<std::string>& buffers) {
+    const torch::NoGradGuard no_grad;
+    for (const auto& slices : slices_to_zero(tensors, plan, buffers)) {
+        const auto& tensor = tensors.at(slices.tensor);
+        tensor.index_fill_(slices.dim, torch::tensor(slices.indices, torch::kInt64).to(tensor.device()), 0);
     }
 }
 
 void apply_plan(torch::nn::Module& module, const Plan& plan, const OnSlice& on_slice) {
-    remove_slices(tensors_of(module), plan, on_slice);
+    remove_slices(named_tensors(module), plan, on_slice);
     refresh_options(module, plan);
 }
 
@@ -192,7 +200,7 @@ void replay(torch::nn::Module& module, const std::vector<Plan>& steps) {
 }
 
 void zero_removed(torch::nn::Module& module, const Plan& plan, const std::set<std::string>& buffers) {
-    zero_slices(tensors_of(module), plan, buffers);
+    zero_slices(named_tensors(module), plan, buffers);
 }
 
 }  // namespace mtlprune

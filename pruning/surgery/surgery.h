@@ -23,6 +23,7 @@ struct NamedTensors {
     /// Throws Error when there is none of this name.
     const torch::Tensor& at(const std::string& name) const;
 };
+NamedTensors named_tensors(const torch::nn::Module& module);
 
 /// The slices of parameters and buffers leave; the tensors keep their identity. Throws Error before anything
 /// is changed when a tensor, dimension or index does not exist or a dimension would be empty.
@@ -31,8 +32,11 @@ void remove_slices(const NamedTensors& tensors, const Plan& plan, const OnSlice&
 /// Buffers that hold weights (quantised ones, say): they produce channels.
 std::set<std::string> buffers_with_weights(const std::vector<Group>& groups);
 
-/// Sets the slices to zero instead, in parameters and in these buffers. Directions of normalised weights
-/// (`name_v` beside a `name_g`) are left alone: one of zero has no length to divide by, and its g is zero.
+/// The slices of the plan that a mask sets to zero: those of parameters and of these buffers. Directions of
+/// normalised weights (`name_v` beside a `name_g`) are left alone: one of zero has no length to divide by,
+/// and its g is zero. Throws Error when a tensor, dimension or index does not exist.
+std::vector<Slices> slices_to_zero(const NamedTensors& tensors, const Plan& plan,
+                                   const std::set<std::string>& buffers);
 void zero_slices(const NamedTensors& tensors, const Plan& plan, const std::set<std::string>& buffers);
 
 /// Removes what the plan names. Parameters keep their identity (TensorImpl), so optimisers and references

@@ -223,4 +223,17 @@ const EnumNames<StageKind>& stage_kinds() {
     return names;
 }
 
+const EnumNames<RetrainStart>& retrain_starts() {
+    static const EnumNames<RetrainStart> names = {{RetrainStart::scratch, "scratch"},
+                                                  {RetrainStart::fine_tune, "fine_tune"},
+                                                  {RetrainStart::rewind, "rewind"}};
+    return names;
+}
+
+const EnumNames<RetrainLength>& retrain_lengths() {
+    static const EnumNames<RetrainLength> names = {{RetrainLength::iterations, "iterations"},
+                                                   {RetrainLength::macs, "macs"}};
+    return names;
+}
+
 }  // namespace mtlprune

@@ -61,8 +61,26 @@ struct ArchitectureChoice {
     std::optional<int64_t> event;    ///< or this one; 0 = dense
 };
 
+/// What re-training begins with. scratch: weights drawn from the seed. fine_tune: those that pruning left.
+/// rewind: those that the dense network began with.
+enum class RetrainStart { scratch, fine_tune, rewind };
+
+/// How long re-training takes. iterations: as many as the recipe says (from scratch, that is Scratch-E of
+/// Liu et al., Rethinking the Value of Network Pruning, 2019). macs: until it has cost as many MACs as those
+/// iterations would with the dense network (Scratch-B), its learning-rate schedule stretched alike.
+enum class RetrainLength { iterations, macs };
+
+struct Retraining {
+    ArchitectureChoice architecture;
+    RetrainStart start = RetrainStart::scratch;
+    RetrainLength length = RetrainLength::iterations;
+    int64_t max_iterations = 0;  ///< 0: none
+    double distillation = 0.0;   ///< weight of FeatureDistillation from the network that was pruned; 0: none
+};
+
 /// constant: the best predictions that ignore the image, the yardsticks. train: from initialisation. prune:
-/// iteratively, from a trained network. retrain: an architecture of a pruning stage, from initialisation.
+/// iteratively, from a trained network. retrain: an architecture of a pruning stage, anew or from its
+/// weights.
 enum class StageKind { constant, train, prune, retrain };
 
 /// A named step of an experiment, to be run with every seed (constant: once).
@@ -72,10 +90,14 @@ struct StageRecipe {
     std::string strategy;               ///< for the table of results; a strategy's or the stage's name
     std::string from;                   ///< the stage it starts from; empty: none
     std::optional<uint64_t> from_seed;  ///< that stage's seed; empty: its own
-    TrainRecipe training;               ///< train, retrain; prune: `iterations` is a cap (0 = none)
+    TrainRecipe training;               ///< of channels that are pruned, `iterations` is a cap (0 = none)
     Strategy prune;
-    ArchitectureChoice architecture;  ///< retrain
-    nlohmann::json recipe;            ///< all keys but those that name stages, defaults included
+    bool keep_networks = false;  ///< prune: the network after every event, to be fine-tuned
+    Retraining retraining;       ///< retrain
+    nlohmann::json recipe;       ///< all keys but those that name stages, defaults included
+
+    /// A prune stage that masks weights for all its iterations, instead of removing channels.
+    bool masks_weights() const { return !prune.weight_masking.empty(); }
 };
 
 struct Experiment {
@@ -110,5 +132,9 @@ std::string fidelity_text(const Fidelities& fidelity);
 
 /// "constant", "train", "prune", "retrain".
 const EnumNames<StageKind>& stage_kinds();
+/// "scratch", "fine_tune", "rewind".
+const EnumNames<RetrainStart>& retrain_starts();
+/// "iterations", "macs".
+const EnumNames<RetrainLength>& retrain_lengths();
 
 }  // namespace mtlprune

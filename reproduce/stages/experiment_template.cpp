@@ -2,11 +2,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
+#include "reproduce/stages/retraining.h"
 #include "reproduce/stages/stage_recipes.h"
 
 namespace mtlprune {
 namespace {
+
+/// What a training of the dense network cannot have.
+constexpr std::array kArmKeys = {"start", "length", "max_iterations", "distillation"};
 
 /// An entry of retrain.targets.
 struct RetrainTarget {
@@ -73,6 +78,7 @@ Sections read_sections(JsonReader& experiment) {
     for (const auto& strategy : sections.strategies)
         named_strategy(strategy, changes, prune.place());  // throws on what is wrong
     read_recipe(prune, 0);
+    if (!prune.get<bool>("keep_networks", false)) prune.leave_out("keep_networks");
     prune.finish();
     sections.prune = prune.resolved();
     sections.prune.erase("strategies");
@@ -80,6 +86,7 @@ Sections read_sections(JsonReader& experiment) {
     sections.targets =
         read_targets(retrain.get("targets", nlohmann::json::array()), retrain.place() + ": targets");
     read_recipe(retrain, sections.targets.empty() ? 0 : 1);
+    read_retraining_arm(retrain);
     sections.architecture_seed = retrain.integer("architecture_seed", -1, -1, 1'000'000'000);
     retrain.finish();
     sections.retrain = retrain.resolved();
@@ -91,6 +98,7 @@ nlohmann::json dense_again(const Sections& sections, const RetrainTarget& target
     auto stage = sections.retrain;
     stage["kind"] = "train";
     stage["strategy"] = "dense";
+    for (const char* key : kArmKeys) stage.erase(key);
     for (const auto& [strategy, lr] : target.lr) stage["optimizer"]["lr"] = lr;
     return stage;
 }

@@ -5,12 +5,10 @@
 #include "base/atomic_file.h"
 #include "base/json_reader.h"
 #include "models/placement.h"
-#include "models/weights/load_weights.h"
-#include "pruning/surgery/surgery.h"
 #include "reproduce/results/stage_rows.h"
 #include "reproduce/stages/curve_files.h"
 #include "reproduce/stages/experiment_data.h"
-#include "reproduce/stages/pruned_architecture.h"
+#include "reproduce/stages/retraining.h"
 #include "reproduce/stages/stage_callbacks.h"
 #include "training/callbacks/finite_guard.h"
 #include "training/callbacks/subnormal_counts.h"
@@ -21,9 +19,9 @@ namespace {
 
 constexpr int64_t kCurveEvery = 10;  ///< iterations
 
-torch::Tensor example_image(const StageContext& context) {
-    const auto& transform = context.experiment.data.transform;
-    return torch::zeros({1, 3, transform.height, transform.width}, context.device);
+/// Channels leave, in events whose number decides how long it takes.
+bool prunes_channels(const Stage& stage) {
+    return stage.kind == StageKind::prune && !stage.masks_weights();
 }
 
 TrainerOptions trainer_options(const StageContext& context) {
@@ -32,7 +30,8 @@ TrainerOptions trainer_options(const StageContext& context) {
     return {.optimizer = recipe.optimizer,
             .learning_rate_schedule = recipe.learning_rate_schedule,
             .update = recipe.update,
-            .iterations = prunes ? 0 : recipe.iterations,  // the pruner stops, at the end of a window
+            // The pruner stops, at the end of a window.
+            .iterations = prunes_channels(context.stage) ? 0 : recipe.iterations,
             .losses = context.experiment.fidelity.losses,
             .seed = context.stage.seed,
             .phase = prunes ? 1U : 0U,
@@ -90,47 +89,42 @@ struct Start : PrunedNetwork {
     int64_t event = 0;  ///< of the pruning stage whose architecture this is
 };
 
-/// What the file lacks (heads, of a backbone's) stays as drawn.
-void load_first_weights(const StageContext& context, MultiTaskModel& model) {
-    const auto& file = context.experiment.weights;
-    if (context.stage.kind == StageKind::train && !file.empty())
-        load_weights(model, read_weights(file), file);
+/// The network that the stage begins with, had nothing been saved.
+PrunedNetwork new_network(const StageContext& context, const PrunedArchitecture& architecture) {
+    switch (context.stage.kind) {
+        case StageKind::prune:
+            return load_network(context.experiment.model, context.tasks,
+                                load_tensors(context.needs.at(0) / "checkpoint.pt"));
+        case StageKind::retrain:
+            return network_to_retrain(context, architecture);
+        default:
+            return {first_network(context, context.stage.seed), {}};
+    }
 }
 
 /// The network that the stage goes on with, or begins with.
 Start start_of(StageContext& context, const std::optional<TensorMap>& saved) {
-    const auto& spec = context.experiment.model;
-    Start start;
-    if (context.stage.kind == StageKind::retrain) {
-        auto architecture = pruned_architecture(context.needs.at(0), context.stage.architecture);
-        start.event = architecture.event;
-        start.steps = std::move(architecture.steps);
-    }
-    if (saved) {
-        static_cast<PrunedNetwork&>(start) = load_network(spec, context.tasks, *saved);
-    } else if (context.stage.kind == StageKind::prune) {
-        static_cast<PrunedNetwork&>(start) =
-            load_network(spec, context.tasks, load_tensors(context.needs.at(0) / "checkpoint.pt"));
-    } else {
-        const auto model = make_model(spec, context.tasks);
-        replay(*model, start.steps);
-        model->initialise(context.stage.seed);
-        load_first_weights(context, *model);
-        start.model = model;
-    }
+    PrunedArchitecture architecture{};
+    if (context.stage.kind == StageKind::retrain)
+        architecture = pruned_architecture(context.needs.at(0), context.stage.retraining.architecture);
+    Start start{saved ? load_network(context.experiment.model, context.tasks, *saved)
+                      : new_network(context, architecture),
+                architecture.event};
     place(*start.model, context.device);
     return start;
 }
 
-/// Size of a network, and channels of the groups that all tasks share.
-void add_size(Table& rows, const TableRow& key, const StageContext& context, const ModelPtr& model) {
-    const auto coupling =
-        couple(*model, [&](const std::vector<torch::Tensor>& in) { return model->forward(in.at(0)); },
-               {example_image(context)});
-    std::vector<int64_t> widths;
+struct Size {
+    Cost cost;
+    std::vector<int64_t> widths;  ///< of the groups that all tasks share
+};
+
+Size size_of(const StageContext& context, const ModelPtr& model) {
+    const auto coupling = couple_network(context, model);
+    Size size{cost_of(coupling.graph), {}};
     for (const size_t group : open_groups(coupling, coupling.groups, {.only = {kSharedGroups}}))
-        widths.push_back(coupling.groups[group].channels);
-    add_network(rows, key, cost_of(coupling.graph), widths);
+        size.widths.push_back(coupling.groups[group].channels);
+    return size;
 }
 
 /// These callbacks in the first process, none in others.
@@ -140,14 +134,40 @@ std::vector<std::shared_ptr<Callback>> of_first(const StageContext& context,
     return callbacks;
 }
 
-void train(StageContext& context) {
-    const auto saved = context.folder.load_checkpoint();
-    const auto start = start_of(context, saved);
+/// Null unless the stage masks weights.
+std::shared_ptr<WeightMaskTraining> make_masks(const StageContext& context, const ModelPtr& model) {
+    const auto& stage = context.stage;
+    if (!stage.masks_weights()) return nullptr;
+    const bool as_released = context.experiment.fidelity.criteria == Fidelity::as_released;
+    return std::make_shared<WeightMaskTraining>(
+        model, weight_maskings().make(stage.prune.weight_masking, as_released), stage.training.iterations,
+        stage.seed);
+}
+
+/// How a stage came to its network that prunes no channels: `before` are the steps that did; it has one
+/// architecture.
+nlohmann::json plan_of_masks(const StageContext& context, const std::vector<Plan>& before,
+                             const WeightMasks& masks, int64_t parameters) {
+    auto plan = steps_to_json({});
+    plan["before"] = steps_to_json(before);
+    plan["weight_masking"] = context.stage.prune.weight_masking;
+    for (const auto& layer : masks.layers()) plan["weight_density"][layer.name] = layer.count().density();
+    plan["parameters"] = {parameters};
+    plan["events"] = nlohmann::json::array();
+    return plan;
+}
+
+/// Trains `start`; the stage's recipe is complete.
+void train(StageContext& context, const Start& start, const std::optional<TensorMap>& saved) {
     const auto steps = [&] { return start.steps; };
-    const auto callback = std::make_shared<TrainingEvaluations>(context, start.event);
+    const auto masks = make_masks(context, start.model);
+    const auto callback = std::make_shared<TrainingEvaluations>(context, start.event, masks);
     const auto keeper =
         std::make_shared<StageProgressKeeper>(context, context.stage.training.iterations, steps);
-    const auto callbacks = callbacks_of(context, start.model, of_first(context, {keeper, callback}));
+    auto first = of_first(context, {keeper, callback});
+    if (context.stage.retraining.distillation > 0.0) first.push_back(distillation_of(context, start.steps));
+    if (masks) first.push_back(masks);
+    const auto callbacks = callbacks_of(context, start.model, first);
     Trainer trainer(start.model, trainer_options(context), callbacks.all);
     run_trainer(context, trainer, callbacks, saved);
     if (!context.first()) return;
@@ -155,14 +175,38 @@ void train(StageContext& context) {
     auto& evaluations = callback->evaluations();
     auto rows = evaluations.rows();
     if (callbacks.subnormals) add_subnormals(rows, context.row(start.event), *callbacks.subnormals);
-    add_size(rows, context.row(start.event, callback->selected_iteration()), context, start.model);
-    add_fact(rows, context.row(), "learning_rate", context.stage.training.optimizer.lr);
+    const auto& stage = context.stage;
+    const auto key = context.row(start.event, callback->selected_iteration());
+    const auto size = size_of(context, start.model);
+    add_network(rows, key, size.cost, size.widths);
+    if (masks) add_weight_density(rows, key, masks->masks());
+    add_fact(rows, context.row(), "learning_rate", stage.training.optimizer.lr);
+    if (stage.retraining.length == RetrainLength::macs)
+        add_fact(rows, context.row(), "iterations", static_cast<double>(stage.training.iterations));
     context.folder.write_rows(rows, context.row());
     evaluations.images().write(context.folder.path() / kImageMetricsName, context.tasks);
-    context.folder.write("plan.json", steps_to_json(start.steps).dump(1) + "\n");
+    const auto plan = masks ? plan_of_masks(context, start.steps, masks->masks(), size.cost.parameters)
+                            : steps_to_json(start.steps);
+    context.folder.write("plan.json", plan.dump(1) + "\n");
     auto state = network_state(*start.model, start.steps);
     for (auto& [name, tensor] : with_prefix("model.", evaluations.selected_network())) state[name] = tensor;
+    if (masks) {
+        masks->masks().save(context.folder.path() / kWeightMasksName);
+        state.merge(with_prefix("weight_masks.", masks->masks().state()));
+    }
     context.folder.save_checkpoint(state);
+}
+
+void train(StageContext& context) {
+    const auto saved = context.folder.load_checkpoint();
+    const auto start = start_of(context, saved);
+    if (context.stage.retraining.length == RetrainLength::iterations) return train(context, start, saved);
+    Stage stage = context.stage;
+    stage.training = stretched_recipe(context, start.model);
+    StageContext stretched{context.experiment, stage,          context.tasks,    context.needs,
+                           context.folder,     context.device, context.progress, context.parallel,
+                           context.status};
+    train(stretched, start, saved);
 }
 
 std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const ModelPtr& model) {
@@ -172,6 +216,7 @@ std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const 
     return std::make_shared<IterativePruner>(
         model, example_image(context), criteria().make(strategy.criterion, as_released),
         IterativePrunerOptions{.frequency = strategy.schedule.frequency,
+                               .patience = strategy.schedule.patience,
                                .allocation = strategy.allocation,
                                .iterations = context.stage.training.iterations,
                                .events = strategy.schedule.events,
@@ -180,7 +225,8 @@ std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const 
                                .edit = strategy.edit,
                                .reset_optimizer = strategy.reset_optimizer,
                                .update = fidelity.update},
-        strategy.regularizer.empty() ? nullptr : regularizers().make(strategy.regularizer, as_released));
+        strategy.regularizer.empty() ? nullptr : regularizers().make(strategy.regularizer, as_released),
+        strategy.search.empty() ? nullptr : searches().make(strategy.search, as_released));
 }
 
 std::vector<Plan> steps_of(const IterativePruner& pruner) {
@@ -203,6 +249,7 @@ nlohmann::json plan_of(const StageContext& context, const std::vector<Plan>& bef
     plan["before"] = steps_to_json(before);
     plan["criterion"] = context.stage.prune.criterion;
     if (!context.stage.prune.regularizer.empty()) plan["regularizer"] = context.stage.prune.regularizer;
+    if (!context.stage.prune.search.empty()) plan["search"] = context.stage.prune.search;
     plan["events"] = nlohmann::json::array();
     const auto& events = pruner.events();
     const auto dense = events.empty() ? pruner.pruner().cost() : events.front().before;
@@ -210,6 +257,7 @@ nlohmann::json plan_of(const StageContext& context, const std::vector<Plan>& bef
     for (const auto& event : events) {
         plan["parameters"].push_back(event.after.parameters);
         plan["events"].push_back({{"removed", event.removed}, {"mean_scores", event.mean_scores}});
+        if (!event.notes.empty()) plan["events"].back()["notes"] = event.notes;
     }
     return plan;
 }
@@ -228,10 +276,15 @@ void prune_and_train(StageContext& context) {
         return all;
     };
     const auto callback = std::make_shared<WindowEvaluations>(context, pruner);
-    const int64_t windows = pruner->expected_events() + 1;
-    const auto keeper = std::make_shared<StageProgressKeeper>(
-        context, windows * context.stage.prune.schedule.frequency, steps);
-    auto first = of_first(context, {keeper, callback});
+    const auto networks = std::make_shared<WindowNetworks>(context, pruner, steps);
+    const auto& schedule = context.stage.prune.schedule;
+    const int64_t iterations = (pruner->expected_events() + 1) * (schedule.patience + 1) * schedule.frequency;
+    const auto keeper = std::make_shared<StageProgressKeeper>(context, iterations, steps);
+    pruner->tell_search_progress_to([&](int64_t done, int64_t total) {
+        context.progress(static_cast<double>(pruner->iteration()) / static_cast<double>(iterations),
+                         fmt::format("searching, group {} of {}", done + 1, total));
+    });
+    auto first = of_first(context, {keeper, callback, networks});
     first.push_back(pruner);
     const auto callbacks = callbacks_of(context, start.model, first);
     Trainer trainer(start.model, trainer_options(context), callbacks.all);
@@ -251,7 +304,7 @@ void prune_and_train(StageContext& context) {
 }  // namespace
 
 void run_network_stage(StageContext& context) {
-    if (context.stage.kind == StageKind::prune)
+    if (prunes_channels(context.stage))
         prune_and_train(context);
     else
         train(context);

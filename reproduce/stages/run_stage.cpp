@@ -94,6 +94,8 @@ void take_over_results(StageContext& context) {
     context.folder.write_rows(rows, context.row());
     for (const char* name : {"plan.json", "curve.csv", kImageMetricsName})
         context.folder.write(name, read_file(source / name, "stage result"));
+    if (std::filesystem::exists(source / kWeightMasksName))
+        context.folder.write(kWeightMasksName, read_file(source / kWeightMasksName, "stage result"));
     context.folder.save_checkpoint(load_tensors(source / "checkpoint.pt"));
 }
 
@@ -175,24 +177,6 @@ void run_constant_stage(StageContext& context) {
     add_predictor(rows, context, kPositionPredictor,
                   evaluate_by_position(context.tasks, train, test, fidelity));
     context.folder.write_rows(rows, context.row());
-}
-
-TensorMap network_state(const Model& model, const std::vector<Plan>& steps) {
-    auto state = with_prefix("model.", module_state(model));
-    state["plan"] = text_tensor(steps_to_json(steps).dump());
-    return state;
-}
-
-PrunedNetwork load_network(const ModelSpec& spec, const std::vector<TaskSpec>& tasks,
-                           const TensorMap& state) {
-    if (state.count("plan") == 0)
-        throw Error("checkpoint", "plan", "the plan that led to the network", "nothing");
-    const std::string place = "checkpoint: plan";
-    PrunedNetwork network{make_model(spec, tasks),
-                          steps_from_json(parse_json(tensor_text(state.at("plan")), place), place)};
-    replay(*network.model, network.steps);
-    load_module_state(*network.model, entries_of("model.", state));
-    return network;
 }
 
 }  // namespace mtlprune

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "reproduce/results/stage_rows.h"
+#include "reproduce/stages/retraining.h"
 
 namespace mtlprune {
 namespace {
@@ -30,10 +31,20 @@ void TrainingEvaluations::between_steps(Trainer& trainer) {
     const auto& recipe = context_.stage.training;
     const int64_t iteration = trainer.iteration();
     const auto key = context_.row(event_, iteration);
-    if (iteration == recipe.iterations)
+    if (iteration == recipe.iterations) {
         selected_iteration_ = evaluations_.close(trainer, key);
-    else if (recipe.evaluate_every > 0 && iteration > 0 && iteration % recipe.evaluate_every == 0)
+        return;
+    }
+    if (recipe.evaluate_every > 0 && iteration > 0 && iteration % recipe.evaluate_every == 0)
         evaluations_.look(trainer, key);
+    if (masks_ && !masks_->masking().settled(iteration)) evaluations_.forget();
+}
+
+void WindowNetworks::between_steps(Trainer& trainer) {
+    if (!context_.stage.keep_networks || !pruner_->due()) return;
+    const EvaluatedWeights weights(trainer);
+    const auto event = static_cast<int64_t>(pruner_->events().size());
+    save_tensors(context_.folder.path() / network_file(event), network_state(trainer.model(), steps_()));
 }
 
 void WindowEvaluations::between_steps(Trainer& trainer) {

@@ -4,9 +4,10 @@
 #include <functional>
 #include <vector>
 
+#include "pruning/masks/weight_mask_training.h"
 #include "pruning/schedules/iterative_pruner.h"
 #include "reproduce/stages/network_evaluations.h"
-#include "reproduce/stages/stage_kinds.h"
+#include "reproduce/stages/stage_network.h"
 #include "training/trainer.h"
 
 namespace mtlprune {
@@ -30,11 +31,14 @@ class StageProgressKeeper : public Callback {
     StepsNow steps_;
 };
 
-/// Evaluates every `evaluate_every` iterations and at the end; see NetworkEvaluations.
+/// Evaluates every `evaluate_every` iterations and at the end; see NetworkEvaluations. Where weights are
+/// masked
+/// (`masks` is not null), no network is selected whose masks are not the last ones.
 class TrainingEvaluations : public Callback {
   public:
-    TrainingEvaluations(StageContext& context, int64_t event)
-        : context_(context), event_(event), evaluations_(context) {}
+    TrainingEvaluations(StageContext& context, int64_t event,
+                        std::shared_ptr<const WeightMaskTraining> masks = nullptr)
+        : context_(context), event_(event), masks_(std::move(masks)), evaluations_(context) {}
     std::string name() const override { return "evaluations"; }
     void between_steps(Trainer& trainer) override;
     TensorMap state() const override { return evaluations_.state(); }
@@ -46,8 +50,24 @@ class TrainingEvaluations : public Callback {
   private:
     StageContext& context_;
     int64_t event_;
+    std::shared_ptr<const WeightMaskTraining> masks_;
     NetworkEvaluations evaluations_;
     int64_t selected_iteration_ = -1;
+};
+
+/// At the end of every window of iterative pruning, just before the next event, keeps the network for stages
+/// that fine-tune it, where the recipe asks for that.
+class WindowNetworks : public Callback {
+  public:
+    WindowNetworks(StageContext& context, std::shared_ptr<const IterativePruner> pruner, StepsNow steps)
+        : context_(context), pruner_(std::move(pruner)), steps_(std::move(steps)) {}
+    std::string name() const override { return "networks"; }
+    void between_steps(Trainer& trainer) override;
+
+  private:
+    StageContext& context_;
+    std::shared_ptr<const IterativePruner> pruner_;
+    StepsNow steps_;
 };
 
 /// Evaluates every `evaluate_every` iterations and at the end of every window of iterative pruning, just

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "base/table.h"
-#include "pruning/surgery/plan.h"
 #include "reproduce/stages/stage.h"
 #include "reproduce/stages/stage_folder.h"
 #include "training/data_parallel/data_parallel.h"
@@ -36,19 +35,7 @@ struct StageContext {
 /// the strategies kConstantPredictor and kPositionPredictor. The first process's alone.
 void run_constant_stage(StageContext& context);
 /// A stage that trains a network: the experiment's from initialisation, one that is pruned meanwhile, or a
-/// pruned architecture from initialisation.
+/// pruned architecture again.
 void run_network_stage(StageContext& context);
-
-/// A network, and the steps that led to it from the experiment's.
-struct PrunedNetwork {
-    ModelPtr model;
-    std::vector<Plan> steps;
-};
-
-/// What checkpoints hold of a network: the plan that leads from the experiment's network to it, parameters
-/// and buffers.
-TensorMap network_state(const Model& model, const std::vector<Plan>& steps);
-/// Builds the network of a checkpoint by replaying its plan, with its weights.
-PrunedNetwork load_network(const ModelSpec& spec, const std::vector<TaskSpec>& tasks, const TensorMap& state);
 
 }  // namespace mtlprune

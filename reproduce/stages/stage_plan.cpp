@@ -43,9 +43,11 @@ double prune_cost(int64_t channels, const StageRecipe& stage) {
 
 double cost_of_stage(int64_t channels, const StageRecipe& stage) {
     if (stage.kind == StageKind::constant) return 0.0;
-    if (stage.kind == StageKind::prune) return prune_cost(channels, stage);
-    const double fraction = stage.architecture.parameters_fraction;
-    const double shrink = stage.kind == StageKind::train ? 1.0 : fraction > 0 ? std::max(0.2, fraction) : 0.5;
+    if (stage.kind == StageKind::prune && !stage.masks_weights()) return prune_cost(channels, stage);
+    const bool dense_cost = stage.kind == StageKind::train || stage.masks_weights() ||
+                            stage.retraining.length == RetrainLength::macs;
+    const double fraction = stage.retraining.architecture.parameters_fraction;
+    const double shrink = dense_cost ? 1.0 : fraction > 0 ? std::max(0.2, fraction) : 0.5;
     return 3.0 * shrink *
            static_cast<double>(stage.training.iterations * images_of_iteration(stage.training));
 }
@@ -79,6 +81,8 @@ std::vector<Stage> plan_stages(const Experiment& experiment, const Behaviour& be
             Stage stage{recipe, once ? 0 : seed, {}, {}, false, cost_of_stage(channels, recipe)};
             if (!recipe.from.empty())
                 stage.needs = {find_stage(plan, recipe.from, recipe.from_seed.value_or(seed))};
+            if (recipe.retraining.distillation > 0.0)  // from what was pruned
+                stage.needs.push_back(plan[stage.needs[0]].needs.at(0));
             const auto from = stage.needs.empty() ? "" : plan[stage.needs[0]].hash();
             stage.identity = stage_identity(experiment, recipe, data, from, behaviour);
             plan.push_back(std::move(stage));

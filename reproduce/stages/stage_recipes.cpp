@@ -7,6 +7,7 @@
 #include <set>
 
 #include "reproduce/results/stage_rows.h"
+#include "reproduce/stages/retraining.h"
 
 namespace mtlprune {
 namespace {
@@ -34,15 +35,22 @@ StageRecipe read_stage(const std::string& name, JsonReader reader) {
     else
         stage.strategy = stage.kind == StageKind::prune ? reader.require<std::string>("strategy")
                                                         : reader.get<std::string>("strategy", name);
-    if (stage.kind == StageKind::prune)
+    if (stage.kind == StageKind::prune) {
         stage.prune = named_strategy(stage.strategy, strategy_changes(reader), reader.place());
+        if (!stage.masks_weights()) stage.keep_networks = reader.get<bool>("keep_networks", false);
+        if (!stage.keep_networks) reader.leave_out("keep_networks");
+    }
     if (stage.kind == StageKind::retrain) {
-        stage.architecture = read_architecture(reader);
+        stage.retraining = read_retraining_arm(reader);
+        stage.retraining.architecture = read_architecture(reader);
         const int64_t seed = reader.integer("from_seed", -1, -1, kMost);
         if (seed >= 0) stage.from_seed = static_cast<uint64_t>(seed);
     }
     if (stage.kind != StageKind::constant)
         stage.training = read_recipe(reader, stage.kind == StageKind::prune ? 0 : 1);
+    if (stage.masks_weights() && stage.training.iterations == 0)
+        throw Error("configuration", reader.place() + ": iterations",
+                    "how long the network trains under weight_masking", "0");
     reader.finish();
     stage.recipe = reader.resolved();
     for (const char* key : {"from", "from_seed", "strategy", "check_finite_every"}) stage.recipe.erase(key);
@@ -65,7 +73,11 @@ void require_fitting(const std::vector<StageRecipe>& stages, const std::string& 
         if (from == names.end())
             throw Error("configuration", where, "the name of a stage",
                         fmt::format("'{}'{}", stage.from, did_you_mean(stage.from, names)));
-        const auto kind = stages[static_cast<size_t>(from - names.begin())].kind;
+        const auto& source = stages[static_cast<size_t>(from - names.begin())];
+        const auto kind = source.kind;
+        if (source.masks_weights())
+            throw Error("configuration", where, "a stage whose architecture others can start from",
+                        fmt::format("'{}', which masks weights", stage.from));
         if (!may_start_from(stage.kind, kind))
             throw Error("configuration", where,
                         stage.kind == StageKind::retrain ? "a prune stage" : "a train or retrain stage",

@@ -9,8 +9,10 @@
 #include "base/error.h"
 #include "pruning/allocation/option_names.h"
 #include "pruning/criteria/criterion.h"
+#include "pruning/masks/weight_masking.h"
 #include "pruning/regularizers/regularizer.h"
 #include "pruning/schedules/iterative_pruner.h"
+#include "pruning/search/search.h"
 #include "reproduce/resources.h"
 
 namespace mtlprune {
@@ -78,19 +80,9 @@ void require_criterion(const std::string& name, const std::string& place) {
                 unknown_key("strategy", name, {known.begin(), known.end()}).problem());
 }
 
-}  // namespace
-
-const std::vector<std::string>& strategy_keys() {
-    static const std::vector<std::string> keys = {"criterion",  "regularizer", "schedule",
-                                                  "allocation", "edit",        "reset_optimizer"};
-    return keys;
-}
-
-Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
-    JsonReader reader(json, place);
-    Strategy strategy;
-    strategy.summary = reader.get<std::string>("summary", "");
-    strategy.paper = reader.get<std::string>("paper", "");
+/// All keys but those of read_strategy() itself.
+void read_channel_pruning(JsonReader& reader, Strategy& strategy) {
+    const auto& place = reader.place();
     strategy.criterion = reader.require<std::string>("criterion");
     check_entry(criteria(), strategy.criterion, place + ": criterion");
     strategy.regularizer = reader.get<std::string>("regularizer", "");
@@ -98,6 +90,11 @@ Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
         reader.leave_out("regularizer");
     else
         check_entry(regularizers(), strategy.regularizer, place + ": regularizer");
+    strategy.search = reader.get<std::string>("search", "");
+    if (strategy.search.empty())
+        reader.leave_out("search");
+    else
+        check_entry(searches(), strategy.search, place + ": search");
     auto schedule = reader.child("schedule");
     strategy.schedule.frequency = schedule.integer("frequency", 500, 1, kMostChannels);
     strategy.schedule.events = schedule.integer("events", 0, 0, kMostChannels);
@@ -106,6 +103,8 @@ Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
     constexpr int64_t kObserved = 10;
     strategy.schedule.observed = schedule.integer("observed", kObserved, 1, kMostChannels);
     if (strategy.schedule.observed == kObserved) schedule.leave_out("observed");
+    strategy.schedule.patience = schedule.integer("patience", 0, 0, kMostChannels);
+    if (strategy.schedule.patience == 0) schedule.leave_out("patience");
     schedule.finish();
     strategy.allocation = read_allocation(reader.child("allocation"));
     const bool approached = strategy.schedule.pace != Pace::each;
@@ -116,11 +115,48 @@ Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
         throw Error("configuration", place + ": allocation: budget",
                     "a share of the channels, parameters or MACs (pace each takes a count at every event)",
                     "a count");
+    if (!strategy.search.empty() && (approached || strategy.schedule.events == 0))
+        throw Error("configuration", place + ": schedule",
+                    "a number of events, and pace each, with a search (its budget ends the events earlier)",
+                    approached ? "another pace" : "no number of events");
     strategy.edit = reader.choice("edit", EditKind::remove, edit_kinds());
     if (strategy.allocation.may_empty && strategy.edit == EditKind::remove)
         throw Error("configuration", place + ": allocation: min_channels",
                     "at least 1 (a layer without channels cannot be removed)", "0");
     strategy.reset_optimizer = reader.get<bool>("reset_optimizer", false);
+}
+
+/// Keys of channels say nothing about weights.
+void require_alone(const JsonReader& reader) {
+    for (const auto& key : strategy_keys())
+        if (key != "weight_masking" && reader.has(key))
+            throw Error("configuration", reader.place() + ": " + key,
+                        "nothing beside weight_masking, which masks weights and removes no channels",
+                        "the key");
+}
+
+}  // namespace
+
+const std::vector<std::string>& strategy_keys() {
+    static const std::vector<std::string> keys = {"criterion",       "regularizer",   "search",
+                                                  "schedule",        "allocation",    "edit",
+                                                  "reset_optimizer", "weight_masking"};
+    return keys;
+}
+
+Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
+    JsonReader reader(json, place);
+    Strategy strategy;
+    strategy.summary = reader.get<std::string>("summary", "");
+    strategy.paper = reader.get<std::string>("paper", "");
+    strategy.weight_masking = reader.get<std::string>("weight_masking", "");
+    if (strategy.weight_masking.empty()) {
+        reader.leave_out("weight_masking");
+        read_channel_pruning(reader, strategy);
+    } else {
+        require_alone(reader);
+        check_entry(weight_maskings(), strategy.weight_masking, place + ": weight_masking");
+    }
     reader.finish();
     strategy.json = reader.resolved();
     for (const char* key : {"summary", "paper"}) strategy.json.erase(key);

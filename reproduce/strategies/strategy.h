@@ -17,27 +17,33 @@ struct PruningSchedule {
     int64_t frequency = 500;  ///< mini-batches between events
     int64_t events = 0;       ///< 0: until every group is at its floor
     Pace pace = Pace::each;   ///< in which the events approach the budget
-    int64_t observed = 10;    ///< mini-batches that a criterion sees which runs passes of its own
+    int64_t observed = 10;  ///< mini-batches that a criterion sees which runs passes of its own, and a search
+    int64_t patience = 0;   ///< windows without better losses that an event waits for
 };
 
 struct Strategy {
     std::string summary, paper;  ///< one line each; empty for a bare criterion
     std::string criterion;       ///< an entry of criteria(), perhaps with options
     std::string regularizer;     ///< an entry of regularizers(), perhaps with options; empty: none
+    std::string search;  ///< an entry of searches(), perhaps with options; empty: the allocation alone
     PruningSchedule schedule;
     AllocationOptions allocation;  ///< of every event
     EditKind edit = EditKind::remove;
     bool reset_optimizer = false;  ///< fresh moments after every event
-    nlohmann::json json;           ///< all of this but summary and paper, defaults included
+    /// An entry of weight_maskings(), perhaps with options: single weights are masked, no channel leaves, and
+    /// all above but summary and paper has no meaning. Empty: none.
+    std::string weight_masking = {};
+    nlohmann::json json;  ///< all of this but summary and paper, defaults included
 };
 
-/// {"summary", "paper", "criterion": NAME, "regularizer": NAME, "schedule": {"frequency", "events", "pace":
-/// each, linear, cubic or exponential; "observed"}, "allocation": {"scope": local, isomorphic, owner or
-/// global; "budget":
+/// {"summary", "paper", "criterion": NAME, "regularizer": NAME, "search": NAME, "schedule": {"frequency",
+/// "events", "pace": each, linear, cubic or exponential; "observed", "patience"}, "allocation": {"scope":
+/// local, isomorphic, owner or global; "budget":
 /// {"count", "channels", "parameters" or "macs": NUMBER}; "part": shared (by all tasks) or all; "only",
 /// "ignore": [EXPRESSION]; "min_channels", "max_ratio", "round_to"}, "edit": remove or mask,
 /// "reset_optimizer"}. What is absent is as in the main paper: every 500 mini-batches the 100 lowest of all
-/// shared channels, at least 5 in every group. Throws Error on anything else.
+/// shared channels, at least 5 in every group. A search needs a number of events, because it may find
+/// nothing that can leave. Or {"summary", "paper", "weight_masking": NAME}. Throws Error on anything else.
 Strategy read_strategy(const nlohmann::json& json, const std::string& place);
 
 /// The strategy of that name or, when there is none, of a criterion (perhaps with options) in the main

@@ -15,8 +15,9 @@ namespace {
 std::string quick(const std::string& key) {
     Choice choice{key};
     const std::map<std::string, nlohmann::json> values = {
-        {"s", 0.05},          {"reg", 0.05}, {"delta", 0.05},  {"every", 2},
-        {"pick_delta", 0.01}, {"step", 0.1}, {"target", 0.15}, {"lambda", 0.02}};
+        {"s", 0.05},      {"reg", 0.05},        {"delta", 0.05},
+        {"every", 2},     {"pick_delta", 0.01}, {"step", 0.1},
+        {"target", 0.15}, {"lambda", 0.02},     {"meta_gradient", false}};  // with it nothing is left alone
     for (const auto& option : regularizers().at(key).options)
         if (const auto found = values.find(option.name); found != values.end())
             choice.options[option.name] = found->second;

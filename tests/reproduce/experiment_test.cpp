@@ -249,10 +249,10 @@ TEST(Scales, PaperIsThePapersProtocol) {
     // Learning rates and events are chosen per configuration; two have no partner; all take seed 3's
     // architectures.
     const auto& last = stage(paper, "retrain-cosprune-9");
-    EXPECT_EQ(last.architecture.event, 32);
+    EXPECT_EQ(last.retraining.architecture.event, 32);
     EXPECT_EQ(last.training.optimizer.lr, 0.001);
     EXPECT_EQ(last.from_seed, 3u);
-    EXPECT_EQ(stage(paper, "retrain-taylor-2").architecture.event, 17);
+    EXPECT_EQ(stage(paper, "retrain-taylor-2").retraining.architecture.event, 17);
     EXPECT_THROW(stage(paper, "retrain-cosprune-2"), std::runtime_error);
     EXPECT_EQ(stage(paper, "retrain-dense-0").kind, StageKind::train);
     EXPECT_EQ(paper.figures->retrained.size(), 18u);

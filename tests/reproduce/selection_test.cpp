@@ -11,7 +11,7 @@
 #include "models/placement.h"
 #include "reproduce/report/figure_drawing.h"
 #include "reproduce/stages/experiment_data.h"
-#include "reproduce/stages/stage_kinds.h"
+#include "reproduce/stages/stage_network.h"
 #include "tests/bad_input.h"
 #include "tests/temporary_folder.h"
 

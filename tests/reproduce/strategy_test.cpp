@@ -6,7 +6,9 @@
 
 #include "base/error.h"
 #include "models/model_spec.h"
+#include "pruning/masks/weight_mask_training.h"
 #include "pruning/schedules/iterative_pruner.h"
+#include "pruning/search/search.h"
 #include "tests/random_batch.h"
 
 namespace mtlprune::strategy_test {
@@ -25,6 +27,29 @@ bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
+ModelPtr tiny_network() {
+    ModelPtr model = make_model("vgg16:width=0.125,pools=2/smallaspp:hidden=4,dropout=0", nyuv2_tasks(5));
+    model->initialise(1);
+    return model;
+}
+
+/// In a few iterations.
+void expect_that_it_masks(const Strategy& strategy) {
+    auto choice = parse_choice("weight masking", strategy.weight_masking);
+    for (const auto& option : weight_maskings().at(choice.key).options) {
+        const bool dynamic = choice.options.value("mode", "") == "dynamic";
+        if (option.name == (dynamic ? "interval" : "batches")) choice.options[option.name] = 2;
+    }
+    const auto model = tiny_network();
+    const auto masks =
+        std::make_shared<WeightMaskTraining>(model, weight_maskings().make(choice), /*iterations=*/6, 1);
+    Trainer trainer(model, {.iterations = 6}, {masks});
+    trainer.run([next = uint64_t{0}]() mutable { return random_batch(next++); });
+    EXPECT_LT(masks->masks().count().density(), 0.5);
+    EXPECT_TRUE(masks->masking().settled(6));
+    EXPECT_EQ(model->forward(random_batch(9).image).size(), 3U);
+}
+
 class EveryStrategy : public testing::TestWithParam<std::string> {};
 
 INSTANTIATE_TEST_SUITE_P(Files, EveryStrategy, testing::ValuesIn(strategy_names()),
@@ -32,12 +57,12 @@ INSTANTIATE_TEST_SUITE_P(Files, EveryStrategy, testing::ValuesIn(strategy_names(
 
 /// At a small network's pace: every second mini-batch, a tenth of the channels where it says how many.
 TEST_P(EveryStrategy, PrunesATinyNetwork) {
-    auto strategy = named_strategy(GetParam(), {{"schedule", {{"frequency", 2}}}}, "here");
+    auto strategy = named_strategy(GetParam(), nlohmann::json::object(), "here");
     EXPECT_FALSE(strategy.summary.empty());
+    if (!strategy.weight_masking.empty()) return expect_that_it_masks(strategy);
+    strategy.schedule.frequency = 2;
     if (strategy.allocation.budget.unit == BudgetUnit::count) strategy.allocation.budget.value = 20;
-    const ModelPtr model =
-        make_model("vgg16:width=0.125,pools=2/smallaspp:hidden=4,dropout=0", nyuv2_tasks(5));
-    model->initialise(1);
+    const auto model = tiny_network();
     const auto pruner = std::make_shared<IterativePruner>(
         model, torch::zeros({1, 3, 16, 16}), criteria().make(strategy.criterion),
         IterativePrunerOptions{.frequency = strategy.schedule.frequency,
@@ -47,11 +72,14 @@ TEST_P(EveryStrategy, PrunesATinyNetwork) {
                                .pace = strategy.schedule.pace,
                                .observed = strategy.schedule.observed,
                                .edit = strategy.edit},
-        strategy.regularizer.empty() ? nullptr : regularizers().make(strategy.regularizer));
+        strategy.regularizer.empty() ? nullptr : regularizers().make(strategy.regularizer),
+        strategy.search.empty() ? nullptr : searches().make(strategy.search));
     const auto whole = pruner->pruner().cost();
     Trainer trainer(model, {}, {pruner});
     trainer.run([next = uint64_t{0}]() mutable { return random_batch(next++); });
-    EXPECT_EQ(pruner->events().size(), strategy.schedule.events == 1 ? 1U : 2U);
+    // The budget of a search may be met at once.
+    const bool once = strategy.schedule.events == 1 || (!strategy.search.empty() && pruner->finished());
+    EXPECT_EQ(pruner->events().size(), once ? 1U : 2U);
     EXPECT_LT(pruner->pruner().cost().macs, whole.macs);
     EXPECT_EQ(model->forward(random_batch(9).image).size(), 3U);
 }
@@ -88,6 +116,47 @@ TEST(Strategy, ARegularizerIsPartOfItsIdentityWhereThereIsOne) {
     EXPECT_EQ(named_strategy("slimming", {{"regularizer", ""}}, "here").json.contains("regularizer"), false);
     const auto& keys = strategy_keys();
     EXPECT_NE(std::find(keys.begin(), keys.end(), "regularizer"), keys.end());
+}
+
+TEST(Strategy, AWeightMaskingStandsAlone) {
+    const auto strategy =
+        named_strategy("weight_magnitude", {{"weight_masking", "magnitude:density=0.2"}}, "here");
+    EXPECT_EQ(strategy.weight_masking, "magnitude:density=0.2");
+    EXPECT_EQ(strategy.json, nlohmann::json({{"weight_masking", "magnitude:density=0.2"}}));
+    EXPECT_FALSE(named_strategy("taylor", {}, "here").json.contains("weight_masking"));
+    for (const auto& [key, value] : nlohmann::json({{"criterion", "l1"},
+                                                    {"regularizer", "greg1"},
+                                                    {"schedule", {{"frequency", 3}}},
+                                                    {"allocation", {{"scope", "local"}}},
+                                                    {"edit", "mask"},
+                                                    {"reset_optimizer", true}})
+                                        .items())
+        EXPECT_EQ(
+            message("disparse_static", {{key, value}}),
+            "configuration: here: " + key +
+                ": expected nothing beside weight_masking, which masks weights and removes no channels, "
+                "found the key");
+    EXPECT_TRUE(contains(message("weight_magnitude", {{"weight_masking", "magnitud"}}), "'magnitude'"));
+    EXPECT_TRUE(
+        contains(message("weight_magnitude", {{"weight_masking", "magnitude:densty=1"}}), "'density'"));
+}
+
+TEST(Strategy, ASearchAndPatienceArePartOfItsIdentityWhereTheyAreUsed) {
+    const auto without = named_strategy("l1", nlohmann::json::object(), "here");
+    EXPECT_FALSE(without.json.contains("search"));
+    EXPECT_FALSE(without.json.at("schedule").contains("patience"));
+    const nlohmann::json changes = {{"search", "pagcp:topk=0.5"},
+                                    {"schedule", {{"events", 3}, {"patience", 2}}}};
+    const auto with = named_strategy("l1", changes, "here");
+    EXPECT_EQ(with.search, "pagcp:topk=0.5");
+    EXPECT_EQ(with.json.at("search"), "pagcp:topk=0.5");
+    EXPECT_EQ(with.schedule.patience, 2);
+    EXPECT_EQ(with.json.at("schedule").at("patience"), 2);
+    const auto& keys = strategy_keys();
+    EXPECT_NE(std::find(keys.begin(), keys.end(), "search"), keys.end());
+    EXPECT_TRUE(contains(message("l1", {{"search", "pagcp"}}), "a number of events"));
+    EXPECT_TRUE(contains(message("l1", {{"search", "pagpc"}}), "here: search"));
+    EXPECT_TRUE(contains(message("pagcp", {{"schedule", {{"pace", "linear"}}}}), "pace each"));
 }
 
 TEST(Strategy, NamesWhatIsWrong) {

@@ -94,6 +94,26 @@ TEST(LearningRate, CosineFollowsTorchsRecurrence) {
     EXPECT_NEAR(learning_rate(schedule, 1e-3, 25), learning_rate(schedule, 1e-3, 15), 1e-15);
 }
 
+TEST(LearningRate, AStretchedCurveHasTheSameShape) {
+    for (const auto kind : {LearningRateKind::cosine, LearningRateKind::step, LearningRateKind::poly})
+        for (const int64_t every : {1, 10}) {
+            LearningRateSchedule schedule;
+            schedule.kind = kind;
+            schedule.every = every;
+            schedule.t_max = 12;
+            schedule.step_size = 4;
+            const auto longer = stretched(schedule, 2.5);
+            for (int64_t iteration = 0; iteration < 12 * every; iteration += 2 * every)
+                EXPECT_NEAR(learning_rate(longer, 0.1, iteration * 5 / 2),
+                            learning_rate(schedule, 0.1, iteration), 1e-12)
+                    << static_cast<int>(kind) << ' ' << every << ' ' << iteration;
+        }
+    LearningRateSchedule schedule;
+    schedule.warm_up = 7;
+    EXPECT_EQ(stretched(schedule, 1.5).warm_up, 10);
+    EXPECT_EQ(stretched(schedule, 0.01).t_max, 1);
+}
+
 TEST(LearningRate, StepAndConstant) {
     LearningRateSchedule schedule;
     EXPECT_EQ(learning_rate(schedule, 0.3, 1000), 0.3);
