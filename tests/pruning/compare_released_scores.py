@@ -12,10 +12,12 @@ import argparse
 import contextlib
 import io
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 
 import numpy
@@ -29,6 +31,7 @@ from released_python import defined_in, importing_from, on_the_processor  # noqa
 WEIGHTS, DATA = NETWORKS["two_tasks"].read()
 GOLDEN = json.loads((FOLDER / "scores.json").read_text())
 GROUPS = {"first": ("second",), "second": ("left", "right")}  # and what reads them
+ENGINE_NEEDS = {"torch": torch, "nn": torch.nn, "np": numpy, "os": os, "time": time}
 ROWS = []
 
 
@@ -164,8 +167,7 @@ def hrank(folder):
 
 
 def taylor(folder):
-    code = defined_in(folder / "pruning_engine.py", ["pytorch_pruning", "prepare_pruning_list", "ExpMeter"],
-                      {"torch": torch, "nn": torch.nn, "np": numpy, "os": __import__("os"), "time": __import__("time")})
+    code = defined_in(folder / "pruning_engine.py", ["pytorch_pruning", "prepare_pruning_list", "ExpMeter"], ENGINE_NEEDS)
     with importing_from(folder):
         from layers.gate_layer import GateLayer
 
@@ -178,7 +180,10 @@ def taylor(folder):
             engine = code["pytorch_pruning"](parameters, settings, logs)
             for images, targets in batches():
                 network.zero_grad()
-                loss_of(network(images), targets).backward()
+                loss = loss_of(network(images), targets)
+                loss.backward(retain_graph=engine.needs_hessian)
+                if engine.needs_hessian:
+                    engine.compute_hessian(loss)
                 engine.add_criteria()
                 if every_batch:
                     engine.compute_saliency()
@@ -191,14 +196,15 @@ def taylor(folder):
     row("Taylor", "method 0 (weights)", "taylor_weight:form=squared,members=producers,average=scores,normaliser=none", scores(0))
     row("Taylor", "method 23 (per sample), times the 2 samples of a mini-batch", "taylor_sample", [2 * each for each in scores(23)])
     row("Taylor", "method 6 (outputs)", "taylor_output", scores(6))
+    row("Taylor", "method 11 (gates, second order), its Hessian in float32", "taylor_second:draws=0", scores(11))
+    row("Taylor", "method 10 (curvature), its Hessian in float32", "taylor_second:draws=0,form=curvature", scores(10))
     row("Taylor", "method 2 (squared weights)", "l2:reduction=first,normaliser=none", scores(2))
     row("Taylor", "method 3 (absolute weights)", "l1:reduction=first,normaliser=none", scores(3))
 
 
 def taylor_batch_norm(folder):
     """Methods 30 and 31 take the module before each gate; `second` has no batch norm in front of its own."""
-    code = defined_in(folder / "pruning_engine.py", ["pytorch_pruning", "ExpMeter"],
-                      {"torch": torch, "nn": torch.nn, "np": numpy, "os": __import__("os"), "time": __import__("time")})
+    code = defined_in(folder / "pruning_engine.py", ["pytorch_pruning", "ExpMeter"], ENGINE_NEEDS)
 
     def scores(method):
         network = Network()

@@ -54,6 +54,24 @@ def obd(d, normaliser, **counted):
                    normaliser=normaliser)
 
 
+def taylor_second(d):
+    """Per mini-batch and group: the gradient and the Hessian's diagonal of the total loss at the gates."""
+    found = []
+    for k in range(2):
+        gates = d.ones()
+        losses, _ = d.losses(k, {}, gates=gates)
+        gradients = gradients_of(sum(losses), gates, graph=True)
+        found.append([])
+        for name, gradient in gradients.items():
+            seconds = [torch.autograd.grad(each, gates[name], retain_graph=True)[0][c] for c, each in enumerate(gradient)]
+            found[-1].append((gradient.detach(), torch.stack(seconds)))
+    return found
+
+
+def second_order(d, number):
+    return [mean_of([number(g, h) for g, h in of_batches]) for of_batches in zip(*taylor_second(d))]
+
+
 def synflow(d):
     neutral = {"running_mean": torch.zeros_like, "running_var": torch.ones_like}
     flow = {name: neutral.get(name.split(".")[-1], torch.abs)(value) for name, value in d.weights.items()}
@@ -86,62 +104,6 @@ def grasp(d, producers=False):
     return [mean_of(each) for each in zip(*of_batches)]
 
 
-def answers_of(d, name):
-    """What each channel of the group adds to every answer of a layer: [answers, C]."""
-    group = next(group for group in d.groups if name in group.readers)
-    weight, found = d.weights[name + ".weight"], []
-    for k in range(2):
-        maps = d.losses(k, {})[1][name]
-        alone = []
-        for c in range(group.width):
-            only = torch.zeros_like(maps)
-            only[:, c] = maps[:, c]
-            alone.append(torch.nn.functional.conv2d(only, weight, padding=weight.shape[-1] // 2).flatten())
-        found.append(torch.stack(alone, 1))
-    return torch.cat(found)
-
-
-def thinet(d):
-    """When a channel leaves: each time the one whose leaving keeps the squared sum of all that left smallest."""
-    scores = []
-    for group in d.groups:
-        answers, gone = torch.cat([answers_of(d, name) for name in group.readers]), []
-        while len(gone) < group.width:
-            rest = [c for c in range(group.width) if c not in gone]
-            gone.append(min(rest, key=lambda c: (answers[:, gone + [c]].sum(1) ** 2).sum().item()))
-        scores.append(torch.tensor([gone.index(c) for c in range(group.width)], dtype=torch.double))
-    return scores
-
-
-def lasso_entries(d):
-    """Per group the largest penalty, by the one that leaves nothing, at which the LASSO has the channel, on a grid of 100; times
-    1 + 1e-6 |b| for the order of channels that enter together."""
-    scores = []
-    for group in d.groups:
-        answers = torch.cat([answers_of(d, name) for name in group.readers]).numpy()
-        answers = answers - answers.mean(0)
-        gram = answers.T @ answers / len(answers)
-        target = gram.sum(1)
-        entry, b = numpy.zeros(group.width), numpy.zeros(group.width)
-        for share in numpy.geomspace(1, 1e-6, 101)[1:]:
-            b = lasso(gram, target, share * abs(target).max(), b)
-            entry = numpy.where((entry == 0) & (b != 0), share * (1 + 1e-6 * abs(b)), entry)
-        scores.append(torch.from_numpy(entry))
-    return scores
-
-
-def lasso(gram, target, penalty, start):
-    """argmin_b 1/2 b'Gb - t'b + penalty |b|_1 by coordinate descent."""
-    b, change = start.copy(), 1
-    while change > 1e-13:
-        before = b.copy()
-        for c in range(len(b)):
-            rest = target[c] - gram[c] @ b + gram[c, c] * b[c]
-            b[c] = numpy.sign(rest) * max(abs(rest) - penalty, 0) / gram[c, c]
-        change = abs(b - before).max()
-    return b
-
-
 def positions(value, group):
     """[B, C, positions] of what a layer reads."""
     return value.reshape(value.shape[0], group.width, -1)
@@ -172,6 +134,8 @@ def forms(d):
         "hrank": hrank(d),
         "obd_hessian": obd(d, "mean"),
         "obd_c": obd(d, "none", norms=False, readers=False),
+        "taylor_second:draws=0": second_order(d, lambda g, h: (h / 2 - g) ** 2),
+        "taylor_second:draws=0,form=curvature": second_order(d, lambda g, h: h),
         "synflow": synflow(d),
         "grasp": grasp(d),
         "grasp:producers": grasp(d, producers=True),
