@@ -24,19 +24,18 @@ struct SafePruningOptions {
     TaskNormaliser normaliser;
 };
 
-/// How often `share` can be halved until a channel is no longer among the top ceil(share C) of any task in
-/// its layer, at most up to where one channel is left: [C, T] -> [C]. Channels that a task does not use are
-/// never among its top.
-torch::Tensor protection(const torch::Tensor& importance, double share) {
+/// How many of the shares share, share/2, share/4, ... (`count` of them) keep a channel among the top
+/// ceil(share C) of any task in its layer: [C, T] -> [C]. Channels that a task does not use are never among
+/// its top.
+torch::Tensor protection(const torch::Tensor& importance, double share, int64_t count) {
     const int64_t channels = importance.size(0);
     const auto order = importance.argsort(int64_t{0}, /*descending=*/true)
                            .argsort(int64_t{0}, false);  // rank per task, 0 = highest
     const auto used = importance > 0;
     auto levels = torch::zeros({channels}, importance.options());
-    for (double top = share * static_cast<double>(channels); top > 0; top /= 2) {
+    double top = share * static_cast<double>(channels);
+    for (int64_t i = 0; i < count; ++i, top /= 2)
         levels += (used & (order < std::ceil(top))).any(1).to(torch::kDouble);
-        if (top <= 1) break;
-    }
     return levels;
 }
 
@@ -103,8 +102,11 @@ class SafePruning : public Criterion {
         const auto all = torch::cat(scores);
         if (all.numel() == 0) return;
         const auto step = all.max() - all.min() + 1.0;
+        int64_t count = 1, widest = 0;  // in the widest layer down to one channel
+        for (const auto& group : tasks) widest = std::max(widest, group.size(0));
+        for (double top = options_.protect * static_cast<double>(widest); top > 1; top /= 2) ++count;
         for (size_t i = 0; i < scores.size(); ++i)
-            scores[i] = scores[i] + step * protection(tasks[i], options_.protect).to(step.device());
+            scores[i] = scores[i] + step * protection(tasks[i], options_.protect, count).to(step.device());
     }
 
     SafePruningOptions options_;

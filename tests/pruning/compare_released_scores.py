@@ -12,10 +12,12 @@ import argparse
 import contextlib
 import io
 import json
+import os
 import pathlib
 import subprocess
 import sys
 import tempfile
+import time
 import warnings
 
 import numpy
@@ -23,39 +25,14 @@ import torch
 import torch.nn.functional as functional
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent / "golden"))
+from evidence import Evidence, gradients_of, parameters_of  # noqa: E402
 from networks import BATCHES, FOLDER, NETWORKS  # noqa: E402
-from released_python import defined_in, importing_from, on_the_processor  # noqa: E402
+from released_python import WEIGHTS, Network, batches, defined_in, importing_from, loss_of, on_the_processor  # noqa: E402
 
-WEIGHTS, DATA = NETWORKS["two_tasks"].read()
 GOLDEN = json.loads((FOLDER / "scores.json").read_text())
 GROUPS = {"first": ("second",), "second": ("left", "right")}  # and what reads them
+ENGINE_NEEDS = {"torch": torch, "nn": torch.nn, "np": numpy, "os": os, "time": time}
 ROWS = []
-
-
-class Network(torch.nn.Module):
-    """two_tasks of modules that released code may bring; the outputs of both tasks behind one another."""
-
-    def __init__(self, convolution=torch.nn.Conv2d, norm=torch.nn.BatchNorm2d, gate=lambda width: torch.nn.Identity()):
-        super().__init__()
-        self.first, self.norm, self.first_gate = convolution(3, 6, 3, padding=1), norm(6), gate(6)
-        self.second, self.second_gate = convolution(6, 5, 3, padding=1), gate(5)
-        self.left, self.right = convolution(5, 2, 1), convolution(5, 3, 1)
-        self.double()
-        self.load_state_dict(WEIGHTS, strict=False)
-        self.eval()
-
-    def forward(self, x):
-        x = self.first_gate(torch.relu(self.norm(self.first(x))))
-        x = self.second_gate(torch.relu(self.second(x)))
-        return torch.cat([self.left(x), self.right(x)], 1)
-
-
-def loss_of(output, target):
-    return ((output[:, :2] - target[:, :2]) ** 2).mean() + (output[:, 2:] - target[:, 2:]).abs().mean()
-
-
-def batches():
-    return [(images, torch.cat(targets, 1)) for images, targets in DATA]
 
 
 def golden(form, kind="scores"):
@@ -91,6 +68,11 @@ def over_slices(per_weight):
     return [per_weight[name].flatten(1).sum(1) + read for name, read in zip(GROUPS, over_readers(per_weight))]
 
 
+def with_norm(per_weight):
+    first, second = over_slices(per_weight)
+    return [first + per_weight["norm"], second]
+
+
 # One function per repository.
 
 def synaptic_flow(folder):
@@ -108,7 +90,8 @@ def synaptic_flow(folder):
             for name, value in settings.items():
                 setattr(pruner, name, value)
             pruner.score(network, loss_of, data, "cpu")
-            return {name: pruner.scores[id(getattr(network, name).weight)] for name in ("first", "second", "left", "right")}
+            return {name: pruner.scores[id(getattr(network, name).weight)] for name in ("first", "second", "left", "right")} | \
+                {"norm": pruner.scores.get(id(network.norm.weight))}
 
         row("SNIP", "weights' scores summed over a channel's slices, up to their common sum", "snip:form=sum,task_norm=false",
             over_slices(scores(pruners.SNIP, batches())), scaled=True)
@@ -119,8 +102,9 @@ def synaptic_flow(folder):
             over_slices(scores(pruners.GraSP, batches())), scaled=True)
         huge = 1e200  # divides by |sum| + eps: so that no mini-batch's sum matters
         per_batch = [scores(pruners.GraSP, [batch], True, False, True, temp=1, eps=huge) for batch in batches()]
-        mean = {name: sum(each[name] for each in per_batch) * huge / BATCHES for name in per_batch[0]}
-        row("GraSP", "training mode, no temperature, gradient of all parameters, one mini-batch at a time", "grasp", over_slices(mean))
+        found = [with_norm(each) for each in per_batch]
+        mean = [sum(each) / BATCHES for each in zip(*([group / torch.cat(one).sum().abs() for group in one] for one in found))]
+        row("GraSP", "training mode, no temperature, all parameters, each mini-batch by itself and by our sum", "grasp", mean)
 
 
 def geometric_median(folder):
@@ -157,8 +141,7 @@ def hrank(folder):
 
 
 def taylor(folder):
-    code = defined_in(folder / "pruning_engine.py", ["pytorch_pruning", "prepare_pruning_list", "ExpMeter"],
-                      {"torch": torch, "nn": torch.nn, "np": numpy, "os": __import__("os"), "time": __import__("time")})
+    code = defined_in(folder / "pruning_engine.py", ["pytorch_pruning", "prepare_pruning_list", "ExpMeter"], ENGINE_NEEDS)
     with importing_from(folder):
         from layers.gate_layer import GateLayer
 
@@ -171,7 +154,10 @@ def taylor(folder):
             engine = code["pytorch_pruning"](parameters, settings, logs)
             for images, targets in batches():
                 network.zero_grad()
-                loss_of(network(images), targets).backward()
+                loss = loss_of(network(images), targets)
+                loss.backward(retain_graph=engine.needs_hessian)
+                if engine.needs_hessian:
+                    engine.compute_hessian(loss)
                 engine.add_criteria()
                 if every_batch:
                     engine.compute_saliency()
@@ -183,15 +169,29 @@ def taylor(folder):
     row("Taylor", "method 22, an event after each mini-batch, momentum 0.9", "taylor:momentum=0.9", scores(22, True), "after_an_event")
     row("Taylor", "method 0 (weights)", "taylor_weight:form=squared,members=producers,average=scores,normaliser=none", scores(0))
     row("Taylor", "method 23 (per sample), times the 2 samples of a mini-batch", "taylor_sample", [2 * each for each in scores(23)])
-    row("Taylor", "method 6 (outputs)", "taylor_output", scores(6))
+    outputs = scores(6)
+    row("Taylor", "method 6 (outputs)", "taylor_output", outputs)
+    ROWS.append(("Taylor", "method 6 (outputs)", "their order of steps, restated", f"{difference(outputs, restated_outputs()):.1e}"))
+    row("Taylor", "method 11 (gates, second order), its Hessian in float32", "taylor_second:draws=0", scores(11))
+    row("Taylor", "method 10 (curvature), its Hessian in float32", "taylor_second:draws=0,form=curvature", scores(10))
     row("Taylor", "method 2 (squared weights)", "l2:reduction=first,normaliser=none", scores(2))
     row("Taylor", "method 3 (absolute weights)", "l1:reduction=first,normaliser=none", scores(3))
 
 
+def restated_outputs():
+    """Method 6: absolute values before the mean over positions, and every mini-batch by its own length."""
+    evidence, of_batches = Evidence(NETWORKS["two_tasks"]), []
+    for k in range(BATCHES):
+        losses, reads = evidence.losses(k, parameters_of(evidence.weights))
+        read = {name: reads[readers[0]] for name, readers in GROUPS.items()}
+        means = [(read[name] * gradient).abs().mean((0, 2, 3)).detach() for name, gradient in gradients_of(sum(losses), read).items()]
+        of_batches.append([mean / torch.sqrt((mean ** 2).sum()) for mean in means])
+    return [sum(each) / BATCHES for each in zip(*of_batches)]
+
+
 def taylor_batch_norm(folder):
     """Methods 30 and 31 take the module before each gate; `second` has no batch norm in front of its own."""
-    code = defined_in(folder / "pruning_engine.py", ["pytorch_pruning", "ExpMeter"],
-                      {"torch": torch, "nn": torch.nn, "np": numpy, "os": __import__("os"), "time": __import__("time")})
+    code = defined_in(folder / "pruning_engine.py", ["pytorch_pruning", "ExpMeter"], ENGINE_NEEDS)
 
     def scores(method):
         network = Network()

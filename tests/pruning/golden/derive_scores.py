@@ -14,6 +14,7 @@ import json
 
 import torch
 
+import of_answers
 import of_gradients
 import of_passes
 import of_weights
@@ -66,10 +67,10 @@ def main():
     if arguments.parse_args().draw_networks:
         write_networks()
     found = {name: derived(NETWORKS[name]) for name in ("two_tasks", "residual")}
-    one = Evidence(NETWORKS["one_answer"])  # every place has one answer: nothing is drawn
-    found["one_answer"] = {"groups": ["first"], "scores": lists({"thinet": of_passes.thinet(one),
-                                                                 "channel_lasso": of_passes.lasso_entries(one)})}
-    found["two_tasks"]["scores"].update(lists({"channel_lasso": of_passes.lasso_entries(Evidence(NETWORKS["two_tasks"]))}))
+    one = Evidence(NETWORKS["one_answer"])  # one answer in a place: ThiNet draws none, and no two of PFP's sensitivities are 1
+    found["one_answer"] = {"groups": ["first"], "scores": lists({"thinet": of_answers.thinet(one), "pfp": of_answers.pfp(one),
+                                                                 "channel_lasso": of_answers.lasso_entries(one)})}
+    found["two_tasks"]["scores"].update(lists({"channel_lasso": of_answers.lasso_entries(Evidence(NETWORKS["two_tasks"]))}))
     found["proximal"] = proximal_steps()
     (FOLDER / "scores.json").write_text(text_of(found) + "\n")
 

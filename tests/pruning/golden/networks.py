@@ -23,6 +23,7 @@ class Group:
     producers: list
     readers: dict
     norms: list
+    behind_norm: list  # producers that a batch norm follows
 
 
 @dataclasses.dataclass
@@ -69,8 +70,7 @@ def gated(gates, name, x):
 def two_tasks(weights, images, gates=None, training=False):
     """first -> batch norm -> ReLU -> second -> ReLU -> left, right (1x1)"""
     reads = {"second": torch.relu(gated(gates, "first", batch_norm(weights, "norm", convolution(weights, "first", images), training)))}
-    shared = torch.relu(gated(gates, "second", convolution(weights, "second", reads["second"])))
-    reads["left"], reads["right"] = shared * 1, shared * 1  # tensors of their own: their gradients can be told apart
+    reads["left"] = reads["right"] = torch.relu(gated(gates, "second", convolution(weights, "second", reads["second"])))
     return [convolution(weights, "left", reads["left"]), convolution(weights, "right", reads["right"])], reads
 
 
@@ -78,11 +78,9 @@ def residual(weights, images, gates=None, training=False):
     """z = ReLU(stem + batch norm(outer(h))), h = ReLU(inner(stem)); a linear layer of all of z for two tasks, a convolution of h
     for the third."""
     stem = gated(gates, "stem", convolution(weights, "stem", images))
-    reads = {"inner": stem * 1}
-    hidden = torch.relu(gated(gates, "inner", convolution(weights, "inner", reads["inner"])))
-    reads["outer"], reads["side"] = hidden * 1, hidden * 1
-    outer = gated(gates, "stem", batch_norm(weights, "norm", convolution(weights, "outer", reads["outer"]), training))
-    reads["last"] = torch.relu(stem + outer).flatten(1)
+    hidden = torch.relu(gated(gates, "inner", convolution(weights, "inner", stem)))
+    outer = gated(gates, "stem", batch_norm(weights, "norm", convolution(weights, "outer", hidden), training))
+    reads = {"inner": stem, "outer": hidden, "side": hidden, "last": torch.relu(stem + outer).flatten(1)}
     out = functional.linear(reads["last"], weights["last.weight"], weights["last.bias"])
     return [out[:, :2], out[:, 2:], convolution(weights, "side", reads["side"])], reads
 
@@ -94,12 +92,12 @@ def one_answer(weights, images, gates=None, training=False):
 
 
 NETWORKS = {
-    "two_tasks": Network("network.pt", [Group("first", 6, ["first"], {"second": 1}, ["norm"]),
-                                        Group("second", 5, ["second"], {"left": 1, "right": 1}, [])], two_tasks, [squared, absolute]),
-    "residual": Network("residual.pt", [Group("stem", 4, ["stem", "outer"], {"inner": 1, "last": 16}, ["norm"]),
-                                        Group("inner", 5, ["inner"], {"outer": 1, "side": 1}, [])], residual,
+    "two_tasks": Network("network.pt", [Group("first", 6, ["first"], {"second": 1}, ["norm"], ["first"]),
+                                        Group("second", 5, ["second"], {"left": 1, "right": 1}, [], [])], two_tasks, [squared, absolute]),
+    "residual": Network("residual.pt", [Group("stem", 4, ["stem", "outer"], {"inner": 1, "last": 16}, ["norm"], ["outer"]),
+                                        Group("inner", 5, ["inner"], {"outer": 1, "side": 1}, [], [])], residual,
                         [squared, absolute, squared]),
-    "one_answer": Network("one_answer.pt", [Group("first", 6, ["first"], {"second": 1}, ["norm"])], one_answer, [squared]),
+    "one_answer": Network("one_answer.pt", [Group("first", 6, ["first"], {"second": 1}, ["norm"], ["first"])], one_answer, [squared]),
 }
 
 

@@ -83,16 +83,17 @@ def snip(d, form="gate", task_norm=True, absolute_batches=False, normalise=True)
         products = [over(lambda a, b: (a + b) / 2, *tasks) for tasks in zip(*per_batch)]
         if not task_norm:
             products = [over(lambda *each: sum(each), *products)]
-        values = torch.stack([torch.cat([weight_sum(group, each, form) for group in d.groups]) for each in products])
+        values = torch.stack([torch.cat([weight_sum(d, group, each, form) for group in d.groups]) for each in products])
     if task_norm:
         values = values / values.sum(1, keepdim=True)
     values = values.sum(0)
     return d.split(values / values.sum() if normalise else values)
 
 
-def weight_sum(group, products, form):
-    rows = torch.cat(members(group, products, norms=False), 1).abs()
-    return rows.sum(1) if form == "sum" else rows.mean(1)
+def weight_sum(d, group, products, form):
+    """Weights of 0 are masked: they do not count for the mean."""
+    sums = torch.cat(members(group, products, norms=False), 1).abs().sum(1)
+    return sums if form == "sum" else sums / (torch.cat(members(group, d.weights, norms=False), 1) != 0).sum(1)
 
 
 def filter_gradients(d, group, gradients):
@@ -147,14 +148,15 @@ def safe_pruning(d, penalising="subtract", aggregate="max", power=2):
 
 
 def safe_order(d, penalising="subtract", aggregate="max", power=2, share=0.2):
-    """Each task's best ceil(share C) channels of a layer leave last; those first that a halved share no longer holds."""
+    """Each task's best ceil(share C) channels of a layer leave last; those first that a halved share, the same of all layers, no
+    longer holds."""
     scores, values = safe_values(d, penalising, aggregate, power), divided(d, task_taylor_values(d, power), "mean")
     keys, begin = [], 0
     for g, group in enumerate(d.groups):
         layer = values[:, begin:begin + group.width]
         for c in range(group.width):
             halvings, now = 0, share
-            while now > share / 1024 and any(c in best(task, int(numpy.ceil(now * group.width - 1e-12))) for task in layer):
+            while now > share / 16 and any(c in best(task, int(numpy.ceil(now * group.width - 1e-12))) for task in layer):
                 halvings, now = halvings + 1, now / 2
             keys.append((halvings, scores[begin + c].item(), g, c))
         begin += group.width

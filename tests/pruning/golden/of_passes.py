@@ -14,6 +14,7 @@ def taylor_sample(d):
 
 
 def taylor_output(d):
+    """The gradient of what is read is the whole one, not only that of one reader."""
     of_samples = []
     for k in range(2):
         for rows in d.samples(k):
@@ -53,6 +54,24 @@ def obd(d, normaliser, **counted):
                    normaliser=normaliser)
 
 
+def taylor_second(d):
+    """Per mini-batch and group: the gradient and the Hessian's diagonal of the total loss at the gates."""
+    found = []
+    for k in range(2):
+        gates = d.ones()
+        losses, _ = d.losses(k, {}, gates=gates)
+        gradients = gradients_of(sum(losses), gates, graph=True)
+        found.append([])
+        for name, gradient in gradients.items():
+            seconds = [torch.autograd.grad(each, gates[name], retain_graph=True)[0][c] for c, each in enumerate(gradient)]
+            found[-1].append((gradient.detach(), torch.stack(seconds)))
+    return found
+
+
+def second_order(d, number):
+    return [mean_of([number(g, h) for g, h in of_batches]) for of_batches in zip(*taylor_second(d))]
+
+
 def synflow(d):
     neutral = {"running_mean": torch.zeros_like, "running_var": torch.ones_like}
     flow = {name: neutral.get(name.split(".")[-1], torch.abs)(value) for name, value in d.weights.items()}
@@ -61,78 +80,28 @@ def synflow(d):
     return [each.abs() for each in gradients_of(sum(out.sum() for out in outputs), gates).values()]
 
 
+def hessian_times_gradient(d, k):
+    """Of all parameters, in training mode."""
+    weights = parameters_of(d.weights)
+    losses, _ = d.losses(k, weights, training=True)
+    gradients = gradients_of(sum(losses), weights, graph=True)
+    return gradients_of(sum((g * g.detach()).sum() for g in gradients.values()), weights)
+
+
 def grasp(d, producers=False):
-    scores = []
+    """Layers and norms count; with `producers` the weight and bias that a channel's gate stands for, or its norm's scale and shift."""
+    of_batches = []
     for k in range(2):
-        weights = parameters_of(d.weights)
-        losses, _ = d.losses(k, weights, training=True)
-        gradients = gradients_of(sum(losses), weights, graph=True)
-        product = gradients_of(sum((g * g.detach()).sum() for g in gradients.values()), weights)  # H g
-        products = over(lambda w, h: (w * h).detach(), weights, product)
-        scores.append([])
+        products = over(torch.mul, d.only_parameters(), hessian_times_gradient(d, k))
+        sums = []
         for group in d.groups:
-            rows = members(group, products, norms=False)
+            rows = members(group, products)
             if producers:
-                behind_norm = {"outer"} if group.name == "stem" else set(group.producers if group.norms else [])
-                rows = [products[name + ".weight"].flatten(1) for name in group.producers if name not in behind_norm]
-                rows += [products[name + ".weight"].view(-1, 1) for name in group.norms]
-            scores[-1].append(sum(each.sum(1) for each in rows))
-    return [mean_of(each) for each in zip(*scores)]
-
-
-def answers_of(d, name):
-    """What each channel of the group adds to every answer of a layer: [answers, C]."""
-    group = next(group for group in d.groups if name in group.readers)
-    weight, found = d.weights[name + ".weight"], []
-    for k in range(2):
-        maps = d.losses(k, {})[1][name]
-        alone = []
-        for c in range(group.width):
-            only = torch.zeros_like(maps)
-            only[:, c] = maps[:, c]
-            alone.append(torch.nn.functional.conv2d(only, weight, padding=weight.shape[-1] // 2).flatten())
-        found.append(torch.stack(alone, 1))
-    return torch.cat(found)
-
-
-def thinet(d):
-    """When a channel leaves: each time the one whose leaving keeps the squared sum of all that left smallest."""
-    scores = []
-    for group in d.groups:
-        answers, gone = torch.cat([answers_of(d, name) for name in group.readers]), []
-        while len(gone) < group.width:
-            rest = [c for c in range(group.width) if c not in gone]
-            gone.append(min(rest, key=lambda c: (answers[:, gone + [c]].sum(1) ** 2).sum().item()))
-        scores.append(torch.tensor([gone.index(c) for c in range(group.width)], dtype=torch.double))
-    return scores
-
-
-def lasso_entries(d):
-    """Per group the largest penalty, by the one that leaves nothing, at which the LASSO has the channel; on a grid of 100."""
-    scores = []
-    for group in d.groups:
-        answers = torch.cat([answers_of(d, name) for name in group.readers]).numpy()
-        answers = answers - answers.mean(0)
-        gram = answers.T @ answers / len(answers)
-        target = gram.sum(1)
-        entry, b = numpy.zeros(group.width), numpy.zeros(group.width)
-        for share in numpy.geomspace(1, 1e-6, 100):
-            b = lasso(gram, target, share * abs(target).max(), b)
-            entry[(entry == 0) & (b != 0)] = share
-        scores.append(torch.from_numpy(entry))
-    return scores
-
-
-def lasso(gram, target, penalty, start):
-    """argmin_b 1/2 b'Gb - t'b + penalty |b|_1 by coordinate descent."""
-    b, change = start.copy(), 1
-    while change > 1e-13:
-        before = b.copy()
-        for c in range(len(b)):
-            rest = target[c] - gram[c] @ b + gram[c, c] * b[c]
-            b[c] = numpy.sign(rest) * max(abs(rest) - penalty, 0) / gram[c, c]
-        change = abs(b - before).max()
-    return b
+                names = [name for name in group.producers if name not in group.behind_norm] + group.norms
+                rows = [products[name + kind].view(group.width, -1) for name in names for kind in (".weight", ".bias")]
+            sums.append(sum(each.sum(1) for each in rows))
+        of_batches.append([each / (torch.cat(sums).sum().abs() + 1e-10) for each in sums])
+    return [mean_of(each) for each in zip(*of_batches)]
 
 
 def positions(value, group):
@@ -165,6 +134,8 @@ def forms(d):
         "hrank": hrank(d),
         "obd_hessian": obd(d, "mean"),
         "obd_c": obd(d, "none", norms=False, readers=False),
+        "taylor_second:draws=0": second_order(d, lambda g, h: (h / 2 - g) ** 2),
+        "taylor_second:draws=0,form=curvature": second_order(d, lambda g, h: h),
         "synflow": synflow(d),
         "grasp": grasp(d),
         "grasp:producers": grasp(d, producers=True),
