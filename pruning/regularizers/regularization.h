@@ -22,6 +22,8 @@ class Regularization {
     void after_gradients(Trainer& trainer, int64_t iteration);
     /// Nothing unless the iteration had gradients.
     void after_step(Trainer& trainer);
+    /// In place of after_step() in the iteration of the last event.
+    void after_last_event(Trainer& trainer);
     /// Per asked group, numbers of the network as coupled that the next event must take; empty when the
     /// criterion decides.
     std::vector<std::vector<int64_t>> chosen() const;
@@ -39,6 +41,7 @@ class Regularization {
     const StoredTensors& tensors_;
     const MaskedIndices& masked_;
     std::vector<RegularizedGroup> groups_;  ///< empty when they must be found again
+    std::vector<int64_t> floors_;           ///< of the groups
     int64_t iteration_ = 0;
     bool has_gradients_ = false;
 };

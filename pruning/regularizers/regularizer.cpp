@@ -14,7 +14,8 @@
     ENTRY(greg1)                     \
     ENTRY(greg2)                     \
     ENTRY(increg)                    \
-    ENTRY(less_is_more)
+    ENTRY(less_is_more)              \
+    ENTRY(adapmtl)
 
 namespace mtlprune {
 

@@ -25,6 +25,7 @@ struct RegularizedStep {
     /// Which channels (bool [C] per group) an event would take if these were their scores: float64 [C] per
     /// group on the CPU, higher = keep.
     std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>& scores)> lowest;
+    std::vector<int64_t> floors = {};  ///< per group, how many channels the allocation leaves at least
 };
 
 /// Belongs to a pruner, which calls it in every iteration until its last event, without recording gradients.
@@ -36,9 +37,14 @@ class Regularizer {
     virtual void after_gradients(RegularizedStep& /*step*/) {}
     /// May change weights. Zeros that are to stay belong into Trainer::zero_state() too.
     virtual void after_step(RegularizedStep& /*step*/) {}
+    /// In place of after_step() in the iteration of the last event: what is left is the network.
+    virtual void after_last_event(RegularizedStep& /*step*/) {}
     /// The channels that the next event must take, where this has decided it: bool [C] per group; empty: the
     /// criterion decides.
     virtual std::vector<torch::Tensor> chosen() const { return {}; }
+    /// Scores by which the allocation takes channels in place of the criterion's, where nothing is chosen:
+    /// float64 [C] per group on the CPU, higher = keep; empty: the criterion's.
+    virtual std::vector<torch::Tensor> ranking() const { return {}; }
     /// `kept` holds per group the surviving channels' indices (int64).
     virtual void after_event(const std::vector<torch::Tensor>& /*kept*/) {}
 

@@ -217,7 +217,10 @@ void IterativePruner::after_gradients(TrainingStep& step) {
 }
 
 void IterativePruner::after_step(Trainer& trainer) {
-    if (regularizes_) regularization_.after_step(trainer);
+    if (regularizes_)
+        regularization_.after_step(trainer);
+    else if (pruned_now_)
+        regularization_.after_last_event(trainer);
     if (pruned_now_ && options_.reset_optimizer) trainer.reset_optimizer();
     pruned_now_ = false;
 }

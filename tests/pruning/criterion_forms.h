@@ -19,7 +19,8 @@ inline std::vector<std::string> criteria_and_forms() {
           "task_taylor:combine=sum,task_normaliser=layer", "snip:form=sum", "snip:form=mean,task_norm=false",
           "snip:absolute_batches", "cosprune:of_averages", "cosprune:zero_gradient=left_out,reversed",
           "cosprune:pair=[0,1],zero_gradient=first", "safe_pruning:penalising=multiply,protect=0.0",
-          "safe_pruning:penalising=raw,aggregate=mean,absolute"})
+          "safe_pruning:penalising=raw,aggregate=mean,absolute", "disparse:form=abs,norm=layer_l2",
+          "disparse:form=gradient,vote=any,norm=mean", "disparse:form=magnitude,vote=majority"})
         all.emplace_back(form);
     return all;
 }
