@@ -32,9 +32,12 @@ class Callback {
     virtual ~Callback() = default;
     /// Of its entries in a checkpoint; differs within a trainer.
     virtual std::string name() const = 0;
+    /// Of the next iteration; asked after before_gradients().
     virtual bool needs_task_gradients() const { return false; }
     /// A scalar that is added to the losses, e.g. a penalty on weights; undefined: none.
     virtual torch::Tensor extra_loss(Trainer& /*trainer*/) { return {}; }
+    /// Before the gradients of these mini-batches are taken. May change weights.
+    virtual void before_gradients(Trainer& /*trainer*/, const std::vector<Batch>& /*batches*/) {}
     /// May read and change .grad, and take channels out of the network.
     virtual void after_gradients(TrainingStep& /*step*/) {}
     virtual void after_step(Trainer& /*trainer*/) {}
@@ -52,6 +55,8 @@ class Callback {
     /// These rows became zero for good.
     virtual void on_zero(const torch::Tensor& /*parameter*/, int64_t /*dim*/,
                          const torch::Tensor& /*indices*/) {}
+    /// Those elements of a parameter that are not kept (bool, of its shape) became zero for good.
+    virtual void on_mask(const torch::Tensor& /*parameter*/, const torch::Tensor& /*kept*/) {}
 
     /// What a checkpoint must hold to go on exactly.
     virtual TensorMap state() const { return {}; }

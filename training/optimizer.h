@@ -64,4 +64,9 @@ void slice_optimizer_state(torch::optim::Optimizer& optimizer, const torch::Tens
 void zero_optimizer_state(torch::optim::Optimizer& optimizer, const torch::Tensor& parameter, int64_t dim,
                           const torch::Tensor& indices);
 
+/// Sets those elements of every moment of `parameter` to zero that are not kept (bool, of its shape). No-op
+/// for a parameter without state.
+void mask_optimizer_state(torch::optim::Optimizer& optimizer, const torch::Tensor& parameter,
+                          const torch::Tensor& kept);
+
 }  // namespace mtlprune

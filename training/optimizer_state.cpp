@@ -187,4 +187,12 @@ void zero_optimizer_state(torch::optim::Optimizer& optimizer, const torch::Tenso
     });
 }
 
+void mask_optimizer_state(torch::optim::Optimizer& optimizer, const torch::Tensor& parameter,
+                          const torch::Tensor& kept) {
+    const auto zeroed = kept.to(parameter.device()).logical_not();
+    change_moments(optimizer, parameter, [&](const torch::Tensor& moment) {
+        return torch::Tensor(moment).masked_fill_(zeroed, 0);
+    });
+}
+
 }  // namespace mtlprune

@@ -61,8 +61,6 @@ Trainer::Trainer(ModelPtr model, TrainerOptions options, std::vector<std::shared
           task_weightings().make(options_.update.task_weighting, weighting_context(*model_, options_))),
       loss_scale_(options_.update.precision) {
     require_precision(options_.update.precision, model_->parameters().front().device());
-    needs_task_gradients_ = weighting_->needs_task_gradients();
-    for (const auto& callback : callbacks_) needs_task_gradients_ |= callback->needs_task_gradients();
     reset_optimizer();
 }
 
@@ -101,6 +99,9 @@ torch::Tensor Trainer::step(const std::vector<Batch>& batches) {
 }
 
 torch::Tensor Trainer::take_gradients(const std::vector<Batch>& batches) {
+    for (const auto& callback : callbacks_) callback->before_gradients(*this, batches);
+    needs_task_gradients_ = weighting_->needs_task_gradients();
+    for (const auto& callback : callbacks_) needs_task_gradients_ |= callback->needs_task_gradients();
     auto gathered = gather(batches);
     if (options_.parallel) average_over_ranks(gathered);
     auto& gradients = *gathered.gradients;
@@ -195,6 +196,11 @@ void Trainer::slice_state(const torch::Tensor& parameter, int64_t dim, const tor
 void Trainer::zero_state(const torch::Tensor& parameter, int64_t dim, const torch::Tensor& indices) {
     zero_optimizer_state(*optimizer_, parameter, dim, indices);
     for (const auto& callback : callbacks_) callback->on_zero(parameter, dim, indices);
+}
+
+void Trainer::mask_state(const torch::Tensor& parameter, const torch::Tensor& kept) {
+    mask_optimizer_state(*optimizer_, parameter, kept);
+    for (const auto& callback : callbacks_) callback->on_mask(parameter, kept);
 }
 
 void Trainer::add_extra_losses() {

@@ -63,9 +63,10 @@ class Trainer {
     /// Forgets the optimiser's moments.
     void reset_optimizer();
     /// What belongs to a parameter here and in callbacks (moments, averages) follows it, as in
-    /// Callback::on_slice() and on_zero().
+    /// Callback::on_slice(), on_zero() and on_mask().
     void slice_state(const torch::Tensor& parameter, int64_t dim, const torch::Tensor& kept);
     void zero_state(const torch::Tensor& parameter, int64_t dim, const torch::Tensor& indices);
+    void mask_state(const torch::Tensor& parameter, const torch::Tensor& kept);
 
     /// Everything that run() needs to go on exactly: "model.<name>", "optimizer.<name>", "iteration",
     /// "<callback>.<name>", and "weighting.<name>" and "loss_scale.<name>" of those that have a state.

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "pruning/schedules/gradients_by_name.h"
 #include "pruning/schedules/model_passes.h"
 
 namespace mtlprune {
@@ -155,14 +156,13 @@ void IterativePruner::observe(const TrainingStep& step) {
     if (needs.passes) observe_passes(step);
     if (!needs.data() || needs.passes) return;
     auto evidence = pruner_.evidence(tensors_);
-    for (size_t i = 0; i < shared_names_.size(); ++i) {
-        if (needs.gradients && step.total[i].defined()) evidence.gradients[shared_names_[i]] = step.total[i];
-        if (!needs.task_gradients) continue;
-        auto& tasks = evidence.task_gradients[shared_names_[i]];
-        for (const auto& task : step.task_gradients)
-            tasks.push_back(task[i].defined() ? task[i] : torch::zeros_like(tensors_.at(shared_names_[i])));
-    }
-    if (asks_heads_) add_own_gradients(evidence, step.gradients);
+    GradientsByName gradients;
+    for (size_t i = 0; i < shared_names_.size(); ++i)
+        if (needs.gradients && step.total[i].defined()) gradients.total[shared_names_[i]] = step.total[i];
+    if (needs.task_gradients) add_shared_gradients(gradients, *model_, step.task_gradients);
+    if (asks_heads_) add_own_gradients(gradients, *model_, step.gradients);
+    evidence.gradients = std::move(gradients.total);
+    evidence.task_gradients = std::move(gradients.of_tasks);
     if (needs.gates) evidence.gate_gradients = gate_gradients(step.total);
     pruner_.criterion().observe(evidence);
 }
@@ -180,23 +180,6 @@ void IterativePruner::observe_passes(const TrainingStep& step) {
         evidence.own_passes = &passes;
         const auto mode = passes.in_mode(/*training=*/false);
         pruner_.criterion().observe(evidence);
-    }
-}
-
-/// A task's own parameters are zero to the other tasks.
-void IterativePruner::add_own_gradients(Evidence& evidence, const TaskGradients& gradients) const {
-    const size_t tasks = model_->tasks().size();
-    for (size_t t = 0; t < tasks; ++t) {
-        const auto parameters = model_->parameters_of(t);
-        const auto of_total = gradients.own_of_total(t);
-        for (size_t i = 0; i < parameters.size(); ++i) {
-            const auto& gradient = gradients.own(t)[i];
-            if (!gradient.defined()) continue;
-            evidence.gradients[parameters[i].first] = of_total[i];
-            auto& of_tasks = evidence.task_gradients[parameters[i].first];
-            of_tasks.assign(tasks, torch::zeros_like(gradient));
-            of_tasks[t] = gradient;
-        }
     }
 }
 

@@ -88,7 +88,6 @@ class IterativePruner : public Callback {
     void set_gates();
     void observe(const TrainingStep& step);
     void observe_passes(const TrainingStep& step);
-    void add_own_gradients(Evidence& evidence, const TaskGradients& gradients) const;
     /// The gates' part of a list of gradients, per group as it is now.
     std::vector<torch::Tensor> gate_gradients(const std::vector<torch::Tensor>& gradients) const;
     AllocationOptions allocation_now() const;

@@ -64,6 +64,11 @@ void WeightAverage::on_zero(const torch::Tensor& parameter, int64_t dim, const t
     average.index_fill_(dim, indices.to(average.device()), 0);
 }
 
+void WeightAverage::on_mask(const torch::Tensor& parameter, const torch::Tensor& kept) {
+    auto& average = average_of(parameter);
+    average.masked_fill_(kept.to(average.device()).logical_not(), 0);
+}
+
 TensorMap WeightAverage::state() const {
     TensorMap state;
     for (size_t i = 0; i < names_.size(); ++i) state["weights." + names_[i]] = averages_[i];

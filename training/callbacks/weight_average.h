@@ -21,6 +21,7 @@ class WeightAverage : public Callback {
     void leave_evaluation(Trainer& trainer) override { swap(trainer); }
     void on_slice(const torch::Tensor& parameter, int64_t dim, const torch::Tensor& kept) override;
     void on_zero(const torch::Tensor& parameter, int64_t dim, const torch::Tensor& indices) override;
+    void on_mask(const torch::Tensor& parameter, const torch::Tensor& kept) override;
     TensorMap state() const override;
     /// Throws Error naming an entry that is missing or of another shape.
     void load_state(const TensorMap& state) override;
