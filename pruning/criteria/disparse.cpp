@@ -7,10 +7,10 @@
 
 #include "base/enum_names.h"
 #include "base/error.h"
+#include "pruning/criteria/channel_votes.h"
 #include "pruning/criteria/event_mean.h"
 #include "pruning/criteria/task_cosines.h"
 #include "pruning/criteria/task_scores.h"
-#include "pruning/criteria/task_votes.h"
 #include "pruning/criteria/taylor.h"
 
 namespace mtlprune {
@@ -152,7 +152,7 @@ Registry<Criterion>::Entry disparse_criterion() {
         {"norm", "none",
          "divide scores by the number of weights of a filter, or by their L2 norm in each layer",
          kSizeNorms.names()}};
-    for (auto& shared : vote_options()) options.push_back(shared);
+    for (auto& shared : channel_vote_options()) options.push_back(shared);
     return {
         {.key = "disparse",
          .summary = "every task ranks the channels that it uses (of its head too, where that may shrink) by "

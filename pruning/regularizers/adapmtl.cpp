@@ -61,7 +61,7 @@ class AdapMtl : public Regularizer {
             pruned += found[i][0].item<double>();
             tau_gradients_[parts[i]] += found[i][1];
         }
-        if (wanted_ >= 0 && pruned >= static_cast<double>(wanted_)) tau_gradients_ = {};
+        if (wanted_ >= 0 && pruned >= static_cast<double>(wanted_)) tau_gradients_ = torch::Tensor();
     }
 
     void after_step(RegularizedStep& step) override {
@@ -70,7 +70,7 @@ class AdapMtl : public Regularizer {
         thresholds_.begin(*std::max_element(parts.begin(), parts.end()) + 1);
         if (tau_gradients_.defined())
             thresholds_.step(tau_gradients_, step.trainer.options().optimizer, step.learning_rate);
-        tau_gradients_ = {};
+        tau_gradients_ = torch::Tensor();
         margins_.clear();
         for (const auto& group : step.groups)
             for (const auto& slices : group.filters) stored_[slices.name] = slices.parameter.detach().clone();
@@ -136,8 +136,8 @@ class AdapMtl : public Regularizer {
         for (const auto& slices : group.filters)
             if (const auto& gradient = slices.parameter.grad(); gradient.defined())
                 dots = dots + slices.rows(slices.parameter * gradient).sum(1, false, torch::kDouble);
-        const auto along = torch::where(
-            alive, dots * now.tau / (now.norms.pow(3) * static_cast<double>(now.weights)), zero);
+        const auto along =
+            torch::where(alive, dots * now.tau / (now.norms.pow(3) * static_cast<double>(now.weights)), zero);
         for (const auto& slices : group.filters)
             if (auto& gradient = slices.parameter.mutable_grad(); gradient.defined())
                 gradient = gradient * (1.0 + slices.spread(now.factors - 1.0)) +
@@ -170,16 +170,17 @@ class AdapMtl : public Regularizer {
 }  // namespace
 
 Registry<Regularizer>::Entry adapmtl_regularizer() {
-    return {{.key = "adapmtl",
-             .summary = "filters shrink by a threshold on their norm that is trained, one for the backbone and "
-                        "one per head, until as many are zero as the allocation takes; those leave",
-             .paper = "Xiang et al., AdapMTL: Adaptive Pruning Framework for Multitask Learning Model, ACM MM "
-                      "2024, on channels",
-             .options = {{"start", -15.0, "s of the thresholds sigmoid(s) at the start (-15 to -20)"}},
-             .certainty = "low: on weights as in the released code; its form on channels is this project's"},
-            [](const nlohmann::json& options) {
-                return std::make_unique<AdapMtl>(options.at("start").get<double>());
-            }};
+    return {
+        {.key = "adapmtl",
+         .summary = "filters shrink by a threshold on their norm that is trained, one for the backbone and "
+                    "one per head, until as many are zero as the allocation takes; those leave",
+         .paper = "Xiang et al., AdapMTL: Adaptive Pruning Framework for Multitask Learning Model, ACM MM "
+                  "2024, on channels",
+         .options = {{"start", -15.0, "s of the thresholds sigmoid(s) at the start (-15 to -20)"}},
+         .certainty = "low: on weights as in the released code; its form on channels is this project's"},
+        [](const nlohmann::json& options) {
+            return std::make_unique<AdapMtl>(options.at("start").get<double>());
+        }};
 }
 
 }  // namespace mtlprune

@@ -41,12 +41,15 @@ RegularizedStep Regularization::step(Trainer& trainer) {
             floors_};
 }
 
-void Regularization::after_gradients(Trainer& trainer, int64_t iteration) {
+void Regularization::after_gradients(
+    Trainer& trainer, int64_t iteration,
+    const std::map<std::string, std::vector<torch::Tensor>>& task_gradients) {
     if (!regularizer_) return;
     const torch::NoGradGuard no_grad;
     iteration_ = iteration;
     has_gradients_ = true;
     auto now = step(trainer);
+    now.task_gradients = &task_gradients;
     regularizer_->after_gradients(now);
 }
 

@@ -1,7 +1,9 @@
 // A regulariser at work in a pruner: what it sees of the network, and when.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "pruning/network/pruner.h"
@@ -19,7 +21,12 @@ class Regularization {
     Regularization(const Regularization&) = delete;
     Regularization& operator=(const Regularization&) = delete;
 
-    void after_gradients(Trainer& trainer, int64_t iteration);
+    bool needs_task_gradients(int64_t iteration) const {
+        return regularizer_ && regularizer_->needs_task_gradients(iteration);
+    }
+    /// The tasks' gradients by parameter, where needed.
+    void after_gradients(Trainer& trainer, int64_t iteration,
+                         const std::map<std::string, std::vector<torch::Tensor>>& task_gradients);
     /// Nothing unless the iteration had gradients.
     void after_step(Trainer& trainer);
     /// In place of after_step() in the iteration of the last event.

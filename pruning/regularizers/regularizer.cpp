@@ -15,7 +15,8 @@
     ENTRY(greg2)                     \
     ENTRY(increg)                    \
     ENTRY(less_is_more)              \
-    ENTRY(adapmtl)
+    ENTRY(adapmtl)                   \
+    ENTRY(disparse_dynamic)
 
 namespace mtlprune {
 

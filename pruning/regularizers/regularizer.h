@@ -26,6 +26,8 @@ struct RegularizedStep {
     /// group on the CPU, higher = keep.
     std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>& scores)> lowest;
     std::vector<int64_t> floors = {};  ///< per group, how many channels the allocation leaves at least
+    /// By parameter, every task's (zeros where its loss does not reach); null unless needed.
+    const std::map<std::string, std::vector<torch::Tensor>>* task_gradients = nullptr;
 };
 
 /// Belongs to a pruner, which calls it in every iteration until its last event, without recording gradients.
@@ -33,6 +35,8 @@ struct RegularizedStep {
 class Regularizer {
   public:
     virtual ~Regularizer() = default;
+    /// after_gradients() of iteration `iteration` reads the tasks' gradients.
+    virtual bool needs_task_gradients(int64_t /*iteration*/) const { return false; }
     /// May change .grad, not in place.
     virtual void after_gradients(RegularizedStep& /*step*/) {}
     /// May change weights. Zeros that are to stay belong into Trainer::zero_state() too.

@@ -35,7 +35,7 @@ TensorMap SoftThresholds::state() const {
 
 void SoftThresholds::load_state(const TensorMap& state) {
     const torch::NoGradGuard no_grad;
-    s_ = {};
+    s_ = torch::Tensor();
     optimizer_.reset();
     moments_.clear();
     for (const auto& [name, tensor] : state) {

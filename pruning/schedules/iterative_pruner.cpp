@@ -103,7 +103,8 @@ bool IterativePruner::asks_own_parameters() const {
 }
 
 bool IterativePruner::needs_task_gradients() const {
-    return pruner_.criterion().needs().task_gradients || released_update();
+    return pruner_.criterion().needs().task_gradients || released_update() ||
+           (regularizes_ && regularization_.needs_task_gradients(iteration_));
 }
 
 bool IterativePruner::finished() const {
@@ -192,11 +193,20 @@ void IterativePruner::after_gradients(TrainingStep& step) {
         close_gates(event);
     }
     if (released_update()) update_as_released(step, prune);
-    if (regularizes_) regularization_.after_gradients(step.trainer, iteration_);
+    if (regularizes_) regularize(step);
     if (prune) carry_out(event, step.trainer);
     mask_gradients();
     pruned_now_ = prune;
     ++iteration_;
+}
+
+void IterativePruner::regularize(const TrainingStep& step) {
+    GradientsByName gradients;
+    if (regularization_.needs_task_gradients(iteration_)) {
+        add_shared_gradients(gradients, *model_, step.task_gradients);
+        add_own_gradients(gradients, *model_, step.gradients);
+    }
+    regularization_.after_gradients(step.trainer, iteration_, gradients.of_tasks);
 }
 
 void IterativePruner::after_step(Trainer& trainer) {

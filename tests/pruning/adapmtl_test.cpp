@@ -79,8 +79,7 @@ struct Slow {
 
     void add(const RegularizedRun& run, const Group& group, double tau, const TensorMap& stored) {
         std::vector<double> norms;
-        for (int64_t c = 0; c < group.channels; ++c)
-            norms.push_back(norm_of(group, c, *run.model, stored));
+        for (int64_t c = 0; c < group.channels; ++c) norms.push_back(norm_of(group, c, *run.model, stored));
         auto sorted = norms;
         std::sort(sorted.begin(), sorted.end(), std::greater<>());
         const double most = sorted[kFloor - 1] * (1.0 - 1e-6);
@@ -165,7 +164,8 @@ TEST(AdapMtl, GradientsAreThoseOfStoredWeightsAndThresholds) {
         const torch::NoGradGuard no_grad;
         const Slow slow(other, weights, thresholds);
         EXPECT_FALSE(slow.is_lowered);
-        for (const auto& [name, value] : slow.effective) parameters_by_name(*other.model).at(name).copy_(value);
+        for (const auto& [name, value] : slow.effective)
+            parameters_by_name(*other.model).at(name).copy_(value);
         return loss_of(other, batch);
     };
     run.trainer.take_gradients(batch);
@@ -177,7 +177,8 @@ TEST(AdapMtl, GradientsAreThoseOfStoredWeightsAndThresholds) {
             above.at(name).view(-1)[i] += kStep;
             below.at(name).view(-1)[i] -= kStep;
             const double slope = (loss_at(above, s) - loss_at(below, s)) / (2 * kStep);
-            EXPECT_NEAR(gradient[i].item<double>(), slope, 1e-6 * (1.0 + std::abs(slope))) << name << " " << i;
+            EXPECT_NEAR(gradient[i].item<double>(), slope, 1e-6 * (1.0 + std::abs(slope)))
+                << name << " " << i;
         }
     }
     RegularizedRun stepped(drawn_model(), text, all_parts(50, 1), plain(0.01));
@@ -212,11 +213,10 @@ TEST(AdapMtl, AHeadsThresholdIsNothingToAnother) {
     EXPECT_EQ(differing, 1);
     // A task alone moves the backbone's threshold and its own.
     const auto model = drawn_model();
-    const auto pruner = std::make_shared<IterativePruner>(model, torch::zeros({1, 3, 8, 8}),
-                                                          criteria().make("l2"), all_parts(50, 1),
-                                                          regularizers().make(text));
-    Trainer trainer(model,
-                    {.optimizer = plain(0.1), .update = {.task_weighting = "fixed:weights=[1,0,0]"}},
+    const auto pruner =
+        std::make_shared<IterativePruner>(model, torch::zeros({1, 3, 8, 8}), criteria().make("l2"),
+                                          all_parts(50, 1), regularizers().make(text));
+    Trainer trainer(model, {.optimizer = plain(0.1), .update = {.task_weighting = "fixed:weights=[1,0,0]"}},
                     {pruner});
     const auto s = [&] { return trainer.state().at("pruner.regularizer.s").clone(); };
     trainer.step(run.batch());
@@ -251,7 +251,7 @@ TEST(AdapMtl, DecayAloneRaisesThresholds) {
 
 TEST(AdapMtl, ThresholdsStayOnceAsManyArePrunedAsTheAllocationTakes) {
     for (const int64_t count : {5, 1000}) {
-        RegularizedRun run(drawn_model(), "adapmtl:start=0.0", all_parts(50, 1, count), plain(0.05, 0.1));
+        RegularizedRun run(drawn_model(), "adapmtl:start=0.5", all_parts(50, 1, count), plain(0.05, 0.1));
         run.step();
         const auto s = run.trainer.state().at("pruner.regularizer.s").clone();
         const auto stored = stored_of(run);

@@ -7,22 +7,20 @@
 #include <vector>
 
 #include "base/registry.h"
+#include "pruning/masks/weight_masks.h"
 
 namespace mtlprune {
 
-/// Who must agree that a channel leaves: all tasks that use it, any of them, more than half.
-enum class Vote { all, any, majority };
-
 struct VoteRule {
-    Vote vote = Vote::all;
-    size_t votes = 0;  ///< in place of it, above 0: so many tasks must keep a channel (or all, of fewer)
+    Vote vote = Vote::all;  ///< who must agree that a channel leaves
+    size_t votes = 0;       ///< in place of it, above 0: so many tasks must keep a channel (or all, of fewer)
 
     /// How many of `tasks` tasks that use a channel must keep it.
     size_t needed(size_t tasks) const;
 };
 
 /// "vote" and "votes"
-std::vector<Option> vote_options();
+std::vector<Option> channel_vote_options();
 VoteRule read_vote_rule(const nlohmann::json& options);
 
 /// Every task ranks all channels that it uses. At a keep ratio k it keeps those of rank (0 is its best) below

@@ -1,16 +1,14 @@
-#include "pruning/criteria/task_votes.h"
+#include "pruning/criteria/channel_votes.h"
 
 #include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <tuple>
 
-#include "base/enum_names.h"
+#include "base/error.h"
 
 namespace mtlprune {
 namespace {
-
-const EnumNames<Vote> kVotes = {{Vote::all, "all"}, {Vote::any, "any"}, {Vote::majority, "majority"}};
 
 /// The shares of the channels that task `task` uses: (n - rank) / n, and 0 for a score of 0. They are added
 /// to those that are there, per group and channel.
@@ -36,33 +34,32 @@ void add_shares(size_t task, const std::vector<torch::Tensor>& scores,
 
 size_t VoteRule::needed(size_t tasks) const {
     if (votes > 0) return std::min(votes, tasks);
-    if (vote == Vote::majority) return (tasks + 1) / 2;
-    return vote == Vote::all ? 1 : tasks;
+    return static_cast<size_t>(keepers_needed(vote, static_cast<int64_t>(tasks)));
 }
 
-std::vector<Option> vote_options() {
+std::vector<Option> channel_vote_options() {
     return {{"vote", "all", "who must agree that a channel leaves: all tasks, any of them, more than half",
-             kVotes.names()},
+             votes().names()},
             {"votes", 0, "in place of vote: at least so many tasks must keep a channel (CUT: 2)"}};
 }
 
 VoteRule read_vote_rule(const nlohmann::json& options) {
-    const auto votes = options.at("votes").get<int64_t>();
-    if (votes < 0) throw Error("option", "votes", "0 or a number of tasks", std::to_string(votes));
-    return {kVotes.value(options.at("vote").get<std::string>(), "vote"), static_cast<size_t>(votes)};
+    const auto least = options.at("votes").get<int64_t>();
+    if (least < 0) throw Error("option", "votes", "0 or a number of tasks", std::to_string(least));
+    return {votes().value(options.at("vote").get<std::string>(), "vote"), static_cast<size_t>(least)};
 }
 
 std::vector<torch::Tensor> vote(const std::vector<torch::Tensor>& scores,
                                 const std::vector<std::vector<size_t>>& users, const VoteRule& rule) {
-    std::vector<torch::Tensor> on_host;
+    std::vector<torch::Tensor> numbers;
     std::vector<std::vector<std::vector<double>>> shares;
     size_t tasks = 0;
     for (const auto& group : scores) {
-        on_host.push_back(group.to(torch::kCPU, torch::kDouble));
+        numbers.push_back(group.to(torch::kCPU, torch::kDouble));
         shares.emplace_back(static_cast<size_t>(group.size(0)));
         tasks = std::max(tasks, static_cast<size_t>(group.size(1)));
     }
-    for (size_t task = 0; task < tasks; ++task) add_shares(task, on_host, users, shares);
+    for (size_t task = 0; task < tasks; ++task) add_shares(task, numbers, users, shares);
     std::vector<torch::Tensor> result;
     for (auto& group : shares) {
         std::vector<double> last;

@@ -8,10 +8,10 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "pruning/criteria/task_votes.h"
+#include "pruning/criteria/channel_votes.h"
 #include "tests/pruning/two_tasks.h"
 
-namespace mtlprune::disparse_test {
+namespace mtlprune::disparse_channels_test {
 namespace {
 
 using two_tasks::normal_noise;
@@ -97,7 +97,7 @@ void expect_votes(const Numbers& scores, const std::vector<std::vector<size_t>>&
     }
 }
 
-TEST(Vote, IsTheDecisionAtEveryKeepRatio) {
+TEST(ChannelVote, IsTheDecisionAtEveryKeepRatio) {
     for (uint64_t key = 0; key < 4; ++key)
         for (const auto& rule : {VoteRule{Vote::all}, VoteRule{Vote::any}, VoteRule{Vote::majority},
                                  VoteRule{Vote::all, 2}, VoteRule{Vote::all, 9}})
@@ -106,7 +106,7 @@ TEST(Vote, IsTheDecisionAtEveryKeepRatio) {
                 "rule " + std::to_string(static_cast<int>(rule.vote)) + "/" + std::to_string(rule.votes));
 }
 
-TEST(Vote, TiesAreByGroupAndChannelAndZerosAreNeverKept) {
+TEST(ChannelVote, TiesAreByGroupAndChannelAndZerosAreNeverKept) {
     auto scores = random_numbers(5);
     for (auto& channel : scores[0]) channel = {1.0, 1.0, 0.0};
     scores[1][2] = {0.0, 0.0, 0.0};
@@ -117,7 +117,7 @@ TEST(Vote, TiesAreByGroupAndChannelAndZerosAreNeverKept) {
     EXPECT_LT(voted[0][3].item<double>(), voted[0][4].item<double>());
 }
 
-TEST(Vote, ATaskMoreCanOnlyKeepMore) {
+TEST(ChannelVote, ATaskMoreCanOnlyKeepMore) {
     const auto scores = tensors_of(random_numbers(7));
     const std::vector<torch::Tensor> shared = {scores[0], scores[1]};
     const auto three = vote(shared, {{0, 1, 2}, {0, 1, 2}}, {}), two = vote(shared, {{0, 1}, {0, 1}}, {});
@@ -129,7 +129,7 @@ TEST(Vote, ATaskMoreCanOnlyKeepMore) {
     EXPECT_TRUE(more);
 }
 
-TEST(Vote, OneTaskOrSeveralEqualOnesRankByTheirScores) {
+TEST(ChannelVote, OneTaskOrSeveralEqualOnesRankByTheirScores) {
     const auto scores = tensors_of(random_numbers(8));
     const std::vector<torch::Tensor> one = {scores[0].slice(1, 0, 1), scores[1].slice(1, 0, 1)};
     const std::vector<torch::Tensor> equal = {one[0].expand({-1, 3}), one[1].expand({-1, 3})};
@@ -142,7 +142,7 @@ TEST(Vote, OneTaskOrSeveralEqualOnesRankByTheirScores) {
     }
 }
 
-TEST(Vote, DoesNotSeeTheScaleOfATask) {
+TEST(ChannelVote, DoesNotSeeTheScaleOfATask) {
     const auto scores = tensors_of(random_numbers(9));
     auto scaled = scores;
     for (auto& group : scaled) group = group * torch::tensor({1.0, 100.0, 1e-6}, torch::kDouble);
@@ -288,7 +288,7 @@ void expect_scores(const std::string& criterion, const Numbers& numbers, const V
     }
 }
 
-TEST(Disparse, DecidesByTheGradientsOfExplicitGates) {
+TEST(DisparseChannels, DecidesByTheGradientsOfExplicitGates) {
     const auto numbers = gate_numbers();
     EXPECT_EQ(numbers[2][0][1], 0.0) << "a head is nothing to the other task";
     expect_scores("disparse", numbers);
@@ -297,7 +297,7 @@ TEST(Disparse, DecidesByTheGradientsOfExplicitGates) {
     expect_scores("disparse:votes=2", numbers, {Vote::all, 2});
 }
 
-TEST(Disparse, DecidesByLoopsOverTheWeightsOfFilters) {
+TEST(DisparseChannels, DecidesByLoopsOverTheWeightsOfFilters) {
     expect_scores("disparse:form=abs", filter_numbers([](double w, double g) { return std::abs(w * g); }));
     const auto pretrained = filter_numbers([](double w, double g) { return std::abs(g) * w * w; });
     expect_scores("disparse:form=gradient", pretrained);
@@ -317,7 +317,7 @@ TEST(Disparse, DecidesByLoopsOverTheWeightsOfFilters) {
 }
 
 /// Magnitudes are the same for all tasks; they differ by what their own heads take of the best ranks.
-TEST(Disparse, MagnitudesNeedNoData) {
+TEST(DisparseChannels, MagnitudesNeedNoData) {
     Numbers numbers = filter_numbers([](double w, double) { return std::abs(w) / 3.0; });
     for (const size_t g : {2, 3})
         for (auto& channel : numbers[g]) channel[g - 2] = std::max(channel[0], channel[1]);
@@ -325,7 +325,7 @@ TEST(Disparse, MagnitudesNeedNoData) {
     expect_scores("disparse:form=magnitude", numbers);
 }
 
-TEST(Disparse, TakesAbsoluteValuesBeforeItAddsMiniBatches) {
+TEST(DisparseChannels, TakesAbsoluteValuesBeforeItAddsMiniBatches) {
     Heads once("disparse"), twice("disparse");
     once.observe(1);
     twice.observe(1);
@@ -336,7 +336,7 @@ TEST(Disparse, TakesAbsoluteValuesBeforeItAddsMiniBatches) {
     }
 }
 
-TEST(Disparse, ATaskWithoutGradientsDoesNotVeto) {
+TEST(DisparseChannels, ATaskWithoutGradientsDoesNotVeto) {
     Subject one(criteria().make("disparse")), two(criteria().make("disparse"));
     one.observe_losses({one.model->losses(1)[0]});
     two.observe_losses({two.model->losses(1)[0], 0.0 * two.model->losses(1)[1]});
@@ -344,7 +344,7 @@ TEST(Disparse, ATaskWithoutGradientsDoesNotVeto) {
         EXPECT_TRUE(torch::equal(one.scores()[g], two.scores()[g])) << g;
 }
 
-TEST(Disparse, BudgetsAreTheLargestKeepRatioThatMeetsThem) {
+TEST(DisparseChannels, BudgetsAreTheLargestKeepRatioThatMeetsThem) {
     for (const double share : {0.8, 0.5, 0.25}) {
         AllocationOptions options{.scope = RankingScope::global, .budget = {BudgetUnit::macs, share}};
         Heads heads("disparse", options);
@@ -374,7 +374,7 @@ TEST(Disparse, BudgetsAreTheLargestKeepRatioThatMeetsThem) {
     }
 }
 
-TEST(Disparse, AFloorKeepsTheChannelsThatATaskRanksHighest) {
+TEST(DisparseChannels, AFloorKeepsTheChannelsThatATaskRanksHighest) {
     AllocationOptions options{
         .scope = RankingScope::global, .budget = {BudgetUnit::channels, 0.9}, .min_channels = 2};
     Heads heads("disparse", options);
@@ -388,7 +388,7 @@ TEST(Disparse, AFloorKeepsTheChannelsThatATaskRanksHighest) {
     }
 }
 
-TEST(Disparse, RefusesWhatHasNoMeaning) {
+TEST(DisparseChannels, RefusesWhatHasNoMeaning) {
     EXPECT_THROW(criteria().make("disparse:votes=-1"), Error);
     EXPECT_THROW(criteria().make("disparse:vote=some"), Error);
     for (const char* form : {"gate", "abs"}) {
@@ -398,4 +398,4 @@ TEST(Disparse, RefusesWhatHasNoMeaning) {
 }
 
 }  // namespace
-}  // namespace mtlprune::disparse_test
+}  // namespace mtlprune::disparse_channels_test
