@@ -11,6 +11,7 @@
 #include "models/backbones/backbone.h"
 #include "models/heads/head.h"
 #include "pruning/criteria/criterion.h"
+#include "pruning/masks/weight_masking.h"
 #include "pruning/regularizers/regularizer.h"
 #include "reproduce/resources.h"
 #include "reproduce/strategies/strategy.h"
@@ -49,9 +50,8 @@ int list_command(const Arguments& arguments) {
     po::options_description options("options");
     options.add_options()("json", po::value<std::string>(), "metrics: only these, as JSON");
     po::variables_map values;
-    if (!parse("usage: mtlprune list [--json metrics]\n\nPrints the criteria, regularisers, data sets, "
-               "backbones, "
-               "heads, task weightings, strategies, metrics and scales that exist.",
+    if (!parse("usage: mtlprune list [--json metrics]\n\nPrints the criteria, regularisers, weight maskings, "
+               "data sets, backbones, heads, task weightings, strategies, metrics and scales that exist.",
                options, arguments, values))
         return 0;
     const auto metrics = all_metrics();
@@ -67,6 +67,8 @@ int list_command(const Arguments& arguments) {
                                  criteria().make(entry.key)->needs().text(), entry.paper.empty() ? "" : "; ",
                                  entry.paper, options_text(entry, std::string(19, ' ')));
     print_parts("regularisers; of a strategy: \"regularizer\": \"group_norm:reg=5e-4\"", regularizers());
+    print_parts("weight maskings; of a strategy: \"weight_masking\": \"magnitude:density=0.2\"",
+                weight_maskings());
     std::cout << "\ndata sets\n";
     for (const auto& layout : dataset_layouts()) {
         auto form = layout.name + (layout.needs_folder ? "=DIR" : "");
@@ -84,8 +86,10 @@ int list_command(const Arguments& arguments) {
     std::cout << "\nstrategies\n";
     for (const auto& name : strategy_names()) {
         const auto strategy = named_strategy(name, {}, name);
-        std::cout << fmt::format("  {:16} {}\n{:19}criterion {}{}{}{}\n", name, strategy.summary, "",
-                                 strategy.criterion,
+        std::cout << fmt::format("  {:16} {}\n{:19}{}{}{}{}\n", name, strategy.summary, "",
+                                 strategy.weight_masking.empty()
+                                     ? "criterion " + strategy.criterion
+                                     : "weight masking " + strategy.weight_masking,
                                  strategy.regularizer.empty() ? "" : ", regulariser " + strategy.regularizer,
                                  strategy.paper.empty() ? "" : "; ", strategy.paper);
     }

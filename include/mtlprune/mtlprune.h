@@ -49,6 +49,7 @@
 #include "pruning/surgery/plan.h"
 #include "pruning/surgery/surgery.h"
 
-// Pruning while training, and what makes channels small before.
+// Pruning while training, what makes channels small before, and masks of single weights.
+#include "pruning/masks/weight_mask_training.h"
 #include "pruning/regularizers/regularizer.h"
 #include "pruning/schedules/iterative_pruner.h"

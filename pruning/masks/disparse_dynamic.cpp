@@ -1,11 +1,11 @@
 // While training: the smallest weights leave, and those come back whose gradients are largest for any task.
 #include <torch/utils.h>
 
-#include <algorithm>
 #include <cmath>
 
 #include "base/random.h"
 #include "pruning/masks/disparse.h"
+#include "pruning/masks/drop_and_grow.h"
 #include "pruning/masks/erk.h"
 #include "pruning/masks/stored_weights.h"
 
@@ -24,18 +24,6 @@ std::vector<double> densities_of(const std::vector<MaskableWeight>& weights, dou
     std::vector<std::vector<int64_t>> shapes;
     for (const auto& weight : weights) shapes.push_back(weight.parameter.sizes().vec());
     return erk_densities(shapes, density);
-}
-
-double count_at(double density, const torch::Tensor& kept) {
-    return density * static_cast<double>(kept.numel());
-}
-
-/// Samples [begin, end) of a mini-batch.
-Batch rows_of(const Batch& batch, int64_t begin, int64_t end) {
-    Batch part{batch.image.slice(0, begin, end), {}, {}};
-    for (const auto& target : batch.targets)
-        part.targets.push_back({target.value.slice(0, begin, end), target.mask.slice(0, begin, end)});
-    return part;
 }
 
 class DynamicDisparse : public WeightMasking {
@@ -62,7 +50,11 @@ class DynamicDisparse : public WeightMasking {
                                        (1.0 + std::cos(M_PI * static_cast<double>(step.iteration) /
                                                        static_cast<double>(end_)));
         drop(step, rate);
-        if (!options_.stores || last) zero_masked(step.trainer, step.weights, masks());
+        if (options_.stores && !last)
+            zero_weights(step.weights, masks());
+        else
+            zero_masked(step.trainer, step.weights, masks());
+        if (last) stored_ = {};
         if (last) return;
         grow(step);
         if (options_.stores) show_effective(step.weights);
@@ -95,7 +87,9 @@ class DynamicDisparse : public WeightMasking {
         auto loaded = masks();
         loaded.load_state(entries_of("kept.", state), "checkpoint");
         for (size_t i = 0; i < kept_.size(); ++i) kept_[i] = loaded.layers()[i].kept;
-        stored_.load_state(entries_of("stored.", state));
+        const auto stored = entries_of("stored.", state);
+        if (stored.empty()) stored_ = {};
+        stored_.load_state(stored);
     }
 
   private:
@@ -107,61 +101,31 @@ class DynamicDisparse : public WeightMasking {
         const auto numbers =
             torch::empty(weight.sizes(), torch::kDouble)
                 .uniform_(0.0, 1.0, at::detail::createCPUGenerator(mix_key(start.seed, Stream::method, i)));
-        const double count = i == 0 ? count_at(1.0, numbers) : count_at(densities_[i], numbers);
+        const double count = (i == 0 ? 1.0 : densities_[i]) * static_cast<double>(numbers.numel());
         return highest({numbers}, static_cast<int64_t>(std::nearbyint(count))).front();
+    }
+
+    double wanted(size_t i, double share) const {
+        return densities_[i] * share * static_cast<double>(kept_[i].numel());
     }
 
     /// In every layer the smallest, so that the share (1 - rate) of its density stays.
     void drop(const MaskingStep& step, double rate) {
-        for (size_t i = 0; i < kept_.size(); ++i) {
-            const auto alive = kept_[i].sum().item<int64_t>();
-            const double wanted = count_at(densities_[i] * (1.0 - rate), kept_[i]);
-            const auto leaving = static_cast<int64_t>(std::nearbyint(static_cast<double>(alive) - wanted));
-            if (leaving <= 0) continue;
-            const auto size = step.weights[i].parameter.detach().abs();
-            kept_[i] = highest({size.masked_fill(kept_[i].logical_not(), -1)}, alive - leaving).front();
-        }
+        for (size_t i = 0; i < kept_.size(); ++i)
+            kept_[i] = dropped(kept_[i], step.weights[i].parameter.detach(), wanted(i, 1.0 - rate));
     }
 
     /// In every layer of every task as many as its density lacks; of what they share, all that any asks for.
     void grow(const MaskingBatches& step) {
-        const auto sums = gradient_sizes(step);
+        const bool everywhere = options_.stores && options_.dense;
+        const auto sizes = gradient_sizes(step, everywhere ? stored_.values() : std::vector<torch::Tensor>(),
+                                          options_.parts);
         const auto before = kept_;
         const auto& tasks = step.trainer.model().tasks();
         for (size_t t = 0; t < tasks.size(); ++t)
-            for (const size_t i : reached_by(step.weights, tasks[t].name)) {
-                const auto masked = before[i].logical_not();
-                const auto alive = before[i].sum().item<int64_t>();
-                const double lacking = count_at(densities_[i], masked) - static_cast<double>(alive);
-                const auto count = std::clamp<int64_t>(static_cast<int64_t>(std::floor(lacking + 1e-6)), 0,
-                                                       masked.numel() - alive);
-                const auto grown = options_.threshold && count > 0
-                                       ? reaching({sums[t][i].masked_fill(before[i], 0)}, count).front()
-                                       : highest({sums[t][i].masked_fill(before[i], -1)}, count).front();
-                kept_[i] = kept_[i].logical_or(grown);
-            }
-    }
-
-    /// Per task and weight, the sum over parts of the mini-batches of |dL/dw|.
-    TaskWeightGradients gradient_sizes(const MaskingBatches& step) const {
-        const std::vector<torch::Tensor> as_it_is;
-        const auto& values = options_.stores && options_.dense ? stored_.values() : as_it_is;
-        TaskWeightGradients sums;
-        for (const auto& batch : step.batches) {
-            const int64_t parts = std::min(options_.parts, batch.size());
-            for (int64_t p = 0; p < parts; ++p) {
-                auto gradients = step.gradients_at(
-                    values, rows_of(batch, p * batch.size() / parts, (p + 1) * batch.size() / parts));
-                for (size_t t = 0; t < gradients.size(); ++t)
-                    for (size_t i = 0; i < gradients[t].size(); ++i) gradients[t][i] = gradients[t][i].abs();
-                if (sums.empty()) {
-                    sums = std::move(gradients);
-                    continue;
-                }
-                for (size_t t = 0; t < sums.size(); ++t) sums[t] = sum_gradients({sums[t], gradients[t]});
-            }
-        }
-        return sums;
+            for (const size_t i : reached_by(step.weights, tasks[t].name))
+                kept_[i] =
+                    kept_[i].logical_or(grown(before[i], sizes[t][i], wanted(i, 1.0), options_.threshold));
     }
 
     void show_effective(const std::vector<MaskableWeight>& weights) const {

@@ -31,6 +31,9 @@ class StaticDisparse : public ScoredMasking {
         for (size_t i = 0; redraw_ && i < start.weights.size(); ++i)
             drawn_[i] = xavier(start.weights[i].parameter, mix_key(start.seed, Stream::method, i));
     }
+    void before_gradients(MaskingBatches& step) override {
+        if (!scores(step.iteration)) drawn_.clear();
+    }
 
   protected:
     TaskWeightGradients of_iteration(MaskingGradients& step) override {

@@ -44,7 +44,7 @@ void WeightMaskTraining::after_gradients(TrainingStep& step) {
 
 /// Optimisers leave parameters without gradients alone, their decay too.
 void WeightMaskTraining::drop_gradients() const {
-    for (const auto& parameter : model_->parameters()) parameter.mutable_grad() = {};
+    for (const auto& parameter : model_->parameters()) parameter.mutable_grad().reset();
 }
 
 void WeightMaskTraining::after_step(Trainer& trainer) {

@@ -61,6 +61,16 @@ void add_scores(Table& rows, TableRow key, const std::vector<double>& mean_score
         rows.add(key, fmt::format("score.{}", group + 1), mean_scores[group]);
 }
 
+void add_weight_density(Table& rows, TableRow key, const WeightMasks& masks) {
+    key = of_network(std::move(key));
+    rows.add(key, "weight_density", masks.count().density());
+    rows.add(key, "weight_density.shared", masks.count_shared().density());
+    for (const auto& task : masks.tasks()) {
+        key.task = task;
+        rows.add(key, "weight_density", masks.count_of(task).density());
+    }
+}
+
 void add_fact(Table& rows, TableRow key, const std::string& metric, double value) {
     rows.add(of_network(std::move(key)), metric, value);
 }

@@ -6,6 +6,7 @@
 
 #include "base/table.h"
 #include "pruning/cost/cost.h"
+#include "pruning/masks/weight_masks.h"
 #include "training/callbacks/subnormal_counts.h"
 #include "training/evaluate.h"
 
@@ -34,6 +35,10 @@ void add_network(Table& rows, TableRow key, const Cost& cost, const std::vector<
 
 /// "score.<group>" from 1 on: the criterion's mean over the group's channels before the key's event.
 void add_scores(Table& rows, TableRow key, const std::vector<double>& mean_scores);
+
+/// "weight_density": the share of the weights of convolutions and linear layers that is kept, of all, and of
+/// every task's head under its name; "weight_density.shared": of what belongs to all tasks.
+void add_weight_density(Table& rows, TableRow key, const WeightMasks& masks);
 
 /// One row without split and task.
 void add_fact(Table& rows, TableRow key, const std::string& metric, double value);

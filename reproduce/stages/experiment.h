@@ -72,10 +72,13 @@ struct StageRecipe {
     std::string strategy;               ///< for the table of results; a strategy's or the stage's name
     std::string from;                   ///< the stage it starts from; empty: none
     std::optional<uint64_t> from_seed;  ///< that stage's seed; empty: its own
-    TrainRecipe training;               ///< train, retrain; prune: `iterations` is a cap (0 = none)
+    TrainRecipe training;               ///< of channels that are pruned, `iterations` is a cap (0 = none)
     Strategy prune;
     ArchitectureChoice architecture;  ///< retrain
     nlohmann::json recipe;            ///< all keys but those that name stages, defaults included
+
+    /// A prune stage that masks weights for all its iterations, instead of removing channels.
+    bool masks_weights() const { return !prune.weight_masking.empty(); }
 };
 
 struct Experiment {

@@ -21,6 +21,8 @@ class NetworkEvaluations {
 
     /// On the way; `key`: event and step of the network as it is now.
     void look(Trainer& trainer, const TableRow& key);
+    /// What was looked at so far cannot be selected.
+    void forget() { best_iteration_ = -1; }
     /// At the end of a training or window: look(), then the test split. Adds a row "selected_step" and
     /// returns that step. The next look() begins another window.
     int64_t close(Trainer& trainer, const TableRow& key);

@@ -21,6 +21,11 @@ namespace {
 
 constexpr int64_t kCurveEvery = 10;  ///< iterations
 
+/// Channels leave, in events whose number decides how long it takes.
+bool prunes_channels(const Stage& stage) {
+    return stage.kind == StageKind::prune && !stage.masks_weights();
+}
+
 torch::Tensor example_image(const StageContext& context) {
     const auto& transform = context.experiment.data.transform;
     return torch::zeros({1, 3, transform.height, transform.width}, context.device);
@@ -32,7 +37,8 @@ TrainerOptions trainer_options(const StageContext& context) {
     return {.optimizer = recipe.optimizer,
             .learning_rate_schedule = recipe.learning_rate_schedule,
             .update = recipe.update,
-            .iterations = prunes ? 0 : recipe.iterations,  // the pruner stops, at the end of a window
+            // The pruner stops, at the end of a window.
+            .iterations = prunes_channels(context.stage) ? 0 : recipe.iterations,
             .losses = context.experiment.fidelity.losses,
             .seed = context.stage.seed,
             .phase = prunes ? 1U : 0U,
@@ -122,15 +128,19 @@ Start start_of(StageContext& context, const std::optional<TensorMap>& saved) {
     return start;
 }
 
-/// Size of a network, and channels of the groups that all tasks share.
-void add_size(Table& rows, const TableRow& key, const StageContext& context, const ModelPtr& model) {
+struct Size {
+    Cost cost;
+    std::vector<int64_t> widths;  ///< of the groups that all tasks share
+};
+
+Size size_of(const StageContext& context, const ModelPtr& model) {
     const auto coupling =
         couple(*model, [&](const std::vector<torch::Tensor>& in) { return model->forward(in.at(0)); },
                {example_image(context)});
-    std::vector<int64_t> widths;
+    Size size{cost_of(coupling.graph), {}};
     for (const size_t group : open_groups(coupling, coupling.groups, {.only = {kSharedGroups}}))
-        widths.push_back(coupling.groups[group].channels);
-    add_network(rows, key, cost_of(coupling.graph), widths);
+        size.widths.push_back(coupling.groups[group].channels);
+    return size;
 }
 
 /// These callbacks in the first process, none in others.
@@ -140,14 +150,40 @@ std::vector<std::shared_ptr<Callback>> of_first(const StageContext& context,
     return callbacks;
 }
 
+/// Null unless the stage masks weights.
+std::shared_ptr<WeightMaskTraining> make_masks(const StageContext& context, const ModelPtr& model) {
+    const auto& stage = context.stage;
+    if (!stage.masks_weights()) return nullptr;
+    const bool as_released = context.experiment.fidelity.criteria == Fidelity::as_released;
+    return std::make_shared<WeightMaskTraining>(
+        model, weight_maskings().make(stage.prune.weight_masking, as_released), stage.training.iterations,
+        stage.seed);
+}
+
+/// How a stage came to its network that prunes no channels: `before` are the steps that did; it has one
+/// architecture.
+nlohmann::json plan_of_masks(const StageContext& context, const std::vector<Plan>& before,
+                             const WeightMasks& masks, int64_t parameters) {
+    auto plan = steps_to_json({});
+    plan["before"] = steps_to_json(before);
+    plan["weight_masking"] = context.stage.prune.weight_masking;
+    for (const auto& layer : masks.layers()) plan["weight_density"][layer.name] = layer.count().density();
+    plan["parameters"] = {parameters};
+    plan["events"] = nlohmann::json::array();
+    return plan;
+}
+
 void train(StageContext& context) {
     const auto saved = context.folder.load_checkpoint();
     const auto start = start_of(context, saved);
     const auto steps = [&] { return start.steps; };
-    const auto callback = std::make_shared<TrainingEvaluations>(context, start.event);
+    const auto masks = make_masks(context, start.model);
+    const auto callback = std::make_shared<TrainingEvaluations>(context, start.event, masks);
     const auto keeper =
         std::make_shared<StageProgressKeeper>(context, context.stage.training.iterations, steps);
-    const auto callbacks = callbacks_of(context, start.model, of_first(context, {keeper, callback}));
+    auto first = of_first(context, {keeper, callback});
+    if (masks) first.push_back(masks);
+    const auto callbacks = callbacks_of(context, start.model, first);
     Trainer trainer(start.model, trainer_options(context), callbacks.all);
     run_trainer(context, trainer, callbacks, saved);
     if (!context.first()) return;
@@ -155,13 +191,22 @@ void train(StageContext& context) {
     auto& evaluations = callback->evaluations();
     auto rows = evaluations.rows();
     if (callbacks.subnormals) add_subnormals(rows, context.row(start.event), *callbacks.subnormals);
-    add_size(rows, context.row(start.event, callback->selected_iteration()), context, start.model);
+    const auto key = context.row(start.event, callback->selected_iteration());
+    const auto size = size_of(context, start.model);
+    add_network(rows, key, size.cost, size.widths);
+    if (masks) add_weight_density(rows, key, masks->masks());
     add_fact(rows, context.row(), "learning_rate", context.stage.training.optimizer.lr);
     context.folder.write_rows(rows, context.row());
     evaluations.images().write(context.folder.path() / kImageMetricsName, context.tasks);
-    context.folder.write("plan.json", steps_to_json(start.steps).dump(1) + "\n");
+    const auto plan = masks ? plan_of_masks(context, start.steps, masks->masks(), size.cost.parameters)
+                            : steps_to_json(start.steps);
+    context.folder.write("plan.json", plan.dump(1) + "\n");
     auto state = network_state(*start.model, start.steps);
     for (auto& [name, tensor] : with_prefix("model.", evaluations.selected_network())) state[name] = tensor;
+    if (masks) {
+        masks->masks().save(context.folder.path() / kWeightMasksName);
+        state.merge(with_prefix("weight_masks.", masks->masks().state()));
+    }
     context.folder.save_checkpoint(state);
 }
 
@@ -251,7 +296,7 @@ void prune_and_train(StageContext& context) {
 }  // namespace
 
 void run_network_stage(StageContext& context) {
-    if (context.stage.kind == StageKind::prune)
+    if (prunes_channels(context.stage))
         prune_and_train(context);
     else
         train(context);

@@ -94,6 +94,8 @@ void take_over_results(StageContext& context) {
     context.folder.write_rows(rows, context.row());
     for (const char* name : {"plan.json", "curve.csv", kImageMetricsName})
         context.folder.write(name, read_file(source / name, "stage result"));
+    if (std::filesystem::exists(source / kWeightMasksName))
+        context.folder.write(kWeightMasksName, read_file(source / kWeightMasksName, "stage result"));
     context.folder.save_checkpoint(load_tensors(source / "checkpoint.pt"));
 }
 

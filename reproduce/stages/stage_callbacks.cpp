@@ -30,10 +30,13 @@ void TrainingEvaluations::between_steps(Trainer& trainer) {
     const auto& recipe = context_.stage.training;
     const int64_t iteration = trainer.iteration();
     const auto key = context_.row(event_, iteration);
-    if (iteration == recipe.iterations)
+    if (iteration == recipe.iterations) {
         selected_iteration_ = evaluations_.close(trainer, key);
-    else if (recipe.evaluate_every > 0 && iteration > 0 && iteration % recipe.evaluate_every == 0)
+        return;
+    }
+    if (recipe.evaluate_every > 0 && iteration > 0 && iteration % recipe.evaluate_every == 0)
         evaluations_.look(trainer, key);
+    if (masks_ && !masks_->masking().settled(iteration)) evaluations_.forget();
 }
 
 void WindowEvaluations::between_steps(Trainer& trainer) {

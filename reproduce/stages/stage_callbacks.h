@@ -4,6 +4,7 @@
 #include <functional>
 #include <vector>
 
+#include "pruning/masks/weight_mask_training.h"
 #include "pruning/schedules/iterative_pruner.h"
 #include "reproduce/stages/network_evaluations.h"
 #include "reproduce/stages/stage_kinds.h"
@@ -30,11 +31,14 @@ class StageProgressKeeper : public Callback {
     StepsNow steps_;
 };
 
-/// Evaluates every `evaluate_every` iterations and at the end; see NetworkEvaluations.
+/// Evaluates every `evaluate_every` iterations and at the end; see NetworkEvaluations. Where weights are
+/// masked
+/// (`masks` is not null), no network is selected whose masks are not the last ones.
 class TrainingEvaluations : public Callback {
   public:
-    TrainingEvaluations(StageContext& context, int64_t event)
-        : context_(context), event_(event), evaluations_(context) {}
+    TrainingEvaluations(StageContext& context, int64_t event,
+                        std::shared_ptr<const WeightMaskTraining> masks = nullptr)
+        : context_(context), event_(event), masks_(std::move(masks)), evaluations_(context) {}
     std::string name() const override { return "evaluations"; }
     void between_steps(Trainer& trainer) override;
     TensorMap state() const override { return evaluations_.state(); }
@@ -46,6 +50,7 @@ class TrainingEvaluations : public Callback {
   private:
     StageContext& context_;
     int64_t event_;
+    std::shared_ptr<const WeightMaskTraining> masks_;
     NetworkEvaluations evaluations_;
     int64_t selected_iteration_ = -1;
 };

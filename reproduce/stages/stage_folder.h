@@ -12,6 +12,9 @@
 
 namespace mtlprune {
 
+/// Of a stage that masks weights: its masks, see WeightMasks::load().
+constexpr const char* kWeightMasksName = "weight_masks.pt";
+
 class StageFolder {
   public:
     /// Creates the folder, writes config.json (or checks that the one there is the same) and takes the

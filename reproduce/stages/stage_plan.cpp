@@ -43,9 +43,10 @@ double prune_cost(int64_t channels, const StageRecipe& stage) {
 
 double cost_of_stage(int64_t channels, const StageRecipe& stage) {
     if (stage.kind == StageKind::constant) return 0.0;
-    if (stage.kind == StageKind::prune) return prune_cost(channels, stage);
+    if (stage.kind == StageKind::prune && !stage.masks_weights()) return prune_cost(channels, stage);
     const double fraction = stage.architecture.parameters_fraction;
-    const double shrink = stage.kind == StageKind::train ? 1.0 : fraction > 0 ? std::max(0.2, fraction) : 0.5;
+    const bool whole = stage.kind == StageKind::train || stage.masks_weights();
+    const double shrink = whole ? 1.0 : fraction > 0 ? std::max(0.2, fraction) : 0.5;
     return 3.0 * shrink *
            static_cast<double>(stage.training.iterations * images_of_iteration(stage.training));
 }

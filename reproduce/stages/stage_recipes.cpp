@@ -43,6 +43,9 @@ StageRecipe read_stage(const std::string& name, JsonReader reader) {
     }
     if (stage.kind != StageKind::constant)
         stage.training = read_recipe(reader, stage.kind == StageKind::prune ? 0 : 1);
+    if (stage.masks_weights() && stage.training.iterations == 0)
+        throw Error("configuration", reader.place() + ": iterations",
+                    "how long the network trains under weight_masking", "0");
     reader.finish();
     stage.recipe = reader.resolved();
     for (const char* key : {"from", "from_seed", "strategy", "check_finite_every"}) stage.recipe.erase(key);

@@ -9,8 +9,8 @@ namespace mtlprune {
 /// {NAME: {"kind": "constant"}}
 /// {NAME: {"kind": "train", RECIPE}}
 /// {NAME: {"kind": "prune", "from": STAGE, "strategy": NAME, RECIPE}}, with a strategy's or criterion's name;
-///         "criterion", "regularizer", "schedule", "allocation", "edit", "reset_optimizer" change the
-///         strategy (strategy.h)
+///         "criterion", "regularizer", "schedule", "allocation", "edit", "reset_optimizer" or
+///         "weight_masking" change the strategy (strategy.h)
 /// {NAME: {"kind": "retrain", "from": PRUNE STAGE, "event": N or "parameters_fraction": X, "from_seed": K,
 /// RECIPE}} RECIPE: optimizer, learning_rate_schedule, iterations, batch_size, evaluate_every, selection, the
 /// keys of read_update_options(), ema_decay, check_finite_every, count_subnormals_every.

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "pruning/allocation/option_names.h"
 #include "pruning/criteria/criterion.h"
+#include "pruning/masks/weight_masking.h"
 #include "pruning/regularizers/regularizer.h"
 #include "pruning/schedules/iterative_pruner.h"
 #include "reproduce/resources.h"
@@ -78,19 +79,9 @@ void require_criterion(const std::string& name, const std::string& place) {
                 unknown_key("strategy", name, {known.begin(), known.end()}).problem());
 }
 
-}  // namespace
-
-const std::vector<std::string>& strategy_keys() {
-    static const std::vector<std::string> keys = {"criterion",  "regularizer", "schedule",
-                                                  "allocation", "edit",        "reset_optimizer"};
-    return keys;
-}
-
-Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
-    JsonReader reader(json, place);
-    Strategy strategy;
-    strategy.summary = reader.get<std::string>("summary", "");
-    strategy.paper = reader.get<std::string>("paper", "");
+/// All keys but those of read_strategy() itself.
+void read_channel_pruning(JsonReader& reader, Strategy& strategy) {
+    const auto& place = reader.place();
     strategy.criterion = reader.require<std::string>("criterion");
     check_entry(criteria(), strategy.criterion, place + ": criterion");
     strategy.regularizer = reader.get<std::string>("regularizer", "");
@@ -121,12 +112,43 @@ Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
         throw Error("configuration", place + ": allocation: min_channels",
                     "at least 1 (a layer without channels cannot be removed)", "0");
     strategy.reset_optimizer = reader.get<bool>("reset_optimizer", false);
+}
+
+/// Keys of channels say nothing about weights.
+void require_alone(const JsonReader& reader) {
+    for (const auto& key : strategy_keys())
+        if (key != "weight_masking" && reader.has(key))
+            throw Error("configuration", reader.place() + ": " + key,
+                        "nothing beside weight_masking, which masks weights and removes no channels",
+                        "the key");
+}
+
+}  // namespace
+
+const std::vector<std::string>& strategy_keys() {
+    static const std::vector<std::string> keys = {
+        "criterion", "regularizer", "schedule", "allocation", "edit", "reset_optimizer", "weight_masking"};
+    return keys;
+}
+
+Strategy read_strategy(const nlohmann::json& json, const std::string& place) {
+    JsonReader reader(json, place);
+    Strategy strategy;
+    strategy.summary = reader.get<std::string>("summary", "");
+    strategy.paper = reader.get<std::string>("paper", "");
+    strategy.weight_masking = reader.get<std::string>("weight_masking", "");
+    if (strategy.weight_masking.empty()) {
+        reader.leave_out("weight_masking");
+        read_channel_pruning(reader, strategy);
+    } else {
+        require_alone(reader);
+        check_entry(weight_maskings(), strategy.weight_masking, place + ": weight_masking");
+    }
     reader.finish();
     strategy.json = reader.resolved();
     for (const char* key : {"summary", "paper"}) strategy.json.erase(key);
     return strategy;
 }
-
 Strategy named_strategy(const std::string& name, const nlohmann::json& changes, const std::string& place) {
     nlohmann::json json = {{"criterion", name}};
     const auto names = strategy_names();

@@ -28,7 +28,10 @@ struct Strategy {
     AllocationOptions allocation;  ///< of every event
     EditKind edit = EditKind::remove;
     bool reset_optimizer = false;  ///< fresh moments after every event
-    nlohmann::json json;           ///< all of this but summary and paper, defaults included
+    /// An entry of weight_maskings(), perhaps with options: single weights are masked, no channel leaves, and
+    /// all above but summary and paper has no meaning. Empty: none.
+    std::string weight_masking = {};
+    nlohmann::json json;  ///< all of this but summary and paper, defaults included
 };
 
 /// {"summary", "paper", "criterion": NAME, "regularizer": NAME, "schedule": {"frequency", "events", "pace":
@@ -37,7 +40,8 @@ struct Strategy {
 /// {"count", "channels", "parameters" or "macs": NUMBER}; "part": shared (by all tasks) or all; "only",
 /// "ignore": [EXPRESSION]; "min_channels", "max_ratio", "round_to"}, "edit": remove or mask,
 /// "reset_optimizer"}. What is absent is as in the main paper: every 500 mini-batches the 100 lowest of all
-/// shared channels, at least 5 in every group. Throws Error on anything else.
+/// shared channels, at least 5 in every group. Or {"summary", "paper", "weight_masking": NAME}. Throws Error
+/// on anything else.
 Strategy read_strategy(const nlohmann::json& json, const std::string& place);
 
 /// The strategy of that name or, when there is none, of a criterion (perhaps with options) in the main

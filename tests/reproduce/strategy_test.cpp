@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "models/model_spec.h"
+#include "pruning/masks/weight_mask_training.h"
 #include "pruning/schedules/iterative_pruner.h"
 #include "tests/random_batch.h"
 
@@ -25,6 +26,29 @@ bool contains(const std::string& text, const std::string& part) {
     return text.find(part) != std::string::npos;
 }
 
+ModelPtr tiny_network() {
+    ModelPtr model = make_model("vgg16:width=0.125,pools=2/smallaspp:hidden=4,dropout=0", nyuv2_tasks(5));
+    model->initialise(1);
+    return model;
+}
+
+/// In a few iterations.
+void expect_that_it_masks(const Strategy& strategy) {
+    auto choice = parse_choice("weight masking", strategy.weight_masking);
+    for (const auto& option : weight_maskings().at(choice.key).options) {
+        const bool dynamic = choice.options.value("mode", "") == "dynamic";
+        if (option.name == (dynamic ? "interval" : "batches")) choice.options[option.name] = 2;
+    }
+    const auto model = tiny_network();
+    const auto masks =
+        std::make_shared<WeightMaskTraining>(model, weight_maskings().make(choice), /*iterations=*/6, 1);
+    Trainer trainer(model, {.iterations = 6}, {masks});
+    trainer.run([next = uint64_t{0}]() mutable { return random_batch(next++); });
+    EXPECT_LT(masks->masks().count().density(), 0.5);
+    EXPECT_TRUE(masks->masking().settled(6));
+    EXPECT_EQ(model->forward(random_batch(9).image).size(), 3U);
+}
+
 class EveryStrategy : public testing::TestWithParam<std::string> {};
 
 INSTANTIATE_TEST_SUITE_P(Files, EveryStrategy, testing::ValuesIn(strategy_names()),
@@ -32,12 +56,12 @@ INSTANTIATE_TEST_SUITE_P(Files, EveryStrategy, testing::ValuesIn(strategy_names(
 
 /// At a small network's pace: every second mini-batch, a tenth of the channels where it says how many.
 TEST_P(EveryStrategy, PrunesATinyNetwork) {
-    auto strategy = named_strategy(GetParam(), {{"schedule", {{"frequency", 2}}}}, "here");
+    auto strategy = named_strategy(GetParam(), nlohmann::json::object(), "here");
     EXPECT_FALSE(strategy.summary.empty());
+    if (!strategy.weight_masking.empty()) return expect_that_it_masks(strategy);
+    strategy.schedule.frequency = 2;
     if (strategy.allocation.budget.unit == BudgetUnit::count) strategy.allocation.budget.value = 20;
-    const ModelPtr model =
-        make_model("vgg16:width=0.125,pools=2/smallaspp:hidden=4,dropout=0", nyuv2_tasks(5));
-    model->initialise(1);
+    const auto model = tiny_network();
     const auto pruner = std::make_shared<IterativePruner>(
         model, torch::zeros({1, 3, 16, 16}), criteria().make(strategy.criterion),
         IterativePrunerOptions{.frequency = strategy.schedule.frequency,
@@ -88,6 +112,29 @@ TEST(Strategy, ARegularizerIsPartOfItsIdentityWhereThereIsOne) {
     EXPECT_EQ(named_strategy("slimming", {{"regularizer", ""}}, "here").json.contains("regularizer"), false);
     const auto& keys = strategy_keys();
     EXPECT_NE(std::find(keys.begin(), keys.end(), "regularizer"), keys.end());
+}
+
+TEST(Strategy, AWeightMaskingStandsAlone) {
+    const auto strategy =
+        named_strategy("weight_magnitude", {{"weight_masking", "magnitude:density=0.2"}}, "here");
+    EXPECT_EQ(strategy.weight_masking, "magnitude:density=0.2");
+    EXPECT_EQ(strategy.json, nlohmann::json({{"weight_masking", "magnitude:density=0.2"}}));
+    EXPECT_FALSE(named_strategy("taylor", {}, "here").json.contains("weight_masking"));
+    for (const auto& [key, value] : nlohmann::json({{"criterion", "l1"},
+                                                    {"regularizer", "greg1"},
+                                                    {"schedule", {{"frequency", 3}}},
+                                                    {"allocation", {{"scope", "local"}}},
+                                                    {"edit", "mask"},
+                                                    {"reset_optimizer", true}})
+                                        .items())
+        EXPECT_EQ(
+            message("disparse_static", {{key, value}}),
+            "configuration: here: " + key +
+                ": expected nothing beside weight_masking, which masks weights and removes no channels, "
+                "found the key");
+    EXPECT_TRUE(contains(message("weight_magnitude", {{"weight_masking", "magnitud"}}), "'magnitude'"));
+    EXPECT_TRUE(
+        contains(message("weight_magnitude", {{"weight_masking", "magnitude:densty=1"}}), "'density'"));
 }
 
 TEST(Strategy, NamesWhatIsWrong) {
