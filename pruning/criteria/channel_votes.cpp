@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
+#include <numeric>
 #include <tuple>
 
 #include "base/error.h"
@@ -47,6 +48,20 @@ VoteRule read_vote_rule(const nlohmann::json& options) {
     const auto least = options.at("votes").get<int64_t>();
     if (least < 0) throw Error("option", "votes", "0 or a number of tasks", std::to_string(least));
     return {votes().value(options.at("vote").get<std::string>(), "vote"), static_cast<size_t>(least)};
+}
+
+std::vector<std::vector<size_t>> tasks_using(const Evidence& now, size_t tasks) {
+    std::vector<size_t> all(tasks);
+    std::iota(all.begin(), all.end(), size_t{0});
+    size_t outputs = 0;
+    for (const auto& group : now.groups())
+        for (const size_t output : group.outputs) outputs = std::max(outputs, output + 1);
+    std::vector<std::vector<size_t>> users;
+    for (const size_t number : now.asked()) {
+        const auto& reached = now.groups()[number].outputs;
+        users.push_back(outputs == tasks && !reached.empty() ? reached : all);
+    }
+    return users;
 }
 
 std::vector<torch::Tensor> vote(const std::vector<torch::Tensor>& scores,

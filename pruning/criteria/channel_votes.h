@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/registry.h"
+#include "pruning/criteria/evidence.h"
 #include "pruning/masks/weight_masks.h"
 
 namespace mtlprune {
@@ -22,6 +23,10 @@ struct VoteRule {
 /// "vote" and "votes"
 std::vector<Option> channel_vote_options();
 VoteRule read_vote_rule(const nlohmann::json& options);
+
+/// Per asked group the numbers of the tasks whose outputs depend on it: of all tasks where outputs are not
+/// tasks.
+std::vector<std::vector<size_t>> tasks_using(const Evidence& now, size_t tasks);
 
 /// Every task ranks all channels that it uses. At a keep ratio k it keeps those of rank (0 is its best) below
 /// k times their number, but none of score 0; the rule makes one decision of theirs. The result says up to

@@ -3,7 +3,6 @@
 #include <torch/utils.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "base/enum_names.h"
 #include "base/error.h"
@@ -47,21 +46,6 @@ torch::Tensor weight_rows(const Evidence& evidence, size_t number, const Member&
     return Evidence::rows(member, evidence.value(evidence.groups()[number], member).detach());
 }
 
-/// Per asked group the tasks that use it: all of them where outputs are not tasks.
-std::vector<std::vector<size_t>> users_of(const Evidence& now, size_t tasks) {
-    std::vector<size_t> all(tasks);
-    std::iota(all.begin(), all.end(), size_t{0});
-    size_t outputs = 0;
-    for (const auto& group : now.groups())
-        for (const size_t output : group.outputs) outputs = std::max(outputs, output + 1);
-    std::vector<std::vector<size_t>> users;
-    for (const size_t number : now.asked()) {
-        const auto& reached = now.groups()[number].outputs;
-        users.push_back(outputs == tasks && !reached.empty() ? reached : all);
-    }
-    return users;
-}
-
 class Disparse : public GroupwiseMean {
   public:
     explicit Disparse(DisparseOptions options) : GroupwiseMean("disparse", {}), options_(options) {}
@@ -83,7 +67,7 @@ class Disparse : public GroupwiseMean {
         if (options_.norm == SizeNorm::layer_l2)
             groups = normalise_tasks(std::move(groups), TaskNormaliser::layer);
         const size_t tasks = groups.empty() ? 0 : static_cast<size_t>(groups.front().size(1));
-        return scores_of_asked(now, vote(groups, users_of(now, tasks), options_.rule));
+        return scores_of_asked(now, vote(groups, tasks_using(now, tasks), options_.rule));
     }
 
   protected:

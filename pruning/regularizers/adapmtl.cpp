@@ -1,40 +1,14 @@
 // AdapMTL (Xiang et al., ACM MM 2024) on channels: its soft thresholds of weights, applied to norms of
 // filters.
-#include <torch/utils.h>
-
 #include <algorithm>
 #include <limits>
 
 #include "pruning/regularizers/regularizer.h"
 #include "pruning/regularizers/soft_thresholds.h"
+#include "pruning/regularizers/thresholded_group.h"
 
 namespace mtlprune {
 namespace {
-
-/// So much below the norm that must survive a threshold ends.
-constexpr double kBelow = 1.0 - 1e-6;
-
-/// The channels of a group under a threshold: float64 on the device of its parameters.
-struct ThresholdedGroup {
-    int64_t weights = 0;    ///< of a channel's filters
-    torch::Tensor norms;    ///< [C]: root of the mean of the squared weights
-    torch::Tensor tau;      ///< []: the threshold, perhaps lowered
-    torch::Tensor lowered;  ///< bool []: so that as many channels survive as must
-    torch::Tensor factors;  ///< [C]: of the stored weights; 0 for channels that are pruned
-
-    ThresholdedGroup(const RegularizedGroup& group, double threshold, int64_t floor) {
-        for (const auto& slices : group.filters) {
-            weights += slices.weights;
-            norms = norms.defined() ? norms + slices.sums(2) : slices.sums(2);
-        }
-        norms = (norms / static_cast<double>(weights)).sqrt();
-        tau = torch::full({}, threshold, norms.options());
-        if (const int64_t least = std::min(floor, group.channels); least > 0)
-            tau = torch::minimum(tau, std::get<0>(norms.topk(least)).min() * kBelow);
-        lowered = tau < threshold;
-        factors = torch::where(norms > tau, 1.0 - tau / norms, torch::zeros_like(norms));
-    }
-};
 
 /// w_eff = w max(1 - tau / n, 0) with the root mean square n of a channel's filters. The network holds w_eff
 /// but between the gradients and the optimiser's step, which is that of the stored w.
@@ -51,9 +25,8 @@ class AdapMtl : public Regularizer {
         const auto parts = parts_of(step.groups);
         std::vector<torch::Tensor> found;  // per group: channels that are pruned, dL/dtau
         for (size_t i = 0; i < step.groups.size(); ++i)
-            found.push_back(step.groups[i].filters.empty()
-                                ? torch::zeros({2}, torch::kDouble)
-                                : through(step.groups[i], thresholded(step, i, parts[i])));
+            found.push_back(step.groups[i].filters.empty() ? torch::zeros({2}, torch::kDouble)
+                                                           : thresholded(step, i, parts[i]).through());
         found = on_host(found);
         double pruned = 0.0;
         tau_gradients_ = torch::zeros({thresholds_.parts()}, torch::kDouble);
@@ -128,24 +101,6 @@ class AdapMtl : public Regularizer {
         return {step.groups[i], tau, step.floors.empty() ? int64_t{1} : step.floors[i]};
     }
 
-    /// From the gradients of the effective weights those of the stored ones, which the network holds now.
-    /// Returns the number of pruned channels and dL/dtau.
-    static torch::Tensor through(const RegularizedGroup& group, const ThresholdedGroup& now) {
-        const auto zero = torch::zeros_like(now.norms), alive = now.factors > 0.0;
-        auto dots = zero;
-        for (const auto& slices : group.filters)
-            if (const auto& gradient = slices.parameter.grad(); gradient.defined())
-                dots = dots + slices.rows(slices.parameter * gradient).sum(1, false, torch::kDouble);
-        const auto along =
-            torch::where(alive, dots * now.tau / (now.norms.pow(3) * static_cast<double>(now.weights)), zero);
-        for (const auto& slices : group.filters)
-            if (auto& gradient = slices.parameter.mutable_grad(); gradient.defined())
-                gradient = gradient * (1.0 + slices.spread(now.factors - 1.0)) +
-                           slices.parameter * slices.spread(along);
-        const auto of_tau = torch::where(alive & ~now.lowered, -dots / now.norms, zero).sum();
-        return torch::stack({(~alive).sum().to(torch::kDouble), of_tau});
-    }
-
     /// Puts the effective weights into the network.
     void apply(const RegularizedStep& step, size_t i, int64_t part) {
         const auto& group = step.groups[i];
@@ -155,9 +110,8 @@ class AdapMtl : public Regularizer {
             return;
         }
         const auto now = thresholded(step, i, part);
-        for (const auto& slices : group.filters)
-            torch::Tensor(slices.parameter).mul_(1.0 + slices.spread(now.factors - 1.0));
-        margins_.push_back(now.norms - now.tau);
+        now.apply();
+        margins_.push_back(now.margins());
     }
 
     SoftThresholds thresholds_;

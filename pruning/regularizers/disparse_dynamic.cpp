@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "pruning/masks/erk.h"
+#include "pruning/regularizers/closed_channels.h"
 #include "pruning/regularizers/regularizer.h"
 
 namespace mtlprune {
@@ -29,8 +30,8 @@ torch::Tensor highest_of(const torch::Tensor& scores, const torch::Tensor& asked
     return chosen.index_fill_(0, candidates.index_select(0, order.slice(0, 0, most)), 1);
 }
 
-/// A closed channel is a gate of 0 on what its readers see: their weights for it are zero, its own filters
-/// stay, so that the gate's gradient is that of the readers' weights times what they were.
+/// Every layer has a number of open channels. At a change those with the smallest filters are closed, a share
+/// that falls to 0, and every task opens as many by the gradients of their gates.
 class DisparseDynamic : public Regularizer {
   public:
     explicit DisparseDynamic(const DropAndGrowOptions& options) : options_(options) {}
@@ -48,8 +49,8 @@ class DisparseDynamic : public Regularizer {
     void after_step(RegularizedStep& step) override {
         if (open_.empty()) begin(step);
         for (size_t i = 0; i < next_.size(); ++i) {
-            close(step, i, (open_[i] & ~next_[i]).nonzero().flatten());
-            if (options_.stored) reopen(step, i, (~open_[i] & next_[i]).nonzero().flatten());
+            closed_.close(step.trainer, step.groups[i], (open_[i] & ~next_[i]).nonzero().flatten());
+            if (options_.stored) closed_.reopen(step.groups[i], (~open_[i] & next_[i]).nonzero().flatten());
         }
         if (!next_.empty()) open_ = std::move(next_);
         next_.clear();
@@ -65,19 +66,18 @@ class DisparseDynamic : public Regularizer {
     void after_event(const std::vector<torch::Tensor>& /*kept*/) override {
         open_.clear();
         next_.clear();
-        stored_.clear();
+        closed_.clear();
     }
 
     std::map<std::string, torch::Tensor> state() const override {
-        auto state = with_prefix("stored.", stored_);
+        auto state = with_prefix("stored.", closed_.state());
         save_list(state, "open", open_);
         if (!open_.empty()) state["densities"] = torch::tensor(densities_, torch::kDouble);
         return state;
     }
     void load_state(const std::map<std::string, torch::Tensor>& state) override {
         open_ = load_list(state, "open");
-        stored_.clear();
-        for (const auto& [name, tensor] : entries_of("stored.", state)) stored_[name] = tensor.clone();
+        closed_.load_state(entries_of("stored.", state));
         densities_.clear();
         if (open_.empty()) return;
         const auto& densities = state.at("densities");
@@ -143,64 +143,26 @@ class DisparseDynamic : public Regularizer {
         for (size_t i = 0; i < step.groups.size(); ++i) {
             const auto norms = norms_of(step.groups[i]);
             const int64_t left = width(step, i, rate), grown = width(step, i, 0.0) - left;
-            auto open = highest_of(norms, open_[i], left);
-            const auto before = open.clone();
-            if (grown > 0 && step.iteration < options_.end)
-                for (const auto& gradient : gate_gradients(step, i))
-                    open |= highest_of(gradient, ~before & (gradient > 0.0), grown);
-            next_.push_back(open);
+            next_.push_back(highest_of(norms, open_[i], left));
+            if (grown > 0 && step.iteration < options_.end) grow(step, i, norms, grown);
         }
     }
 
-    /// Per task |dL_t/dgate| of every channel of a group, float64 [C] on the CPU.
-    std::vector<torch::Tensor> gate_gradients(const RegularizedStep& step, size_t i) const {
-        std::vector<torch::Tensor> tasks;
-        for (const auto& readers : step.groups[i].readers) {
-            const auto found = step.task_gradients->find(readers.name);
-            if (found == step.task_gradients->end()) continue;
-            const auto closed = readers.spread((~open_[i]).to(torch::kDouble)) != 0.0;
-            const auto stored = stored_.find(readers.name);
-            const auto weights = stored == stored_.end()
-                                     ? readers.parameter.detach()
-                                     : torch::where(closed, stored->second, readers.parameter.detach());
-            tasks.resize(found->second.size());
-            for (size_t t = 0; t < tasks.size(); ++t) {
-                const auto term = readers.rows(weights * found->second[t]).sum(1, false, torch::kDouble);
-                tasks[t] = tasks[t].defined() ? tasks[t] + term : term;
-            }
-        }
-        for (auto& task : tasks) task = task.abs();
-        return on_host(tasks);
-    }
-
-    void close(const RegularizedStep& step, size_t i, const torch::Tensor& channels) {
-        if (channels.numel() == 0) return;
-        for (const auto& readers : step.groups[i].readers) {
-            torch::Tensor parameter = readers.parameter;
-            const auto indices = readers.indices_of(channels);
-            auto& stored = stored_[readers.name];
-            if (!stored.defined()) stored = torch::zeros_like(parameter.detach());
-            stored.index_copy_(readers.dim, indices, parameter.detach().index_select(readers.dim, indices));
-            parameter.index_fill_(readers.dim, indices, 0.0);
-            step.trainer.zero_state(parameter, readers.dim, indices);
-        }
-    }
-
-    void reopen(const RegularizedStep& step, size_t i, const torch::Tensor& channels) const {
-        if (channels.numel() == 0) return;
-        for (const auto& readers : step.groups[i].readers) {
-            const auto indices = readers.indices_of(channels);
-            torch::Tensor(readers.parameter)
-                .index_copy_(readers.dim, indices,
-                             stored_.at(readers.name).index_select(readers.dim, indices));
-        }
+    /// Every task that uses the group opens `count` channels; without any, those with the largest filters.
+    void grow(const RegularizedStep& step, size_t i, const torch::Tensor& norms, int64_t count) {
+        const auto closed = ~next_[i];
+        auto grown = torch::zeros_like(closed);
+        for (const auto& gradient : closed_.gate_gradients(step.groups[i], open_[i], *step.task_gradients))
+            if ((gradient > 0.0).any().item<bool>()) grown |= highest_of(gradient, closed, count);
+        if (!grown.any().item<bool>()) grown = highest_of(norms, closed, count);
+        next_[i] = next_[i] | grown;
     }
 
     DropAndGrowOptions options_;
     std::vector<torch::Tensor> open_;  ///< per group, bool [C] on the CPU; empty before the first step
     std::vector<torch::Tensor> next_;  ///< from the next step on
     std::vector<double> densities_;    ///< per group
-    TensorMap stored_;                 ///< readers' weights; of closed channels what they were
+    ClosedChannels closed_;
 };
 
 }  // namespace

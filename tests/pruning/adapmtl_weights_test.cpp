@@ -15,9 +15,9 @@ OptimizerConfig plain(double lr, double decay = 0.0) {
     return {.kind = OptimizerKind::sgd, .lr = lr, .weight_decay = decay, .momentum = 0.0};
 }
 
-struct MaskedRun {
-    explicit MaskedRun(const std::string& text, const OptimizerConfig& optimizer = plain(0.05),
-                       const std::string& weighting = "fixed")
+struct SoftRun {
+    explicit SoftRun(const std::string& text, const OptimizerConfig& optimizer = plain(0.05),
+                     const std::string& weighting = "fixed")
         : masking(std::make_shared<WeightMaskTraining>(model, weight_maskings().make(text), 50, 1)),
           trainer(model, {.optimizer = optimizer, .update = {.task_weighting = weighting}}, {masking}) {}
 
@@ -66,7 +66,7 @@ std::map<std::string, torch::Tensor> by_name(const Model& model) {
 }
 
 TEST(AdapMtlWeights, TheNetworkHoldsWhatThresholdsLeave) {
-    MaskedRun run("adapmtl:start=-3.0", plain(0.05, 0.1));
+    SoftRun run("adapmtl:start=-3.0", plain(0.05, 0.1));
     for (int i = 0; i < 4; ++i) {
         int64_t zeros = 0;
         for (const auto& [name, expected] : slow_effective(run.stored(), run.s(), &zeros))
@@ -85,7 +85,7 @@ TEST(AdapMtlWeights, TheNetworkHoldsWhatThresholdsLeave) {
 }
 
 TEST(AdapMtlWeights, GradientsAreThoseOfStoredWeightsAndThresholds) {
-    MaskedRun run("adapmtl:start=-3.0,density=0.01");
+    SoftRun run("adapmtl:start=-3.0,density=0.01");
     run.step(2);
     const auto state = copied(run.trainer.state());
     const auto stored = run.stored();
@@ -117,7 +117,7 @@ TEST(AdapMtlWeights, GradientsAreThoseOfStoredWeightsAndThresholds) {
         }
     }
     EXPECT_GT(zeros, 0);
-    MaskedRun stepped("adapmtl:start=-3.0,density=0.01");
+    SoftRun stepped("adapmtl:start=-3.0,density=0.01");
     stepped.trainer.load_state(state);
     stepped.trainer.step(batch);
     for (int64_t part = 0; part < 4; ++part) {
@@ -130,18 +130,17 @@ TEST(AdapMtlWeights, GradientsAreThoseOfStoredWeightsAndThresholds) {
 }
 
 TEST(AdapMtlWeights, AHeadsThresholdIsNothingToAnother) {
-    MaskedRun run("adapmtl:start=-3.0", plain(0.0));
+    SoftRun run("adapmtl:start=-3.0", plain(0.0));
     run.step();
     auto state = copied(run.trainer.state());
-    MaskedRun changed("adapmtl:start=-3.0", plain(0.0));
+    SoftRun changed("adapmtl:start=-3.0", plain(0.0));
     state.at("weight_masks.thresholds.s")[2] += 1.0;
     changed.trainer.load_state(state);
     run.step();
     changed.step();
-    const torch::NoGradGuard no_grad;
     const auto a = run.model->forward(run.batch().image), b = changed.model->forward(run.batch().image);
     for (size_t t = 0; t < 3; ++t) EXPECT_EQ(torch::equal(a[t], b[t]), t != 1) << t;
-    MaskedRun alone("adapmtl:start=-3.0", plain(0.5), "fixed:weights=[0,1,0]");
+    SoftRun alone("adapmtl:start=-3.0", plain(0.5), "fixed:weights=[0,1,0]");
     const auto before = alone.s();
     alone.step();
     EXPECT_TRUE(torch::equal(alone.s() != before, torch::tensor({true, false, true, false})));
@@ -149,8 +148,7 @@ TEST(AdapMtlWeights, AHeadsThresholdIsNothingToAnother) {
 
 /// Without gradients of the losses.
 TEST(AdapMtlWeights, DecayAloneMakesMoreWeightsZero) {
-    OptimizerConfig adam{.lr = 0.02, .weight_decay = 0.01};
-    MaskedRun run("adapmtl:start=-6.0,density=0.01", adam, "fixed:weights=[0,0,0]");
+    SoftRun run("adapmtl:start=-6.0,density=0.01", plain(0.5, 0.1), "fixed:weights=[0,0,0]");
     int64_t kept = run.masking->masks().count().kept;
     auto s = run.s();
     for (int i = 0; i < 20; ++i) {
@@ -166,7 +164,7 @@ TEST(AdapMtlWeights, DecayAloneMakesMoreWeightsZero) {
 TEST(AdapMtlWeights, ThresholdsStayOnceSoFewWeightsAreLeft) {
     OptimizerConfig adam{.lr = 0.02, .weight_decay = 0.01};
     for (const bool reached : {true, false}) {
-        MaskedRun run(reached ? "adapmtl:start=-2.0,density=0.9" : "adapmtl:start=-2.0,density=0.01", adam);
+        SoftRun run(reached ? "adapmtl:start=-2.0,density=0.9" : "adapmtl:start=-2.0,density=0.01", adam);
         ASSERT_LT(run.masking->masks().count().density(), 0.9);
         const auto s = run.s();
         const auto stored = run.stored();
@@ -179,7 +177,7 @@ TEST(AdapMtlWeights, ThresholdsStayOnceSoFewWeightsAreLeft) {
 
 TEST(AdapMtlWeights, GoesOnFromItsState) {
     OptimizerConfig adam{.lr = 0.02, .weight_decay = 0.01};
-    MaskedRun whole("adapmtl:start=-4.0", adam), resumed("adapmtl:start=-4.0", adam);
+    SoftRun whole("adapmtl:start=-4.0", adam), resumed("adapmtl:start=-4.0", adam);
     whole.step(3);
     resumed.trainer.load_state(copied(whole.trainer.state()));
     whole.step(3);

@@ -211,9 +211,10 @@ TEST(DisparseDynamicChannels, ClosesSmallFiltersAndOpensWhatAnyTaskAsksFor) {
                 const double slope =
                     std::abs(losses_at(g, c, is_open, kStep)[t] - losses_at(g, c, is_open, -kStep)[t]) /
                     (2 * kStep);
-                if (slope > 1e-9) slopes.emplace_back(slope, c);
+                slopes.emplace_back(slope > 1e-9 ? -slope : 0.0, c);
             }
-            std::sort(slopes.rbegin(), slopes.rend());
+            std::sort(slopes.begin(), slopes.end());
+            if (slopes.empty() || slopes.front().first == 0.0) continue;  // nothing to this task
             for (size_t i = 0; i < slopes.size() && static_cast<int64_t>(i) < grown; ++i)
                 open[static_cast<size_t>(slopes[i].second)] = grew = true;
         }
