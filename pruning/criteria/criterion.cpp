@@ -33,7 +33,8 @@
     ENTRY(synflow)               \
     ENTRY(grasp)                 \
     ENTRY(cosprune)              \
-    ENTRY(safe_pruning)
+    ENTRY(safe_pruning)          \
+    ENTRY(disparse)
 
 namespace mtlprune {
 

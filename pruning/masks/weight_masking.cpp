@@ -11,7 +11,8 @@
 // name_weight_masking()`.
 #define MTLPRUNE_WEIGHT_MASKINGS(ENTRY) \
     ENTRY(disparse)                     \
-    ENTRY(magnitude)
+    ENTRY(magnitude)                    \
+    ENTRY(adapmtl)
 
 namespace mtlprune {
 

@@ -3,6 +3,7 @@
 #include <torch/autograd.h>
 #include <torch/utils.h>
 
+#include "pruning/allocation/group_limits.h"
 #include "pruning/schedules/model_passes.h"
 
 namespace mtlprune {
@@ -20,15 +21,27 @@ std::vector<torch::Tensor> lowest_of(const Pruner& pruner, const std::vector<tor
     return lowest;
 }
 
+std::vector<int64_t> floors_of(const Pruner& pruner) {
+    const auto limits = group_limits(pruner.coupling(), pruner.groups(), pruner.allocation());
+    std::vector<int64_t> floors;
+    for (const size_t g : pruner.asked()) floors.push_back(limits[g].floor);
+    return floors;
+}
+
 }  // namespace
 
 RegularizedStep Regularization::step(Trainer& trainer) {
-    if (groups_.empty()) groups_ = regularized_groups(pruner_.evidence(tensors_), masked_);
+    if (groups_.empty()) {
+        groups_ = regularized_groups(pruner_.evidence(tensors_), masked_);
+        floors_ = floors_of(pruner_);
+    }
     return {groups_,
             trainer,
             iteration_,
             trainer.optimizer().param_groups().front().options().get_lr(),
             [this](const std::vector<torch::Tensor>& scores) { return lowest_of(pruner_, scores); },
+            floors_,
+            nullptr,
             {},
             [this, &trainer](const Batch& batch, const std::vector<size_t>& tasks) {
                 return loss_gradients(trainer, batch, tasks);
@@ -64,13 +77,16 @@ std::vector<torch::Tensor> Regularization::loss_gradients(Trainer& trainer, cons
     return gradients;
 }
 
-void Regularization::after_gradients(const TrainingStep& gradients, int64_t iteration) {
+void Regularization::after_gradients(
+    const TrainingStep& gradients, int64_t iteration,
+    const std::map<std::string, std::vector<torch::Tensor>>& task_gradients) {
     if (!regularizer_) return;
     const torch::NoGradGuard no_grad;
     iteration_ = iteration;
     has_gradients_ = true;
     auto now = step(gradients.trainer);
     now.batches = gradients.batches;
+    now.task_gradients = &task_gradients;
     regularizer_->after_gradients(now);
 }
 
@@ -82,11 +98,22 @@ void Regularization::after_step(Trainer& trainer) {
     regularizer_->after_step(now);
 }
 
+void Regularization::after_last_event(Trainer& trainer) {
+    if (!has_gradients_) return;
+    const torch::NoGradGuard no_grad;
+    has_gradients_ = false;
+    auto now = step(trainer);
+    regularizer_->after_last_event(now);
+}
+
 std::vector<std::vector<int64_t>> Regularization::chosen() const {
     if (!regularizer_) return {};
     std::vector<std::vector<int64_t>> numbers;
     int64_t count = 0;
-    const auto leaving = regularizer_->chosen();
+    auto leaving = regularizer_->chosen();
+    if (leaving.empty())
+        if (const auto ranking = regularizer_->ranking(); !ranking.empty())
+            leaving = lowest_of(pruner_, ranking);
     for (size_t i = 0; i < leaving.size(); ++i) {
         const auto chosen = pruner_.originals()[i].masked_select(leaving[i]);
         numbers.emplace_back(chosen.data_ptr<int64_t>(), chosen.data_ptr<int64_t>() + chosen.numel());

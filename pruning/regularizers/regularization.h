@@ -1,7 +1,9 @@
 // A regulariser at work in a pruner: what it sees of the network, and when.
 #pragma once
 
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "pruning/network/pruner.h"
@@ -19,9 +21,16 @@ class Regularization {
     Regularization(const Regularization&) = delete;
     Regularization& operator=(const Regularization&) = delete;
 
-    void after_gradients(const TrainingStep& step, int64_t iteration);
+    bool needs_task_gradients(int64_t iteration) const {
+        return regularizer_ && regularizer_->needs_task_gradients(iteration);
+    }
+    /// The tasks' gradients by parameter, where needed.
+    void after_gradients(const TrainingStep& step, int64_t iteration,
+                         const std::map<std::string, std::vector<torch::Tensor>>& task_gradients);
     /// Nothing unless the iteration had gradients.
     void after_step(Trainer& trainer);
+    /// In place of after_step() in the iteration of the last event.
+    void after_last_event(Trainer& trainer);
     /// Per asked group, numbers of the network as coupled that the next event must take; empty when the
     /// criterion decides.
     std::vector<std::vector<int64_t>> chosen() const;
@@ -41,6 +50,7 @@ class Regularization {
     const StoredTensors& tensors_;
     const MaskedIndices& masked_;
     std::vector<RegularizedGroup> groups_;  ///< empty when they must be found again
+    std::vector<int64_t> floors_;           ///< of the groups
     int64_t iteration_ = 0;
     bool has_gradients_ = false;
 };

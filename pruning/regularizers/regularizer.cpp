@@ -15,7 +15,9 @@
     ENTRY(greg2)                     \
     ENTRY(increg)                    \
     ENTRY(less_is_more)              \
-    ENTRY(meta_sparsity)
+    ENTRY(meta_sparsity)             \
+    ENTRY(adapmtl)                   \
+    ENTRY(disparse_dynamic)
 
 namespace mtlprune {
 

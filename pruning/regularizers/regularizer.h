@@ -25,6 +25,9 @@ struct RegularizedStep {
     /// Which channels (bool [C] per group) an event would take if these were their scores: float64 [C] per
     /// group on the CPU, higher = keep.
     std::function<std::vector<torch::Tensor>(const std::vector<torch::Tensor>& scores)> lowest;
+    std::vector<int64_t> floors = {};  ///< per group, how many channels the allocation leaves at least
+    /// By parameter, every task's (zeros where its loss does not reach); null unless needed.
+    const std::map<std::string, std::vector<torch::Tensor>>* task_gradients = nullptr;
     /// What the gradients are of; empty in after_step().
     std::vector<Batch> batches = {};
     /// Gradients of the sum of these tasks' losses (with the factors of the task weighting) over another
@@ -39,13 +42,20 @@ struct RegularizedStep {
 class Regularizer {
   public:
     virtual ~Regularizer() = default;
+    /// after_gradients() of iteration `iteration` reads the tasks' gradients.
+    virtual bool needs_task_gradients(int64_t /*iteration*/) const { return false; }
     /// May change .grad, not in place.
     virtual void after_gradients(RegularizedStep& /*step*/) {}
     /// May change weights. Zeros that are to stay belong into Trainer::zero_state() too.
     virtual void after_step(RegularizedStep& /*step*/) {}
+    /// In place of after_step() in the iteration of the last event: what is left is the network.
+    virtual void after_last_event(RegularizedStep& /*step*/) {}
     /// The channels that the next event must take, where this has decided it: bool [C] per group; empty: the
     /// criterion decides.
     virtual std::vector<torch::Tensor> chosen() const { return {}; }
+    /// Scores by which the allocation takes channels in place of the criterion's, where nothing is chosen:
+    /// float64 [C] per group on the CPU, higher = keep; empty: the criterion's.
+    virtual std::vector<torch::Tensor> ranking() const { return {}; }
     /// `kept` holds per group the surviving channels' indices (int64).
     virtual void after_event(const std::vector<torch::Tensor>& /*kept*/) {}
 

@@ -110,7 +110,8 @@ bool IterativePruner::asks_own_parameters() const {
 }
 
 bool IterativePruner::needs_task_gradients() const {
-    return pruner_.criterion().needs().task_gradients || released_update();
+    return pruner_.criterion().needs().task_gradients || released_update() ||
+           (regularizes_ && regularization_.needs_task_gradients(iteration_));
 }
 
 bool IterativePruner::finished() const {
@@ -221,7 +222,7 @@ void IterativePruner::after_gradients(TrainingStep& step) {
         close_gates(event);
     }
     if (released_update()) update_as_released(step, prune);
-    if (regularizes_) regularization_.after_gradients(step, iteration_);
+    if (regularizes_) regularize(step);
     if (prune) carry_out(event, step.trainer);
     mask_gradients();
     if (ends_window) patience_.end_window();
@@ -231,8 +232,20 @@ void IterativePruner::after_gradients(TrainingStep& step) {
     ++iteration_;
 }
 
+void IterativePruner::regularize(const TrainingStep& step) {
+    GradientsByName gradients;
+    if (regularization_.needs_task_gradients(iteration_)) {
+        add_shared_gradients(gradients, *model_, step.task_gradients);
+        add_own_gradients(gradients, *model_, step.gradients);
+    }
+    regularization_.after_gradients(step, iteration_, gradients.of_tasks);
+}
+
 void IterativePruner::after_step(Trainer& trainer) {
-    if (regularizes_) regularization_.after_step(trainer);
+    if (regularizes_)
+        regularization_.after_step(trainer);
+    else if (pruned_now_)
+        regularization_.after_last_event(trainer);
     if (pruned_now_ && options_.reset_optimizer) trainer.reset_optimizer();
     pruned_now_ = false;
 }

@@ -119,6 +119,7 @@ class IterativePruner : public Callback {
     void update_met();
     PruneEvent choose(const TrainingStep& step);
     void close_gates(const PruneEvent& event);
+    void regularize(const TrainingStep& step);
     void update_as_released(TrainingStep& step, bool prune);
     void carry_out(const PruneEvent& event, Trainer& trainer);
     /// Masked slices get no gradients, so that they stay zero.

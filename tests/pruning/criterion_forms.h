@@ -13,14 +13,27 @@ namespace mtlprune {
 inline std::vector<std::string> criteria_and_forms() {
     auto all = criteria().keys();
     for (const char* form :
-         {"taylor:momentum=0.9,window=true,accumulate_gates=false", "taylor_bn:momentum=0.9",
+         {"taylor:momentum=0.9,window=true,accumulate_gates=false",
+          "taylor_bn:momentum=0.9",
           "taylor_weight:form=squared,members=producers,average=scores,normaliser=none,momentum=0.9",
-          "taylor_weight:form=multivariable", "task_taylor:combine=rank",
-          "task_taylor:combine=sum,task_normaliser=layer", "snip:form=sum", "snip:form=mean,task_norm=false",
-          "snip:absolute_batches", "cosprune:of_averages", "cosprune:zero_gradient=left_out,reversed",
-          "cosprune:pair=[0,1],zero_gradient=first", "safe_pruning:penalising=multiply,protect=0.0",
-          "safe_pruning:penalising=raw,aggregate=mean,absolute", "pfp:selection=random",
-          "pfp:selection=hybrid", "taylor_second:draws=0", "taylor_second:form=curvature"})
+          "taylor_weight:form=multivariable",
+          "task_taylor:combine=rank",
+          "task_taylor:combine=sum,task_normaliser=layer",
+          "snip:form=sum",
+          "snip:form=mean,task_norm=false",
+          "snip:absolute_batches",
+          "cosprune:of_averages",
+          "cosprune:zero_gradient=left_out,reversed",
+          "cosprune:pair=[0,1],zero_gradient=first",
+          "safe_pruning:penalising=multiply,protect=0.0",
+          "safe_pruning:penalising=raw,aggregate=mean,absolute",
+          "pfp:selection=random",
+          "pfp:selection=hybrid",
+          "taylor_second:draws=0",
+          "taylor_second:form=curvature",
+          "disparse:form=abs,norm=layer_l2",
+          "disparse:form=gradient,vote=any,norm=mean",
+          "disparse:form=magnitude,vote=majority"})
         all.emplace_back(form);
     return all;
 }

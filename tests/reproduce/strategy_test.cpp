@@ -39,6 +39,7 @@ void expect_that_it_masks(const Strategy& strategy) {
     for (const auto& option : weight_maskings().at(choice.key).options) {
         const bool dynamic = choice.options.value("mode", "") == "dynamic";
         if (option.name == (dynamic ? "interval" : "batches")) choice.options[option.name] = 2;
+        if (option.name == "start") choice.options["start"] = -1.0;
     }
     const auto model = tiny_network();
     const auto masks =

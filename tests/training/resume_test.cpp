@@ -27,8 +27,8 @@ std::vector<Parts> all_parts() {
                 for (const int64_t accumulate : {1, 2})
                     for (const auto precision : {Precision::float32, Precision::bfloat16}) {
                         if (precision == Precision::bfloat16 && optimizer != OptimizerKind::adam) continue;
-                        parts.push_back({optimizer, weighting == "dwa" ? "dwa:every=2" : weighting, average,
-                                         accumulate, precision});
+                        parts.push_back(
+                            {optimizer, quick_weighting(weighting), average, accumulate, precision});
                     }
     return parts;
 }

@@ -328,12 +328,98 @@ TEST(PcGradWeighting, TakesTasksWithoutGradientsAndEqualOnes) {
     EXPECT_LE(pcgrad(gradients).abs().max().item<double>(), 1e-12);
 }
 
+/// Section by section what the released loop does, task by task.
+class SlowAdapMtl {
+  public:
+    SlowAdapMtl(int start, size_t window, double total, double eps)
+        : start_(start), window_(window), total_(total), eps_(eps) {}
+    std::vector<double> step(const std::vector<double>& losses) {
+        for (size_t t = 0; t < 3; ++t) {
+            if (iteration_ < start_) continue;
+            if (iteration_ > start_)
+                changes_[t].push_back(std::abs(before_[t] - losses[t]) / (losses[t] + eps_));
+            before_[t] = losses[t];
+            if (changes_[t].size() > window_) {
+                changes_[t].erase(changes_[t].begin());
+                w_[t] = std::accumulate(changes_[t].begin(), changes_[t].end(), 0.0) /
+                        static_cast<double>(window_);
+            }
+        }
+        ++iteration_;
+        const double sum = w_[0] + w_[1] + w_[2];
+        for (auto& w : w_) w *= total_ / sum;
+        return w_;
+    }
+
+  private:
+    int start_, iteration_ = 0;
+    size_t window_;
+    double total_, eps_;
+    std::vector<double> w_ = {1, 1, 1}, before_ = {0, 0, 0};
+    std::vector<std::vector<double>> changes_ = {{}, {}, {}};
+};
+
+TEST(AdapMtlWeighting, IsTheReleasedLoop) {
+    for (const auto& [options, total, eps] :
+         {std::tuple("", 3.0, 1e-12), {",eps=0.25", 3.0, 0.25}, {",total=5.0", 5.0, 1e-12}}) {
+        const auto weighting = make(std::string("adapmtl:start=3,window=4") + options);
+        SlowAdapMtl slow(3, 4, total, eps);
+        for (int step = 0; step < 20; ++step) {
+            const std::vector<double> losses = {2.0 + std::sin(step), 1.0 + 0.1 * std::cos(3.0 * step),
+                                                0.3 + 0.01 * step};
+            learn(*weighting, row(losses));
+            expect_numbers(weighting->weights(), slow.step(losses));
+            EXPECT_NEAR(weighting->weights().sum().item<double>(), total, kExact);
+            if (step < 7) expect_numbers(weighting->weights(), {total / 3, total / 3, total / 3});
+        }
+        EXPECT_GT(weighting->weights()[0].item<double>(), total / 3);
+    }
+}
+
+TEST(AdapMtlWeighting, WeightsAddUpToTheTasksNotToThree) {
+    auto two = context();
+    two.tasks.resize(2);
+    const auto corrected = task_weightings().make("adapmtl", two),
+               released = task_weightings().make("adapmtl", two, /*as_released=*/true);
+    expect_numbers(corrected->weights(), {1, 1});
+    expect_numbers(released->weights(), {1.5, 1.5});
+}
+
+TEST(AdapMtlWeighting, EqualTracesWeighAlikeAndScalesDoNotMatter) {
+    const auto weighting = make("adapmtl:start=0,window=3,eps=0"),
+               scaled = make("adapmtl:start=0,window=3,eps=0");
+    for (int step = 0; step < 9; ++step) {
+        const double a = 1.0 + 0.3 * std::sin(step), b = 2.0 + std::cos(step);
+        learn(*weighting, row({a, a, b}));
+        learn(*scaled, row({a, 1000 * a, b}));
+        const auto weights = numbers(weighting->weights());
+        EXPECT_EQ(weights[0], weights[1]);
+        expect_numbers(scaled->weights(), weights);
+    }
+}
+
+TEST(AdapMtlWeighting, AConstantLossWeighsNothingAndConstantLossesChangeNothing) {
+    const auto weighting = make("adapmtl:start=0,window=2,priorities=[1,1,4]");
+    for (int step = 0; step < 5; ++step) learn(*weighting, row({1.0, 2.0 + step, 3.0 - 0.1 * step}));
+    const auto weights = numbers(weighting->weights());
+    EXPECT_EQ(weights[0], 0.0);
+    EXPECT_NEAR(weights[1] + weights[2] / 4, 3.0, kExact);
+    for (int step = 0; step < 3; ++step) learn(*weighting, row({1.0, 2.0, 3.0}));
+    const auto before = numbers(weighting->weights());
+    for (int step = 0; step < 3; ++step) learn(*weighting, row({1.0, 2.0, 3.0}));
+    expect_numbers(weighting->weights(), before);
+    learn(*weighting, row({0.0, 1.0, 1.0}));
+    for (const double weight : numbers(weighting->weights())) EXPECT_TRUE(std::isfinite(weight));
+    EXPECT_THROW(make("adapmtl:window=0"), Error);
+    EXPECT_THROW(make("adapmtl:priorities=[1,2]"), Error);
+}
+
 TEST(TaskWeightings, EveryOneTrainsSavesItsStateAndSaysWhatItIs) {
     for (const auto& entry : task_weightings().entries()) {
         EXPECT_FALSE(entry.summary.empty()) << entry.key;
         TrainerOptions options;
         options.optimizer.lr = 0.01;
-        options.update.task_weighting = entry.key + (entry.key == "dwa" ? ":every=2" : "");
+        options.update.task_weighting = quick_weighting(entry.key);
         options.iterations = 8;
         Trainer trainer(tiny_model(), options);
         trainer.run(tiny_batches());

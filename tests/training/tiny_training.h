@@ -26,6 +26,12 @@ inline Trainer::NextBatch tiny_batches(int64_t from = 0) {
     return [next = from]() mutable { return random_batch(static_cast<uint64_t>(next++), 8); };
 }
 
+/// A task weighting so quick that a few iterations show what it does.
+inline std::string quick_weighting(const std::string& key) {
+    if (key == "adapmtl") return "adapmtl:start=1,window=1";
+    return key == "dwa" ? "dwa:every=2" : key;
+}
+
 inline TensorMap copied(const TensorMap& tensors) {
     TensorMap copies;
     for (const auto& [name, tensor] : tensors) copies[name] = tensor.clone();

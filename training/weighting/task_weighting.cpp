@@ -12,7 +12,7 @@ const WeightingRegistry& task_weightings() {
     static const WeightingRegistry registry = [] {
         WeightingRegistry entries("task weighting");
         for (auto& entry : {fixed_weighting(), uncertainty_weighting(), dwa_weighting(), gradnorm_weighting(),
-                            pcgrad_weighting()})
+                            pcgrad_weighting(), adapmtl_weighting()})
             entries.add(entry);
         return entries;
     }();

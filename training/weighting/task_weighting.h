@@ -74,5 +74,6 @@ WeightingRegistry::Entry uncertainty_weighting();
 WeightingRegistry::Entry dwa_weighting();
 WeightingRegistry::Entry gradnorm_weighting();
 WeightingRegistry::Entry pcgrad_weighting();
+WeightingRegistry::Entry adapmtl_weighting();
 
 }  // namespace mtlprune
