@@ -3,7 +3,7 @@
 //   build/bin/bench_weight_scores --benchmark_repetitions=5
 //
 // `read` adds up the words of the weights as integers: the memory bandwidth that a single
-// pass can have. `sums` is the fused pass of pruning/criteria/weight_sums.h, `scores` all of the criterion l2
+// pass can have. `sums` is the fused pass of pruning/evidence/weight_sums.h, `scores` all of the criterion l2
 // on groups in which every layer produces the next one's input. Bytes per second count every weight once.
 // MTLPRUNE_BENCH_THREADS as in bench_training_iteration.
 #include <ATen/Parallel.h>
@@ -15,7 +15,7 @@
 #include <string>
 
 #include "pruning/criteria/criterion.h"
-#include "pruning/criteria/weight_sums.h"
+#include "pruning/evidence/weight_sums.h"
 
 namespace mtlprune {
 namespace {

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "base/registry.h"
-#include "pruning/criteria/evidence.h"
+#include "pruning/evidence/evidence.h"
 #include "pruning/masks/weight_masks.h"
 
 namespace mtlprune {

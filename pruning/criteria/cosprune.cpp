@@ -6,7 +6,7 @@
 #include "base/enum_names.h"
 #include "base/error.h"
 #include "pruning/criteria/criterion.h"
-#include "pruning/criteria/task_cosines.h"
+#include "pruning/evidence/task_cosines.h"
 
 namespace mtlprune {
 namespace {

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/registry.h"
-#include "pruning/criteria/evidence.h"
+#include "pruning/evidence/evidence.h"
 
 namespace mtlprune {
 

@@ -8,9 +8,9 @@
 #include "base/error.h"
 #include "pruning/criteria/channel_votes.h"
 #include "pruning/criteria/event_mean.h"
-#include "pruning/criteria/task_cosines.h"
 #include "pruning/criteria/task_scores.h"
 #include "pruning/criteria/taylor.h"
+#include "pruning/evidence/task_cosines.h"
 
 namespace mtlprune {
 namespace {

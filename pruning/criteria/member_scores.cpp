@@ -10,7 +10,7 @@
 
 #include "base/enum_names.h"
 #include "base/error.h"
-#include "pruning/criteria/weight_sums.h"
+#include "pruning/evidence/weight_sums.h"
 
 namespace mtlprune {
 namespace {

@@ -6,8 +6,8 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "pruning/criteria/loss_curvature.h"
 #include "pruning/criteria/pass_criterion.h"
+#include "pruning/evidence/loss_curvature.h"
 
 namespace mtlprune {
 namespace {

@@ -4,8 +4,8 @@
 #include <functional>
 
 #include "pruning/criteria/event_mean.h"
-#include "pruning/criteria/layer_watch.h"
 #include "pruning/criteria/score_reduction.h"
+#include "pruning/evidence/layer_watch.h"
 
 namespace mtlprune {
 

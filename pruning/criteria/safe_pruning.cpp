@@ -5,9 +5,9 @@
 
 #include "base/enum_names.h"
 #include "base/error.h"
-#include "pruning/criteria/task_cosines.h"
 #include "pruning/criteria/task_scores.h"
 #include "pruning/criteria/taylor.h"
+#include "pruning/evidence/task_cosines.h"
 
 namespace mtlprune {
 namespace {

@@ -4,9 +4,9 @@
 
 #include "base/enum_names.h"
 #include "base/error.h"
-#include "pruning/criteria/mean_gradients.h"
 #include "pruning/criteria/task_scores.h"
 #include "pruning/criteria/taylor.h"
+#include "pruning/evidence/mean_gradients.h"
 
 namespace mtlprune {
 namespace {

@@ -5,8 +5,8 @@
 #include "base/enum_names.h"
 #include "base/error.h"
 #include "base/random.h"
-#include "pruning/criteria/gate_curvature.h"
 #include "pruning/criteria/pass_criterion.h"
+#include "pruning/evidence/gate_curvature.h"
 
 namespace mtlprune {
 namespace {

@@ -5,9 +5,9 @@
 #include "base/enum_names.h"
 #include "base/error.h"
 #include "pruning/criteria/event_mean.h"
-#include "pruning/criteria/mean_gradients.h"
 #include "pruning/criteria/member_scores.h"
 #include "pruning/criteria/taylor.h"
+#include "pruning/evidence/mean_gradients.h"
 
 namespace mtlprune {
 namespace {

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "pruning/coupling/groups.h"
-#include "pruning/criteria/evidence.h"
+#include "pruning/evidence/evidence.h"
 #include "pruning/surgery/plan.h"
 #include "pruning/surgery/surgery.h"
 #include "pruning/surgery/verification.h"

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "pruning/criteria/evidence.h"
+#include "pruning/evidence/evidence.h"
 
 namespace mtlprune {
 

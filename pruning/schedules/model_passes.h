@@ -3,7 +3,7 @@
 
 #include "datasets/contract/batch.h"
 #include "models/model.h"
-#include "pruning/criteria/passes.h"
+#include "pruning/evidence/passes.h"
 #include "training/fidelity.h"
 
 namespace mtlprune {

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "pruning/criteria/passes.h"
+#include "pruning/evidence/passes.h"
 #include "pruning/surgery/surgery.h"
 
 namespace mtlprune {

@@ -4,7 +4,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "pruning/criteria/task_cosines.h"
+#include "pruning/evidence/task_cosines.h"
 #include "tests/pruning/two_tasks.h"
 
 namespace mtlprune::cosprune_forms_test {

@@ -4,7 +4,7 @@
 #include <torch/nn.h>
 
 #include "base/error.h"
-#include "pruning/criteria/task_cosines.h"
+#include "pruning/evidence/task_cosines.h"
 #include "tests/pruning/criterion_forms.h"
 #include "tests/pruning/two_tasks.h"
 

@@ -1,6 +1,6 @@
 // Criteria of second derivatives: against finite differences, against gates differentiated twice, and against
 // closed forms of losses whose Hessian is diagonal.
-#include "pruning/criteria/loss_curvature.h"
+#include "pruning/evidence/loss_curvature.h"
 
 #include <gtest/gtest.h>
 #include <torch/autograd.h>

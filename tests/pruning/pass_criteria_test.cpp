@@ -6,8 +6,8 @@
 #include <torch/nn.h>
 
 #include "base/error.h"
-#include "pruning/criteria/layer_watch.h"
 #include "pruning/criteria/matrix_rank.h"
+#include "pruning/evidence/layer_watch.h"
 #include "pruning/network/prune.h"
 
 namespace mtlprune::pass_criteria_test {

@@ -1,13 +1,13 @@
 // PFP: sensitivities against loops over their definition, widths against the released rule at one error, what
 // sampling promises.
-#include "pruning/criteria/pfp.h"
+#include "pruning/criteria/pfp/pfp.h"
 
 #include <gtest/gtest.h>
 #include <torch/nn.h>
 
 #include <cmath>
 
-#include "pruning/criteria/group_draws.h"
+#include "pruning/criteria/pfp/group_draws.h"
 #include "pruning/network/prune.h"
 
 namespace mtlprune::pfp_test {

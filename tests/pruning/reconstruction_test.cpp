@@ -1,10 +1,10 @@
 // ThiNet's and LASSO's choices and refits against definitions.
-#include "pruning/criteria/reconstruction.h"
+#include "pruning/criteria/reconstruction/reconstruction.h"
 
 #include <gtest/gtest.h>
 #include <torch/nn.h>
 
-#include "pruning/criteria/layer_rows.h"
+#include "pruning/evidence/layer_rows.h"
 #include "pruning/network/prune.h"
 
 namespace mtlprune::reconstruction_test {

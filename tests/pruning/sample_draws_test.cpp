@@ -1,5 +1,5 @@
 // Draws of channels against direct counts and the enumerated law of short sequences.
-#include "pruning/criteria/sample_draws.h"
+#include "pruning/criteria/pfp/sample_draws.h"
 
 #include <gtest/gtest.h>
 

@@ -1,4 +1,4 @@
-#include "pruning/criteria/mean_gradients.h"
+#include "pruning/evidence/mean_gradients.h"
 
 #include <torch/utils.h>
 

@@ -1,4 +1,4 @@
-#include "pruning/criteria/answer_shares.h"
+#include "pruning/criteria/pfp/answer_shares.h"
 
 #include <torch/utils.h>
 

@@ -1,4 +1,4 @@
-#include "pruning/criteria/gate_members.h"
+#include "pruning/evidence/gate_members.h"
 
 #include <algorithm>
 #include <optional>

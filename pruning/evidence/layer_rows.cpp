@@ -1,4 +1,4 @@
-#include "pruning/criteria/layer_rows.h"
+#include "pruning/evidence/layer_rows.h"
 
 #include <torch/utils.h>
 

@@ -1,7 +1,7 @@
 // How much of a layer's answers each channel that it reads can give: PFP's sensitivities.
 #pragma once
 
-#include "pruning/criteria/layer_rows.h"
+#include "pruning/evidence/layer_rows.h"
 
 namespace mtlprune {
 

@@ -1,4 +1,4 @@
-#include "pruning/criteria/gate_curvature.h"
+#include "pruning/evidence/gate_curvature.h"
 
 #include <torch/utils.h>
 

@@ -1,4 +1,4 @@
-#include "pruning/criteria/weight_sums.h"
+#include "pruning/evidence/weight_sums.h"
 
 #include <ATen/Parallel.h>
 

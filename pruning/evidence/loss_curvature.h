@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "pruning/criteria/evidence.h"
+#include "pruning/evidence/evidence.h"
 
 namespace mtlprune {
 

@@ -1,4 +1,4 @@
-#include "pruning/criteria/scored_members.h"
+#include "pruning/evidence/scored_members.h"
 
 #include <functional>
 

@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "pruning/criteria/evidence.h"
+#include "pruning/evidence/evidence.h"
 
 namespace mtlprune {
 

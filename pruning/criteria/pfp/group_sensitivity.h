@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "pruning/criteria/answer_shares.h"
+#include "pruning/criteria/pfp/answer_shares.h"
 
 namespace mtlprune {
 

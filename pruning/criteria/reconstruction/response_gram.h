@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <map>
 
-#include "pruning/criteria/layer_rows.h"
+#include "pruning/evidence/layer_rows.h"
 
 namespace mtlprune {
 

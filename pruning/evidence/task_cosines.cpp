@@ -1,4 +1,4 @@
-#include "pruning/criteria/task_cosines.h"
+#include "pruning/evidence/task_cosines.h"
 
 #include <ATen/Parallel.h>
 #include <torch/utils.h>

@@ -1,7 +1,7 @@
 // First and second derivatives of a mini-batch's loss with respect to gates on channels.
 #pragma once
 
-#include "pruning/criteria/loss_curvature.h"
+#include "pruning/evidence/loss_curvature.h"
 
 namespace mtlprune {
 

@@ -1,7 +1,7 @@
 // Samples of what a layer reads, row by row as its weights see it.
 #pragma once
 
-#include "pruning/criteria/layer_watch.h"
+#include "pruning/evidence/layer_watch.h"
 
 namespace mtlprune {
 

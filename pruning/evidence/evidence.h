@@ -10,9 +10,9 @@
 #include <unordered_map>
 #include <vector>
 
-#include "pruning/criteria/gate_members.h"
-#include "pruning/criteria/passes.h"
-#include "pruning/criteria/scored_members.h"
+#include "pruning/evidence/gate_members.h"
+#include "pruning/evidence/passes.h"
+#include "pruning/evidence/scored_members.h"
 
 namespace mtlprune {
 

@@ -1,4 +1,4 @@
-#include "pruning/criteria/sample_draws.h"
+#include "pruning/criteria/pfp/sample_draws.h"
 
 #include <torch/types.h>
 #include <torch/utils.h>

@@ -5,8 +5,8 @@
 
 #include <vector>
 
-#include "pruning/criteria/group_sensitivity.h"
-#include "pruning/criteria/sample_draws.h"
+#include "pruning/criteria/pfp/group_sensitivity.h"
+#include "pruning/criteria/pfp/sample_draws.h"
 
 namespace mtlprune {
 

@@ -1,11 +1,11 @@
-#include "pruning/criteria/group_sensitivity.h"
+#include "pruning/criteria/pfp/group_sensitivity.h"
 
 #include <torch/utils.h>
 
 #include <algorithm>
 
 #include "base/error.h"
-#include "pruning/criteria/sample_draws.h"
+#include "pruning/criteria/pfp/sample_draws.h"
 
 namespace mtlprune {
 namespace {

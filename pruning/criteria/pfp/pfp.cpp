@@ -3,7 +3,7 @@
 // A channel's score is the logarithm of the largest error at which the channel stays, so a global ranking
 // with any budget finds the error that meets it, as the released allocator does by bisection on the number of
 // weights.
-#include "pruning/criteria/pfp.h"
+#include "pruning/criteria/pfp/pfp.h"
 
 #include <fmt/format.h>
 #include <torch/utils.h>
@@ -15,8 +15,8 @@
 
 #include "base/enum_names.h"
 #include "base/error.h"
-#include "pruning/criteria/group_draws.h"
-#include "pruning/criteria/refit.h"
+#include "pruning/criteria/pfp/group_draws.h"
+#include "pruning/criteria/reconstruction/refit.h"
 
 namespace mtlprune {
 namespace {

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "pruning/criteria/mean_gradients.h"
+#include "pruning/evidence/mean_gradients.h"
 
 namespace mtlprune {
 

@@ -1,4 +1,4 @@
-#include "pruning/criteria/evidence.h"
+#include "pruning/evidence/evidence.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>

@@ -1,7 +1,7 @@
 // Channels by how well the next layers' answers can be given without them: ThiNet's greedy choice (Luo et
 // al., ICCV 2017) and LASSO selection (He et al., Channel Pruning for Accelerating Very Deep Neural Networks,
 // ICCV 2017).
-#include "pruning/criteria/reconstruction.h"
+#include "pruning/criteria/reconstruction/reconstruction.h"
 
 #include <torch/utils.h>
 
@@ -9,8 +9,8 @@
 
 #include "base/error.h"
 #include "pruning/criteria/criterion.h"
-#include "pruning/criteria/refit.h"
-#include "pruning/criteria/response_gram.h"
+#include "pruning/criteria/reconstruction/refit.h"
+#include "pruning/criteria/reconstruction/response_gram.h"
 
 namespace mtlprune {
 namespace {

@@ -1,9 +1,9 @@
-#include "pruning/criteria/refit.h"
+#include "pruning/criteria/reconstruction/refit.h"
 
 #include <torch/linalg.h>
 #include <torch/utils.h>
 
-#include "pruning/criteria/layer_rows.h"
+#include "pruning/evidence/layer_rows.h"
 
 namespace mtlprune {
 namespace {

@@ -1,4 +1,4 @@
-#include "pruning/criteria/response_gram.h"
+#include "pruning/criteria/reconstruction/response_gram.h"
 
 #include <torch/utils.h>
 

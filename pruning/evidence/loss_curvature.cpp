@@ -1,4 +1,4 @@
-#include "pruning/criteria/loss_curvature.h"
+#include "pruning/evidence/loss_curvature.h"
 
 #include <torch/autograd.h>
 #include <torch/utils.h>

@@ -1,4 +1,4 @@
-#include "pruning/criteria/group_draws.h"
+#include "pruning/criteria/pfp/group_draws.h"
 
 #include <torch/utils.h>
 

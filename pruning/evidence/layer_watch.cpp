@@ -1,4 +1,4 @@
-#include "pruning/criteria/layer_watch.h"
+#include "pruning/evidence/layer_watch.h"
 
 #include <ATen/record_function.h>
 #include <torch/utils.h>
