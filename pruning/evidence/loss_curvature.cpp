@@ -50,10 +50,14 @@ ParameterTensors LossCurvature::times(const ParameterTensors& vector) const {
 
 torch::Tensor signs_like(const torch::Tensor& values, uint64_t key) {
     const auto flat = values.detach().flatten();
-    const auto order = std::get<1>(flat.sort(/*stable=*/true, /*dim=*/0, /*descending=*/false));
+    const auto places = flat.nonzero().squeeze(1);
+    const auto order =
+        std::get<1>(flat.index_select(0, places).sort(/*stable=*/true, /*dim=*/0, /*descending=*/false));
     const auto drawn =
-        torch::randint(2, {flat.numel()}, at::detail::createCPUGenerator(key), torch::kDouble) * 2 - 1;
-    return torch::empty_like(flat).index_copy_(0, order, drawn.to(flat.options())).view(values.sizes());
+        torch::randint(2, {places.numel()}, at::detail::createCPUGenerator(key), torch::kDouble) * 2 - 1;
+    return torch::zeros_like(flat)
+        .index_copy_(0, places.index_select(0, order), drawn.to(flat.options()))
+        .view(values.sizes());
 }
 
 }  // namespace mtlprune

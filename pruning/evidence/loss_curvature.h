@@ -28,8 +28,8 @@ class LossCurvature {
     std::vector<torch::Tensor> parameters_, gradients_;
 };
 
-/// Numbers 1 and -1 of the shape of `values`, drawn with `key`. The draws follow the order of the values, not
-/// their places, so that they move with channels.
+/// Numbers 1 and -1 of the shape of `values`, drawn with `key`; 0 where a value is 0. The draws follow the
+/// order of the values, not their places, so that they move with channels and masked ones take none.
 torch::Tensor signs_like(const torch::Tensor& values, uint64_t key);
 
 }  // namespace mtlprune

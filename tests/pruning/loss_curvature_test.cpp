@@ -48,6 +48,11 @@ TEST(SignsLike, MoveWithTheValues) {
     const auto order = torch::tensor({4, 2, 0, 5, 6, 3, 1});
     EXPECT_TRUE(signs_like(values.index_select(0, order), 9).equal(signs.index_select(0, order)));
     EXPECT_FALSE(signs_like(values, 10).equal(signs));
+    const auto masked =
+        torch::cat({values.narrow(0, 0, 2), torch::zeros({3, 5, 3}, torch::kDouble), values.narrow(0, 2, 5)});
+    const auto zeros = torch::zeros({3, 5, 3}, torch::kDouble);
+    EXPECT_TRUE(
+        signs_like(masked, 9).equal(torch::cat({signs.narrow(0, 0, 2), zeros, signs.narrow(0, 2, 5)})));
     // Equal values get signs of their own.
     EXPECT_LT(signs_like(torch::ones({1000}), 3).mean().abs().item<double>(), 0.15);
     EXPECT_LT(signs_like(normal_noise({1000}, 2), 3).mean().abs().item<double>(), 0.15);

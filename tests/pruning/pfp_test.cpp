@@ -363,7 +363,7 @@ TEST(Pfp, AnswersOnHeldOutSamplesAreWithinTheErrorThatIsReported) {
         EXPECT_NE(event.notes.back().find("(a bound)"), std::string::npos) << event.notes.back();
         Pruner::repair(tensors, event);
         network.apply(pruner.coupling(), event.plan);
-        ASSERT_EQ(model->last->weight.size(1), 209);
+        ASSERT_EQ(model->last->weight.size(1), 210);
         const auto after = parts(model->hidden(held_out), model->last->weight);
         const auto relative = (after - before).abs() / before;
         EXPECT_LE((relative > error).to(torch::kDouble).mean().item<double>(), kDelta) << relative.max();
