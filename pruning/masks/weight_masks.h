@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/enum_names.h"
@@ -38,7 +39,8 @@ class WeightMasks {
     /// What is not zero is kept.
     static WeightMasks of_values(const std::vector<MaskableWeight>& weights);
 
-    const std::vector<LayerMask>& layers() const { return layers_; }
+    const std::vector<LayerMask>& layers() const& { return layers_; }
+    std::vector<LayerMask> layers() && { return std::move(layers_); }
     bool empty() const { return layers_.empty(); }
     /// Throws Error for a parameter without a mask.
     const torch::Tensor& at(const std::string& name) const;

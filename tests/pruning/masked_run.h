@@ -1,22 +1,25 @@
 // A small network that trains under a masking of its weights.
 #pragma once
 
+#include <torch/autograd.h>
+
 #include <memory>
 #include <string>
 
 #include "pruning/masks/weight_mask_training.h"
 #include "tests/pruning/regularized_run.h"
+#include "training/callbacks/weight_average.h"
 
 namespace mtlprune {
 
 struct MaskedRun {
     MaskedRun(ModelPtr masked, std::unique_ptr<WeightMasking> masking, int64_t iterations,
               const OptimizerConfig& optimizer = default_optimizer(OptimizerKind::adam),
-              UpdateOptions update = {}, std::vector<std::shared_ptr<Callback>> more = {})
+              UpdateOptions update = {}, double ema_decay = 0.0)
         : model(std::move(masked)),
           callback(std::make_shared<WeightMaskTraining>(model, std::move(masking), iterations, /*seed=*/11)),
           trainer(model, {.optimizer = optimizer, .update = std::move(update), .iterations = iterations},
-                  with(std::move(more))) {}
+                  callbacks(ema_decay)) {}
     MaskedRun(ModelPtr masked, const std::string& masking, int64_t iterations,
               const OptimizerConfig& optimizer = default_optimizer(OptimizerKind::adam))
         : MaskedRun(std::move(masked), weight_maskings().make(masking), iterations, optimizer) {}
@@ -37,9 +40,10 @@ struct MaskedRun {
     Trainer trainer;
 
   private:
-    std::vector<std::shared_ptr<Callback>> with(std::vector<std::shared_ptr<Callback>> more) const {
-        more.insert(more.begin(), callback);
-        return more;
+    /// The average begins with the weights as they are once masked, as in stages.
+    std::vector<std::shared_ptr<Callback>> callbacks(double ema_decay) const {
+        if (ema_decay == 0.0) return {callback};
+        return {callback, std::make_shared<WeightAverage>(model, ema_decay)};
     }
 };
 

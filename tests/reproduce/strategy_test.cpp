@@ -121,13 +121,13 @@ TEST(Strategy, AWeightMaskingStandsAlone) {
     EXPECT_EQ(strategy.weight_masking, "magnitude:density=0.2");
     EXPECT_EQ(strategy.json, nlohmann::json({{"weight_masking", "magnitude:density=0.2"}}));
     EXPECT_FALSE(named_strategy("taylor", {}, "here").json.contains("weight_masking"));
-    for (const auto& [key, value] : nlohmann::json({{"criterion", "l1"},
-                                                    {"regularizer", "greg1"},
-                                                    {"schedule", {{"frequency", 3}}},
-                                                    {"allocation", {{"scope", "local"}}},
-                                                    {"edit", "mask"},
-                                                    {"reset_optimizer", true}})
-                                        .items())
+    const nlohmann::json others = {{"criterion", "l1"},
+                                   {"regularizer", "greg1"},
+                                   {"schedule", {{"frequency", 3}}},
+                                   {"allocation", {{"scope", "local"}}},
+                                   {"edit", "mask"},
+                                   {"reset_optimizer", true}};
+    for (const auto& [key, value] : others.items())
         EXPECT_EQ(
             message("disparse_static", {{key, value}}),
             "configuration: here: " + key +
