@@ -148,12 +148,12 @@ class DisparseDynamic : public Regularizer {
         }
     }
 
-    /// Every task that uses the group opens `count` channels; without any, those with the largest filters.
+    /// Every task that a channel would matter to opens `count`; without any, those with the largest filters.
     void grow(const RegularizedStep& step, size_t i, const torch::Tensor& norms, int64_t count) {
         const auto closed = ~next_[i];
         auto grown = torch::zeros_like(closed);
         for (const auto& gradient : closed_.gate_gradients(step.groups[i], open_[i], *step.task_gradients))
-            if ((gradient > 0.0).any().item<bool>()) grown |= highest_of(gradient, closed, count);
+            if (((gradient > 0.0) & closed).any().item<bool>()) grown |= highest_of(gradient, closed, count);
         if (!grown.any().item<bool>()) grown = highest_of(norms, closed, count);
         next_[i] = next_[i] | grown;
     }

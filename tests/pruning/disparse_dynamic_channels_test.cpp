@@ -190,17 +190,19 @@ TEST(DisparseDynamicChannels, ClosesSmallFiltersAndOpensWhatAnyTaskAsksFor) {
         const auto& group = group_of(run, g);
         const int64_t left = width_at(densities[g], rate_at(2), group.channels),
                       grown = width_at(densities[g], 0.0, group.channels) - left;
-        std::vector<std::pair<double, int64_t>> sizes;
+        std::vector<std::pair<double, int64_t>> sizes, of_closed;
         for (int64_t c = 0; c < group.channels; ++c) {
             double squares = 0;
             for (const Member* filters : layers_of(group, *run.model, Role::output))
                 squares += slice_of(*run.model, *filters, c).square().sum().item<double>();
-            if (before[g][static_cast<size_t>(c)]) sizes.emplace_back(squares, c);
+            (before[g][static_cast<size_t>(c)] ? sizes : of_closed).emplace_back(squares, c);
         }
         std::sort(sizes.rbegin(), sizes.rend());
         std::vector<bool> dropped(before[g].size());
-        for (size_t i = 0; i < sizes.size() && static_cast<int64_t>(i) < left; ++i)
-            dropped[static_cast<size_t>(sizes[i].second)] = true;
+        for (size_t i = 0; i < sizes.size(); ++i) {
+            dropped[static_cast<size_t>(sizes[i].second)] = static_cast<int64_t>(i) < left;
+            if (static_cast<int64_t>(i) >= left) of_closed.push_back(sizes[i]);
+        }
         auto open = dropped;
         for (size_t t = 0; t < 3 && grown > 0; ++t) {
             std::vector<std::pair<double, int64_t>> slopes;
@@ -217,6 +219,10 @@ TEST(DisparseDynamicChannels, ClosesSmallFiltersAndOpensWhatAnyTaskAsksFor) {
             if (slopes.empty() || slopes.front().first == 0.0) continue;  // nothing to this task
             for (size_t i = 0; i < slopes.size() && static_cast<int64_t>(i) < grown; ++i)
                 open[static_cast<size_t>(slopes[i].second)] = grew = true;
+        }
+        std::sort(of_closed.rbegin(), of_closed.rend());
+        for (size_t i = 0; open == dropped && i < of_closed.size() && static_cast<int64_t>(i) < grown; ++i) {
+            open[static_cast<size_t>(of_closed[i].second)] = true;  // no task asks for any
         }
         expected.push_back(open);
     }
