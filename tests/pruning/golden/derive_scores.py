@@ -2,7 +2,7 @@
 """Scores of every criterion on fixed networks, from what papers and docs/pruning.md say, by automatic differentiation and plain
 loops in float64; independent of the library.
 
-    derive_scores.py                    # scores.json of the committed weights (any PyTorch from 1.13)
+    derive_scores.py                    # scores.json of the committed weights (PyTorch 1.13)
     derive_scores.py --draw-networks    # new weights and mini-batches first
 
 scores.json: per network "scores" (criterion with options -> a list per group), "orders" (where only the order is specified:

@@ -90,6 +90,20 @@ def snip(d, form="gate", task_norm=True, absolute_batches=False, normalise=True)
     return d.split(values / values.sum() if normalise else values)
 
 
+def disparse(d, form="gate", vote=max):
+    """1 - rank / number of channels of the task (0 is its best; 0 where its score is 0); `vote` over tasks."""
+    values = 0
+    for k in range(2):
+        if form == "gate":
+            values = values + torch.stack([torch.cat(groups) for groups in d.gate_gradients(k)]).abs()
+        else:
+            products = [over(torch.mul, d.only_parameters(), each) for each in d.task_gradients(k)]
+            values = values + torch.stack([torch.cat([filter_gradients(d, group, each).abs().sum(1) for group in d.groups])
+                                           for each in products])
+    kept = [[1 - (task > score).sum().item() / len(task) if score > 0 else 0.0 for score in task] for task in values]
+    return d.split(torch.tensor([vote(tasks) for tasks in zip(*kept)], dtype=torch.double))
+
+
 def weight_sum(d, group, products, form):
     """Weights of 0 are masked: they do not count for the mean."""
     sums = torch.cat(members(group, products, norms=False), 1).abs().sum(1)
@@ -212,6 +226,9 @@ def forms(d):
         "cosprune:of_averages": cosprune(d, of_averages=True),
         "cosprune:pair=[0,1]": cosprune(d, (0, 1)),
         "cosprune:zero_gradient=left_out": cosprune(d, zero=None),
+        "disparse": disparse(d),
+        "disparse:vote=any": disparse(d, vote=min),
+        "disparse:form=abs": disparse(d, "abs"),
         "safe_pruning:protect=0.0": safe_pruning(d),
         "safe_pruning:penalising=multiply,protect=0.0": safe_pruning(d, "multiply"),
         "safe_pruning:penalising=raw,aggregate=mean,absolute,protect=0.0": safe_pruning(d, "raw", "mean", 1),
