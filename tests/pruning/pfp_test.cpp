@@ -292,20 +292,31 @@ TEST(Pfp, SampledAnswersAreRightOnAverage) {
     }
 }
 
-TEST(Pfp, LargerErrorsKeepSubsets) {
+TEST(Pfp, WhatStaysAtAnErrorIsWhatTheRuleSaysOfItsDraws) {
     const LayerRows layer{noise({5, 30, 1}, 1), noise({4, 30, 1}, 2)};
     const GroupSensitivity group{answer_shares(layer), 10.0};
+    int64_t at_least = 31;
     for (const auto rule : {DrawRule::top, DrawRule::random, DrawRule::hybrid}) {
         const auto draws = group_draws(group, rule, 5);
-        for (size_t j = 0; j < draws.order.size(); ++j) {
-            EXPECT_GE(draws.needed[j], 1.0);
-            if (rule == DrawRule::hybrid) {
-                EXPECT_LE(draws.needed[j], std::ceil(1 / draws.shares[j]));
-                EXPECT_LE(draws.needed[j], draws.first[j]);
+        const auto scores = draws.scores();
+        for (const double error : {1.0, 3.0, 10.0, 30.0, 100.0, 300.0}) {
+            const double count = draws_for(error, draws.coefficient);
+            const double distinct = std::ceil(expected_distinct(draws.shares, count) - 1e-9);
+            int64_t staying = 0;
+            for (size_t j = 0; j < draws.order.size(); ++j) {
+                const bool drawn = rule != DrawRule::top && draws.first[j] <= count;
+                const bool expected = rule == DrawRule::top      ? static_cast<double>(j) < distinct
+                                      : rule == DrawRule::random ? drawn
+                                                                 : drawn || count * draws.shares[j] >= 1;
+                const bool stays = scores[draws.order[j]].item<double>() > std::log10(error);
+                EXPECT_EQ(stays, expected) << j << " at " << error;
+                staying += stays;
             }
+            at_least = std::min(at_least, staying);
         }
-        EXPECT_EQ(draws.needed.size(), 30U);
     }
+    EXPECT_LT(at_least, 10);
+    EXPECT_GE(at_least, 1);
 }
 
 /// 600 units of falling size that a linear layer reads with weights of both signs.
