@@ -209,12 +209,21 @@ void train(StageContext& context) {
     train(stretched, start, saved);
 }
 
+/// Whatever a method draws follows the stage's seed, unless its own is given.
+template <typename Kinds>
+auto make_seeded(const Kinds& kinds, const std::string& text, const StageContext& context) {
+    auto choice = parse_choice("strategy", text);
+    for (const auto& option : kinds.at(choice.key).options)
+        if (option.name == "seed" && !choice.options.contains("seed"))
+            choice.options["seed"] = static_cast<int64_t>(context.stage.seed);
+    return kinds.make(choice, context.experiment.fidelity.criteria == Fidelity::as_released);
+}
+
 std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const ModelPtr& model) {
     const auto& strategy = context.stage.prune;
     const auto& fidelity = context.experiment.fidelity;
-    const bool as_released = fidelity.criteria == Fidelity::as_released;
     return std::make_shared<IterativePruner>(
-        model, example_image(context), criteria().make(strategy.criterion, as_released),
+        model, example_image(context), make_seeded(criteria(), strategy.criterion, context),
         IterativePrunerOptions{.frequency = strategy.schedule.frequency,
                                .patience = strategy.schedule.patience,
                                .allocation = strategy.allocation,
@@ -225,8 +234,8 @@ std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const 
                                .edit = strategy.edit,
                                .reset_optimizer = strategy.reset_optimizer,
                                .update = fidelity.update},
-        strategy.regularizer.empty() ? nullptr : regularizers().make(strategy.regularizer, as_released),
-        strategy.search.empty() ? nullptr : searches().make(strategy.search, as_released));
+        strategy.regularizer.empty() ? nullptr : make_seeded(regularizers(), strategy.regularizer, context),
+        strategy.search.empty() ? nullptr : make_seeded(searches(), strategy.search, context));
 }
 
 std::vector<Plan> steps_of(const IterativePruner& pruner) {
