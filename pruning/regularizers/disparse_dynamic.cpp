@@ -119,10 +119,13 @@ class DisparseDynamic : public Regularizer {
         return sum;
     }
 
+    /// Channels that the group's first layer reads and that no mask holds at zero.
     static int64_t inputs_of(const RegularizedGroup& group) {
-        if (group.filters.empty()) return 1;
+        if (group.filters.empty() || group.filters.front().parameter.dim() < 2) return 1;
         const auto& filters = group.filters.front();
-        return filters.parameter.dim() > 1 ? filters.parameter.size(filters.dim == 0 ? 1 : 0) : 1;
+        const auto& weight = filters.parameter;
+        const int64_t kernel = weight.numel() / (weight.size(0) * weight.size(1));
+        return filters.weights / (filters.per_channel * kernel);
     }
 
     /// Open channels of a group at this rate; all where no reader could close one.
@@ -140,6 +143,7 @@ class DisparseDynamic : public Regularizer {
                                 : options_.rate / 2.0 *
                                       (1.0 + std::cos(M_PI * static_cast<double>(step.iteration) /
                                                       static_cast<double>(options_.end)));
+        next_.clear();
         for (size_t i = 0; i < step.groups.size(); ++i) {
             const auto norms = norms_of(step.groups[i]);
             const int64_t left = width(step, i, rate), grown = width(step, i, 0.0) - left;
