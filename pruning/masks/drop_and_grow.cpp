@@ -11,7 +11,7 @@ namespace mtlprune {
 namespace {
 
 /// Samples [begin, end) of a mini-batch.
-Batch part_of(const Batch& batch, int64_t begin, int64_t end) {
+Batch samples_of(const Batch& batch, int64_t begin, int64_t end) {
     Batch part{batch.image.slice(0, begin, end), {}, {}};
     for (const auto& target : batch.targets)
         part.targets.push_back({target.value.slice(0, begin, end), target.mask.slice(0, begin, end)});
@@ -51,8 +51,8 @@ TaskWeightGradients gradient_sizes(const MaskingBatches& step, const std::vector
     for (const auto& batch : step.batches) {
         const int64_t count = std::min(parts, batch.size());
         for (int64_t p = 0; p < count; ++p)
-            add_sizes(sums, step.gradients_at(values, part_of(batch, p * batch.size() / count,
-                                                              (p + 1) * batch.size() / count)));
+            add_sizes(sums, step.gradients_at(values, samples_of(batch, p * batch.size() / count,
+                                                                 (p + 1) * batch.size() / count)));
     }
     return sums;
 }
