@@ -17,14 +17,18 @@ namespace mtlprune::cli {
 namespace {
 
 /// For a cell of a table.
-std::string cell(std::string text) {
-    for (size_t at = 0; (at = text.find('|', at)) != std::string::npos; at += 2) text.insert(at, 1, '\\');
-    return text.empty() ? "-" : text;
+std::string cell(const std::string& text) {
+    std::string escaped;
+    for (const char c : text) {
+        if (c == '|') escaped += '\\';
+        escaped += c;
+    }
+    return escaped.empty() ? "-" : escaped;
 }
 
 std::string row(const std::vector<std::string>& cells) {
     std::string line = "|";
-    for (const auto& text : cells) line += " " + cell(text) + " |";
+    for (const auto& text : cells) line += fmt::format(" {} |", cell(text));
     return line + "\n";
 }
 
@@ -69,7 +73,7 @@ std::string criteria_table(const MethodCosts& costs) {
     for (const auto& entry : criteria().entries()) {
         const auto needs = criteria().make(entry.key)->needs();
         const auto* cost = find(costs.criteria, entry.key);
-        text += row({"`" + entry.key + "`", entry.summary, needs.text(), passes_text(needs, cost),
+        text += row({fmt::format("`{}`", entry.key), entry.summary, needs.text(), passes_text(needs, cost),
                      cost_text(cost), entry.paper, released_text(entry), certainty_text(entry)});
     }
     return text;
@@ -78,8 +82,9 @@ std::string criteria_table(const MethodCosts& costs) {
 std::string regularizers_table(const MethodCosts& costs) {
     auto text = head({"regulariser", "what it does", "cost", "paper", "as released", "certainty"});
     for (const auto& entry : regularizers().entries())
-        text += row({"`" + entry.key + "`", entry.summary, cost_text(find(costs.regularizers, entry.key)),
-                     entry.paper, released_text(entry), certainty_text(entry)});
+        text += row({fmt::format("`{}`", entry.key), entry.summary,
+                     cost_text(find(costs.regularizers, entry.key)), entry.paper, released_text(entry),
+                     certainty_text(entry)});
     return text;
 }
 
@@ -88,8 +93,8 @@ template <typename Kinds>
 std::string table_of(const std::string& title, const Kinds& kinds) {
     auto text = head({title, "what it does", "paper", "as released", "certainty"});
     for (const auto& entry : kinds.entries())
-        text += row(
-            {"`" + entry.key + "`", entry.summary, entry.paper, released_text(entry), certainty_text(entry)});
+        text += row({fmt::format("`{}`", entry.key), entry.summary, entry.paper, released_text(entry),
+                     certainty_text(entry)});
     return text;
 }
 
@@ -101,7 +106,7 @@ std::string strategies_table() {
         for (const auto& part :
              {strategy.criterion, strategy.regularizer, strategy.search, strategy.weight_masking})
             if (!part.empty()) parts += fmt::format("{}`{}`", parts.empty() ? "" : ", ", part);
-        text += row({"`" + name + "`", strategy.summary, parts, strategy.paper});
+        text += row({fmt::format("`{}`", name), strategy.summary, parts, strategy.paper});
     }
     return text;
 }

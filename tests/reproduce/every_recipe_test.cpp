@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <map>
+#include <ostream>
 #include <stdexcept>
 
 #include "base/atomic_file.h"
@@ -21,7 +23,7 @@ constexpr const char* kPlain = R"({
   "stages": {
     "dense": {"kind": "train", "iterations": 3, "batch_size": 4, "optimizer": {"kind": "sgd", "lr": 0.01}},
     "prune": {"kind": "prune", "from": "dense", "strategy": "l2", "iterations": 6, "batch_size": 4,
-              "schedule": {"frequency": 3, "events": 1, "observed": 2}, "optimizer": {"kind": "sgd", "lr": 0.01}}}})";
+              "optimizer": {"kind": "sgd", "lr": 0.01}}}})";
 
 bool masks_weights(const std::string& strategy) {
     return !named_strategy(strategy, {}, "test").weight_masking.empty();
@@ -29,6 +31,9 @@ bool masks_weights(const std::string& strategy) {
 
 struct Recipe {
     std::string strategy, network;
+    friend std::ostream& operator<<(std::ostream& out, const Recipe& recipe) {
+        return out << recipe.strategy << " on " << recipe.network;
+    }
 };
 
 /// The networks of small studies: plain, residual and dilated, tokens.
@@ -36,7 +41,7 @@ const std::map<std::string, std::string>& networks() {
     static const std::map<std::string, std::string> specs = {
         {"vgg", "vgg16:width=0.25,pools=2/smallaspp:hidden=8,dropout=0"},
         {"deeplab", "deeplab_resnet34:width=0.25/smallaspp:hidden=8,dropout=0"},
-        {"vit", "vit_s16:width=0.25,depth=3,image=32/linear"}};
+        {"vit", "vit_s16:width=0.25,depth=4,image=32/linear"}};
     return specs;
 }
 
@@ -47,17 +52,19 @@ Overrides overrides_of(const Recipe& recipe, const std::string& unit) {
     Overrides overrides = {{"model", networks().at(recipe.network)},
                            {"stages.prune.strategy", recipe.strategy}};
     if (masks_weights(recipe.strategy)) return overrides;
+    overrides.emplace_back("stages.prune.schedule",
+                           nlohmann::json{{"frequency", 3}, {"events", 1}, {"observed", 2}});
     overrides.emplace_back("stages.prune.allocation",
                            nlohmann::json{{"budget", {{unit, 0.6}}}, {"min_channels", 1}});
     return overrides;
 }
 
-struct Run {
+struct RecipeRun {
     Experiment experiment;
     std::vector<Stage> plan;
     std::filesystem::path runs;
 
-    Run(const Overrides& overrides, const std::filesystem::path& folder)
+    RecipeRun(const Overrides& overrides, const std::filesystem::path& folder)
         : experiment(read_experiment(kPlain, "recipe.json", overrides)),
           plan(plan_stages(experiment)),
           runs(folder) {}
@@ -96,12 +103,22 @@ class EveryRecipe : public testing::TestWithParam<Recipe> {
 };
 std::unique_ptr<TemporaryFolder> EveryRecipe::shared_;
 
+/// What the budget does not decide: PAGCP stops where a task's loss does, dynamic DiSparse gives every layer
+/// the width that ERK says for as many channels.
+bool decides_itself(const std::string& strategy) {
+    return strategy == "pagcp" || strategy == "disparse_dynamic_structured";
+}
+
 TEST_P(EveryRecipe, ReachesItsBudget) {
     for (const std::string unit : {"macs", "parameters"}) {
-        Run recipe(overrides_of(GetParam(), unit), shared());
+        RecipeRun recipe(overrides_of(GetParam(), unit), shared());
         recipe.run();
         if (masks_weights(GetParam().strategy)) return;
         const double left = recipe.value(unit, 1) / recipe.value(unit, 0);
+        if (decides_itself(GetParam().strategy)) {
+            EXPECT_LT(left, 1.0) << unit;
+            continue;
+        }
         EXPECT_LE(left, 0.6) << unit;
         EXPECT_GE(left, 0.58) << unit;
     }
@@ -109,7 +126,7 @@ TEST_P(EveryRecipe, ReachesItsBudget) {
 
 TEST_P(EveryRecipe, LeavesANetworkLikeAnyOther) {
     const torch::NoGradGuard no_grad;
-    Run recipe(overrides_of(GetParam(), "macs"), shared());
+    RecipeRun recipe(overrides_of(GetParam(), "macs"), shared());
     recipe.run();
     const auto tasks = experiment_tasks(recipe.experiment.data);
     const auto network =
@@ -155,7 +172,7 @@ TEST_P(KilledRecipe, GoesOnAsIfNothingHadHappened) {
     ::setenv("MTLPRUNE_CHECKPOINT_SECONDS", "0", 1);
     const TemporaryFolder whole_folder, killed_folder;
     const auto overrides = overrides_of(GetParam(), "macs");
-    Run whole(overrides, whole_folder.path()), killed(overrides, killed_folder.path());
+    RecipeRun whole(overrides, whole_folder.path()), killed(overrides, killed_folder.path());
     whole.run();
     for (const int64_t times : {2, 3}) EXPECT_THROW(killed.run(killed_after(times)), std::runtime_error);
     killed.run();
