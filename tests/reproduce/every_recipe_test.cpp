@@ -53,7 +53,8 @@ template <typename Kinds>
 std::string with_less(const Kinds& kinds, const std::string& text) {
     auto choice = parse_choice("method", text);
     for (const auto& option : kinds.at(choice.key).options) {
-        if (option.name == "batches") choice.options["batches"] = 2;
+        if (option.name == "batches" && choice.options.value("mode", "") != "dynamic")
+            choice.options["batches"] = 2;
         if (option.name == "patches") choice.options["patches"] = 32;
     }
     return choice_text(choice);
