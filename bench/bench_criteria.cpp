@@ -114,6 +114,7 @@ void score(benchmark::State& state, const std::string& name) {
     const auto batch = random_batch(kBatch, kSide);
     Subject subject(name, batch);
     for (auto _ : state) subject.score();
+    if (subject.forwards() == 0) return;  // of zeros Google Benchmark writes NaN, which is no JSON
     state.counters["forward_passes"] = static_cast<double>(subject.forwards()) /
                                        static_cast<double>(kBatch * static_cast<int64_t>(state.iterations()));
 }
