@@ -2,6 +2,7 @@
 // estimate: the mean of z * (H z) over vectors z of random signs.
 #include <torch/utils.h>
 
+#include <map>
 #include <set>
 
 #include "base/error.h"
@@ -51,13 +52,14 @@ class ObdHutchinson : public PassCriterion {
             for (const auto& [member, multiplicity] : batch.scored().of(batch.groups()[number]))
                 names.insert(member->tensor);
         const LossCurvature curvature(batch, {names.begin(), names.end()});
+        std::map<std::string, RandomSigns> drawn;
+        for (const auto& name : names) drawn.emplace(name, RandomSigns(batch.tensors().at(name)));
         ParameterTensors diagonal;
         for (int64_t draw = 0; draw < draws_; ++draw) {
             ParameterTensors signs;
-            for (const auto& name : names)
-                signs[name] =
-                    signs_like(batch.tensors().at(name),
-                               mix_key(seed_, Stream::method, static_cast<uint64_t>(draw), signs.size()));
+            for (const auto& [name, of_weights] : drawn)
+                signs[name] = of_weights.draw(
+                    mix_key(seed_, Stream::method, static_cast<uint64_t>(draw), signs.size()));
             for (const auto& [name, product] : curvature.times(signs)) {
                 const auto estimate = signs[name] * product / static_cast<double>(draws_);
                 diagonal[name] = draw == 0 ? estimate : diagonal[name] + estimate;

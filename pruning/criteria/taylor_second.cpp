@@ -52,8 +52,8 @@ class TaylorSecond : public PassCriterion {
         for (int64_t draw = 0; draw < draws_; ++draw) {
             OfGates signs;
             for (const auto& of_group : gradients)
-                signs.push_back(signs_like(
-                    of_group, mix_key(seed_, Stream::method, static_cast<uint64_t>(draw), signs.size())));
+                signs.push_back(RandomSigns(of_group).draw(
+                    mix_key(seed_, Stream::method, static_cast<uint64_t>(draw), signs.size())));
             const auto products = gates.times(signs);
             for (size_t i = 0; i < signs.size(); ++i)
                 curvatures[i] += signs[i] * products[i] / static_cast<double>(draws_);

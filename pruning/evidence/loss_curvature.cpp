@@ -48,16 +48,18 @@ ParameterTensors LossCurvature::times(const ParameterTensors& vector) const {
     return result;
 }
 
-torch::Tensor signs_like(const torch::Tensor& values, uint64_t key) {
+RandomSigns::RandomSigns(const torch::Tensor& values) : zeros_(torch::zeros_like(values.detach())) {
     const auto flat = values.detach().flatten();
     const auto places = flat.nonzero().squeeze(1);
     const auto order =
         std::get<1>(flat.index_select(0, places).sort(/*stable=*/true, /*dim=*/0, /*descending=*/false));
+    places_ = places.index_select(0, order);
+}
+
+torch::Tensor RandomSigns::draw(uint64_t key) const {
     const auto drawn =
-        torch::randint(2, {places.numel()}, at::detail::createCPUGenerator(key), torch::kDouble) * 2 - 1;
-    return torch::zeros_like(flat)
-        .index_copy_(0, places.index_select(0, order), drawn.to(flat.options()))
-        .view(values.sizes());
+        torch::randint(2, {places_.numel()}, at::detail::createCPUGenerator(key), torch::kDouble) * 2 - 1;
+    return zeros_.flatten().index_copy(0, places_, drawn.to(zeros_.options())).view(zeros_.sizes());
 }
 
 }  // namespace mtlprune

@@ -28,8 +28,17 @@ class LossCurvature {
     std::vector<torch::Tensor> parameters_, gradients_;
 };
 
-/// Numbers 1 and -1 of the shape of `values`, drawn with `key`; 0 where a value is 0. The draws follow the
-/// order of the values, not their places, so that they move with channels and masked ones take none.
-torch::Tensor signs_like(const torch::Tensor& values, uint64_t key);
+/// Numbers 1 and -1 of the shape of `values`; 0 where a value is 0. The draws follow the order of the values,
+/// not their places, so that they move with channels and masked ones take none.
+class RandomSigns {
+  public:
+    /// Sorts the values, once for all draws.
+    explicit RandomSigns(const torch::Tensor& values);
+    torch::Tensor draw(uint64_t key) const;
+
+  private:
+    torch::Tensor zeros_;  ///< like the values
+    torch::Tensor places_;
+};
 
 }  // namespace mtlprune

@@ -41,21 +41,21 @@ void expect_mean(const std::vector<torch::Tensor>& estimates, const torch::Tenso
         << (all.mean(0) - expected) / error;
 }
 
-TEST(SignsLike, MoveWithTheValues) {
+TEST(RandomSigns, MoveWithTheValues) {
     const auto values = normal_noise({7, 5, 3}, 1);
-    const auto signs = signs_like(values, 9);
+    const auto signs = RandomSigns(values).draw(9);
     EXPECT_TRUE(signs.abs().equal(torch::ones_like(values)));
     const auto order = torch::tensor({4, 2, 0, 5, 6, 3, 1});
-    EXPECT_TRUE(signs_like(values.index_select(0, order), 9).equal(signs.index_select(0, order)));
-    EXPECT_FALSE(signs_like(values, 10).equal(signs));
+    EXPECT_TRUE(RandomSigns(values.index_select(0, order)).draw(9).equal(signs.index_select(0, order)));
+    EXPECT_FALSE(RandomSigns(values).draw(10).equal(signs));
     const auto masked =
         torch::cat({values.narrow(0, 0, 2), torch::zeros({3, 5, 3}, torch::kDouble), values.narrow(0, 2, 5)});
     const auto zeros = torch::zeros({3, 5, 3}, torch::kDouble);
     EXPECT_TRUE(
-        signs_like(masked, 9).equal(torch::cat({signs.narrow(0, 0, 2), zeros, signs.narrow(0, 2, 5)})));
+        RandomSigns(masked).draw(9).equal(torch::cat({signs.narrow(0, 0, 2), zeros, signs.narrow(0, 2, 5)})));
     // Equal values get signs of their own.
-    EXPECT_LT(signs_like(torch::ones({1000}), 3).mean().abs().item<double>(), 0.15);
-    EXPECT_LT(signs_like(normal_noise({1000}, 2), 3).mean().abs().item<double>(), 0.15);
+    EXPECT_LT(RandomSigns(torch::ones({1000})).draw(3).mean().abs().item<double>(), 0.15);
+    EXPECT_LT(RandomSigns(normal_noise({1000}, 2)).draw(3).mean().abs().item<double>(), 0.15);
 }
 
 TEST(ObdHutchinson, OfADiagonalHessianIsExactWithOneDraw) {
