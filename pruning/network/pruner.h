@@ -72,6 +72,8 @@ class Pruner {
     const std::vector<torch::Tensor>& last_scores() const { return last_scores_; }
     const AllocationOptions& allocation() const { return allocation_; }
 
+    /// Before load_state(), for a network that was coupled as it was before an event: what left with it.
+    void replay(const Plan& plan) { remove_channels(groups_, plan); }
     std::map<std::string, torch::Tensor> state() const;
     /// Replays nothing: with EditKind::remove the network must have been coupled with the channels of the
     /// saved state.

@@ -82,15 +82,18 @@ AllocationOptions lowest_of_shared(int64_t filters, int64_t floor) {
 
 IterativePruner::IterativePruner(ModelPtr model, const torch::Tensor& example,
                                  std::unique_ptr<Criterion> criterion, IterativePrunerOptions options,
-                                 std::unique_ptr<Regularizer> regularizer, std::unique_ptr<Search> search)
+                                 std::unique_ptr<Regularizer> regularizer, std::unique_ptr<Search> search,
+                                 const ModelPtr& unpruned)
     : model_(std::move(model)),
       options_(std::move(options)),
       network_(network_of(model_, example)),
-      pruner_(network_.couple({}), std::move(criterion), options_.allocation, options_.edit),
+      pruner_(unpruned ? network_of(unpruned, example).couple({}) : network_.couple({}), std::move(criterion),
+              options_.allocation, options_.edit),
       tensors_(network_.tensors()),
       regularization_(std::move(regularizer), pruner_, tensors_, masked_),
       search_(std::move(search)),
-      patience_(options_.patience) {
+      patience_(options_.patience),
+      coupled_unpruned_(unpruned != nullptr) {
     if (options_.pace != Pace::each && options_.events < 1)
         throw Error("pruning", "events", "how many events approach the budget", "as many as it takes");
     for (const auto& [name, parameter] : model_->shared_parameters()) shared_names_.push_back(name);
@@ -368,10 +371,13 @@ TensorMap IterativePruner::state() const {
 
 void IterativePruner::load_state(const TensorMap& state) {
     const torch::NoGradGuard no_grad;
+    events_ = events_of(state.at("events"));
+    if (coupled_unpruned_)
+        for (const auto& event : events_) pruner_.replay(event.plan);
+    coupled_unpruned_ = false;
     pruner_.load_state(state);
     regularization_.load_state(entries_of("regularizer.", state));
     iteration_ = state.at("iteration").item<int64_t>();
-    events_ = events_of(state.at("events"));
     if (options_.patience > 0) patience_.load_state(entries_of("patience.", state));
     search_batches_ = batches_of(entries_of("search.", state), model_->parameters().front().device());
     update_met();

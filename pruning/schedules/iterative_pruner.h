@@ -55,9 +55,11 @@ class IterativePruner : public Callback {
     /// regulariser, if there is one, works until the last event. A search, if there is one, takes the place
     /// of the allocation, whose limits still hold and whose budget ends the events when it is met. It
     /// evaluates candidates on the last mini-batches of the window, which a checkpoint therefore holds.
+    /// `unpruned`: for a model that has the widths of a state that is to be loaded, the network as it was
+    /// before the events of that state, so that shares and floors refer to it as they did.
     IterativePruner(ModelPtr model, const torch::Tensor& example, std::unique_ptr<Criterion> criterion,
                     IterativePrunerOptions options, std::unique_ptr<Regularizer> regularizer = nullptr,
-                    std::unique_ptr<Search> search = nullptr);
+                    std::unique_ptr<Search> search = nullptr, const ModelPtr& unpruned = nullptr);
 
     std::string name() const override { return "pruner"; }
     bool needs_task_gradients() const override;
@@ -137,6 +139,7 @@ class IterativePruner : public Callback {
     std::function<void(int64_t, int64_t)> search_progress_;
     bool met_ = false;  ///< a search's budget
     Patience patience_;
+    bool coupled_unpruned_;                  ///< load_state() has events to follow
     bool regularizes_ = true;                ///< until the last event
     std::vector<std::string> shared_names_;  ///< in the order of TaskGradients' lists
     bool asks_heads_ = false;                ///< groups of the tasks' own parts may shrink too

@@ -5,6 +5,7 @@
 #include "base/atomic_file.h"
 #include "base/json_reader.h"
 #include "models/placement.h"
+#include "pruning/surgery/surgery.h"
 #include "reproduce/results/stage_rows.h"
 #include "reproduce/stages/curve_files.h"
 #include "reproduce/stages/experiment_data.h"
@@ -219,7 +220,17 @@ auto make_seeded(const Kinds& kinds, const std::string& text, const StageContext
     return kinds.make(choice, context.experiment.fidelity.criteria == Fidelity::as_released);
 }
 
-std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const ModelPtr& model) {
+/// The network that a pruning stage began with, if it has been pruned since; its weights do not matter.
+ModelPtr unpruned_network(const StageContext& context, const std::vector<Plan>& before, bool resumes) {
+    if (!resumes || context.stage.prune.edit == EditKind::mask) return nullptr;
+    const auto model = make_model(context.experiment.model, context.tasks);
+    replay(*model, before);
+    place(*model, context.device);
+    return model;
+}
+
+std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const ModelPtr& model,
+                                             const ModelPtr& unpruned) {
     const auto& strategy = context.stage.prune;
     const auto& fidelity = context.experiment.fidelity;
     return std::make_shared<IterativePruner>(
@@ -235,7 +246,7 @@ std::shared_ptr<IterativePruner> make_pruner(const StageContext& context, const 
                                .reset_optimizer = strategy.reset_optimizer,
                                .update = fidelity.update},
         strategy.regularizer.empty() ? nullptr : make_seeded(regularizers(), strategy.regularizer, context),
-        strategy.search.empty() ? nullptr : make_seeded(searches(), strategy.search, context));
+        strategy.search.empty() ? nullptr : make_seeded(searches(), strategy.search, context), unpruned);
 }
 
 std::vector<Plan> steps_of(const IterativePruner& pruner) {
@@ -275,7 +286,8 @@ void prune_and_train(StageContext& context) {
     const auto saved = context.folder.load_checkpoint();
     const auto start = start_of(context, saved);
     const auto before = steps_of_stage(context.needs.at(0));
-    const auto pruner = make_pruner(context, start.model);
+    const auto pruner =
+        make_pruner(context, start.model, unpruned_network(context, before, saved.has_value()));
     // Masks leave the network's shapes as they are.
     const auto steps = [&] {
         auto all = before;

@@ -209,6 +209,27 @@ TEST_P(KilledRecipe, GoesOnAsIfNothingHadHappened) {
         EXPECT_TRUE(tensor.equal(after.at(name))) << name;
 }
 
+/// Shares and paces refer to the network before the first event, whenever the stage was killed.
+TEST(KilledPace, GoesOnAsIfNothingHadHappened) {
+    ::setenv("MTLPRUNE_CHECKPOINT_SECONDS", "0", 1);
+    for (const nlohmann::json& budget : {nlohmann::json{{"channels", 0.6}}, nlohmann::json{{"macs", 0.2}}}) {
+        const TemporaryFolder whole_folder, killed_folder;
+        const Overrides overrides = {
+            {"stages.prune.strategy", "gradual_magnitude"},
+            {"stages.prune.iterations", 9},
+            {"stages.prune.schedule", {{"frequency", 2}, {"events", 3}, {"pace", "linear"}}},
+            {"stages.prune.allocation", {{"budget", budget}, {"min_channels", 1}}}};
+        RecipeRun whole(overrides, whole_folder.path()), killed(overrides, killed_folder.path());
+        whole.run();
+        for (int64_t kill = 0; kill < 2; ++kill)
+            EXPECT_THROW(killed.run(killed_after(3)), std::runtime_error);
+        killed.run();
+        EXPECT_EQ(read_file(killed.folder() / "results.csv"), read_file(whole.folder() / "results.csv"));
+        EXPECT_EQ(read_file(killed.folder() / "plan.json"), read_file(whole.folder() / "plan.json"));
+    }
+    ::unsetenv("MTLPRUNE_CHECKPOINT_SECONDS");
+}
+
 INSTANTIATE_TEST_SUITE_P(Files, KilledRecipe, testing::ValuesIn(recipes_on({"vgg"})), recipe_name);
 
 }  // namespace
