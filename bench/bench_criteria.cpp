@@ -8,8 +8,7 @@
 //                ResNet-50 with heads for NYUv2's three tasks, 4 images of 64x64. `forward_passes`: of its
 //                own over the mini-batch. `training` is an iteration of the trainer on it.
 // iteration/NAME an iteration with that regulariser.
-// step/NAME      a step of PruningBench: 10 mini-batches of 128 images observed, half of every group's
-// channels
+// step/NAME      a step of PruningBench: 10 mini-batches of 128 images observed, half of every group
 //                chosen and taken out, coupling included. ResNet-50 on 128x128: behind the stem, maps of the
 //                size that CIFAR's 32x32 images have there without one.
 // MTLPRUNE_BENCH_THREADS as in bench_training_iteration.
@@ -22,14 +21,12 @@
 #include <limits>
 
 #include "bench/random_batch.h"
-#include "models/eval_mode.h"
 #include "models/model_spec.h"
 #include "models/process_setup.h"
 #include "pruning/network/network.h"
 #include "pruning/network/pruner.h"
 #include "pruning/schedules/iterative_pruner.h"
 #include "pruning/schedules/model_passes.h"
-#include "reproduce/runner/machine.h"
 #include "training/trainer.h"
 
 namespace mtlprune {
@@ -82,14 +79,13 @@ class Subject {
         evidence_.own_passes = &passes_;
     }
 
-    void score() {
-        const auto mode = passes_.in_mode(/*training=*/false);
-        pruner_.criterion().observe(evidence_);
-        benchmark::DoNotOptimize(pruner_.criterion().scores(evidence_));
-    }
     void observe() {
         const auto mode = passes_.in_mode(/*training=*/false);
         pruner_.criterion().observe(evidence_);
+    }
+    void score() {
+        observe();
+        benchmark::DoNotOptimize(pruner_.criterion().scores(evidence_));
     }
     /// Takes out what the criterion thinks least of.
     void prune() {
@@ -165,11 +161,6 @@ void register_methods() {
         add(fmt::format("step/{}", name), [name](benchmark::State& state) { step(state, name); });
 }
 
-/// "machine" in the results: the processor.
-void describe_machine() {
-    benchmark::AddCustomContext("machine", machine_description().at("cpu").get<std::string>());
-}
-
 }  // namespace
 }  // namespace mtlprune
 
@@ -179,7 +170,6 @@ int main(int argc, char** argv) {
         const char* threads = std::getenv("MTLPRUNE_BENCH_THREADS");
         at::set_num_threads(threads == nullptr ? 2 : std::max(1, std::atoi(threads)));
         mtlprune::register_methods();
-        mtlprune::describe_machine();
         benchmark::Initialize(&argc, argv);
         if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
         benchmark::RunSpecifiedBenchmarks();

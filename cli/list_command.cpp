@@ -55,8 +55,8 @@ int list_command(const Arguments& arguments) {
         "costs", po::value<std::string>(), "with --markdown: what bench_criteria measured (JSON)");
     po::variables_map values;
     if (!parse("usage: mtlprune list [--json metrics | --markdown methods [--costs FILE]]\n\nPrints the "
-               "criteria, "
-               "regularisers, weight maskings, searches, data sets, backbones, heads, task weightings, "
+               "criteria, regularisers, weight maskings, searches, data sets, backbones, heads, task "
+               "weightings, "
                "strategies, metrics and scales that exist.",
                options, arguments, values))
         return 0;

@@ -135,7 +135,8 @@ MethodCosts MethodCosts::read(const std::string& file) {
         throw Error("measurements", file, "benchmarks of bench_criteria, 'training' among them", "none");
     const double iteration = median(times.at("training"));
     MethodCosts costs;
-    costs.machine = json.value("/context/machine"_json_pointer, std::string("a machine"));
+    costs.machine = fmt::format("{} processors of {} MHz", json.value("/context/num_cpus"_json_pointer, 0),
+                                json.value("/context/mhz_per_cpu"_json_pointer, 0));
     for (const auto& [name, values] : times) {
         if (name.starts_with("score/"))
             costs.criteria[name.substr(6)] = {median(values) / iteration, passes[name]};
@@ -151,16 +152,13 @@ std::string methods_table(const MethodCosts& costs) {
                                   : fmt::format("Measured by `bench_criteria` on {}.", costs.machine);
     return fmt::format(
         "# Methods\n\nEverything that prunes, from the registries; `mtlprune list` has the options. A "
-        "strategy is "
-        "what an experiment\nnames; a criterion or regulariser can be used in any other.\n\n"
+        "strategy is what an experiment\nnames; a criterion or regulariser can be used in any other.\n\n"
         "*Cost*: of a criterion, observing one mini-batch and scoring all channels, of a regulariser what it "
-        "adds "
-        "to an\niteration; both as a share of an iteration of training the same network without. {}\n"
+        "adds to an\niteration; both as a share of an iteration of training the same network without. {}\n"
         "*As released*: the options that make it what the paper's released code computes (fidelity "
         "`as_released`).\n*Certainty*: of the formulas; high: read in the paper or its code.\n\n"
         "## Criteria\n\n{}\n## Regularisers\n\n{}\n## Searches\n\n{}\n## Weight maskings\n\nThey leave masks "
-        "on single "
-        "weights, which make nothing faster.\n\n{}\n## Strategies\n\n{}",
+        "on single weights, which make nothing faster.\n\n{}\n## Strategies\n\n{}",
         where, criteria_table(costs), regularizers_table(costs), table_of("search", searches()),
         table_of("weight masking", weight_maskings()), strategies_table());
 }

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <map>
-#include <optional>
 #include <string>
 
 namespace mtlprune::cli {
@@ -14,7 +13,7 @@ struct MethodCosts {
         double forward_passes;  ///< of its own per mini-batch
     };
     std::map<std::string, Cost> criteria, regularizers;
-    std::string machine;  ///< where; empty: nothing was measured
+    std::string machine;  ///< its processors; empty: nothing was measured
 
     /// Google Benchmark's JSON; several repetitions count with their median. Throws Error naming the file
     /// when it is none, or without training iterations.
