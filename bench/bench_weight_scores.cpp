@@ -101,7 +101,7 @@ void read(benchmark::State& state, const Network& network) {
 }
 
 void sums(benchmark::State& state, const Network& network) {
-    for (auto _ : state) benchmark::DoNotOptimize(weight_sums(network.weights, 2));
+    for (auto _ : state) benchmark::DoNotOptimize(weight_sums(network.weights, Summand::square));
     state.SetBytesProcessed(state.iterations() * network.bytes);
 }
 

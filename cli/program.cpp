@@ -8,10 +8,10 @@
 #include <new>
 
 #include "base/json_reader.h"
+#include "base/revision.h"
 #include "base/torch_message.h"
 #include "cli/commands.h"
 #include "models/process_setup.h"
-#include "reproduce/runner/revision.h"
 
 namespace {
 

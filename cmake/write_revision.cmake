@@ -25,7 +25,7 @@ if(_git)
   endif()
 endif()
 set(_text "// Written by cmake/write_revision.cmake.
-#include \"reproduce/runner/revision.h\"
+#include \"base/revision.h\"
 
 namespace mtlprune {
 

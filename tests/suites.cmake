@@ -21,6 +21,8 @@ function(write_test name filter)
   # The longest ones first, in a build folder where CTest has not measured them yet.
   if(name STREQUAL "pruning.Fuzz")
     string(APPEND _properties " COST 100")
+  elseif(name MATCHES "EveryRecipe|KilledRecipe")
+    string(APPEND _properties " COST 90")
   elseif(ROOM STREQUAL "cli")
     string(APPEND _properties " COST 10")
   endif()

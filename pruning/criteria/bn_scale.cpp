@@ -25,8 +25,8 @@ class BatchNormScale : public Criterion {
         if (!without.empty() && !replace_missing_)
             throw Error("criterion bn_scale", "group " + now.groups()[without.front()].name,
                         "a batch norm with weights", "none");
-        scores.set_sums(with, norms, 1);
-        scores.set_sums(without, 2);
+        scores.set_sums(with, norms, Summand::absolute);
+        scores.set_sums(without, Summand::square);
         for (const size_t g : without) scores.note(g, "has no batch norm with weights: scored by l2");
         return scores.take();
     }

@@ -10,7 +10,8 @@
 
 namespace mtlprune {
 
-/// Per row of [n, length]: the sum of the Euclidean distances to all rows. In float64, O(n^2 length).
+/// Per row of [n, length]: the sum of the Euclidean distances to all rows. In the type of the
+/// filters, at least float32 (relative error about 1e-5 there, 1e-13 in float64), O(n^2 length).
 std::vector<double> distance_sums(const torch::Tensor& filters);
 
 /// Per channel of the member: distance sums of its filters in `weight`. A channel's filter is all its slices;

@@ -12,7 +12,7 @@ class Lamp : public Criterion {
     Needs needs() const override { return {.weights = true}; }
     Scores scores(const Evidence& now) const override {
         MemberScores scores(now, scoring_);
-        scores.set_sums(scores.groups(), 2);
+        scores.set_sums(scores.groups(), Summand::square);
         return scores.take();
     }
 

@@ -4,13 +4,9 @@
 #include <torch/utils.h>
 
 #include <cmath>
-#include <map>
-#include <unordered_map>
-#include <utility>
 
 #include "base/enum_names.h"
 #include "base/error.h"
-#include "pruning/evidence/weight_sums.h"
 
 namespace mtlprune {
 namespace {
@@ -24,53 +20,6 @@ const EnumNames<ScoreNormaliser> kNormalisers = {{ScoreNormaliser::mean, "mean"}
                                                  {ScoreNormaliser::sum, "sum"},
                                                  {ScoreNormaliser::max, "max"},
                                                  {ScoreNormaliser::lamp, "lamp"}};
-
-/// Sums over the slices of every tensor that is named, each tensor read once.
-class TensorSums {
-  public:
-    TensorSums(const Evidence& evidence, const std::vector<size_t>& numbers,
-               const std::vector<std::vector<ScoredMember>>& members, int p)
-        : p_(p) {
-        std::vector<torch::Tensor> weights;
-        for (size_t i = 0; i < numbers.size(); ++i)
-            for (const auto& scored : members[i]) {
-                const auto& tensor = evidence.value(evidence.groups()[numbers[i]], *scored.member);
-                if (number_.emplace(scored.member->tensor, weights.size()).second)
-                    weights.push_back(tensor.detach());
-                if (scored.member->dim >= 2) add_other_dimension(*scored.member, tensor);
-            }
-        sums_ = weight_sums(weights, p);
-    }
-
-    const ChannelValues& along(const Member& member) const {
-        if (member.dim >= 2) return other_.at({member.tensor, member.dim});
-        const auto& sums = sums_[number_.at(member.tensor)];
-        return member.dim == 0 ? sums.rows : sums.columns;
-    }
-
-  private:
-    void add_other_dimension(const Member& member, const torch::Tensor& tensor) {
-        auto& sums = other_[{member.tensor, member.dim}];
-        if (sums.empty()) sums = weight_sums_along(tensor, member.dim, p_);
-    }
-
-    int p_;
-    std::unordered_map<std::string, size_t> number_;
-    std::vector<WeightSums> sums_;
-    std::map<std::pair<std::string, int64_t>, ChannelValues> other_;
-};
-
-/// A grouped convolution reads position i of each of its g groups with one index of its dimension 1, so that
-/// index counts g times; the mean over the positions that the channel stands for then weighs it like the
-/// producer's own slices, of which there are g.
-ChannelValues channel_sums(const ScoredMember& scored, const ChannelValues& slices) {
-    const auto& member = *scored.member;
-    ChannelValues sums(member.indices.size() / member.per_channel);
-    for (size_t c = 0; c < sums.size(); ++c)
-        for (const int64_t index : member.channel(static_cast<int64_t>(c))) sums[c] += slices[index];
-    for (auto& sum : sums) sum *= static_cast<double>(scored.multiplicity);
-    return sums;
-}
 
 /// Before a normaliser spreads one bad channel over the group.
 void require_finite(const Group& group, const ChannelValues& values) {
@@ -108,22 +57,16 @@ void MemberScores::set(size_t group, const std::vector<ChannelValues>& members) 
 }
 
 void MemberScores::set_sums(const std::vector<size_t>& numbers,
-                            const std::vector<std::vector<ScoredMember>>& members, int p) {
-    const torch::NoGradGuard no_grad;
-    const TensorSums sums(evidence_, numbers, members, p);
-    for (size_t i = 0; i < numbers.size(); ++i) {
-        std::vector<ChannelValues> values;
-        for (const auto& scored : members[i])
-            values.push_back(channel_sums(scored, sums.along(*scored.member)));
-        set(numbers[i], values);
-    }
+                            const std::vector<std::vector<ScoredMember>>& members, Summand summand) {
+    const auto sums = member_sums(evidence_, numbers, members, summand);
+    for (size_t i = 0; i < numbers.size(); ++i) set(numbers[i], sums[i]);
 }
 
-void MemberScores::set_sums(const std::vector<size_t>& numbers, int p) {
+void MemberScores::set_sums(const std::vector<size_t>& numbers, Summand summand) {
     std::vector<std::vector<ScoredMember>> members;
     members.reserve(numbers.size());
     for (const size_t g : numbers) members.push_back(evidence_.scored().of(evidence_.groups()[g]));
-    set_sums(numbers, members, p);
+    set_sums(numbers, members, summand);
 }
 
 void MemberScores::note(size_t group, const std::string& what) {

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "pruning/criteria/criterion.h"
+#include "pruning/criteria/member_sums.h"
 #include "pruning/criteria/score_reduction.h"
 
 namespace mtlprune {
@@ -33,13 +34,13 @@ class MemberScores {
     /// and channel on a value that is not finite.
     void set(size_t group, const std::vector<ChannelValues>& members);
 
-    /// Sets the scores of groups from sums of |w|^p over the slices of `members[i]` of group `numbers[i]`;
-    /// every weight is read once.
+    /// Sets the scores of groups from the sums of `members[i]` of group `numbers[i]` (member_sums.h); no
+    /// summand may be negative.
     void set_sums(const std::vector<size_t>& numbers, const std::vector<std::vector<ScoredMember>>& members,
-                  int p);
+                  Summand summand);
 
     /// set_sums with the members that the rule names (scored_members.h).
-    void set_sums(const std::vector<size_t>& numbers, int p);
+    void set_sums(const std::vector<size_t>& numbers, Summand summand);
 
     /// "group conv1 <what>"
     void note(size_t group, const std::string& what);

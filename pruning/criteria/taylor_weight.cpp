@@ -2,27 +2,27 @@
 // Molchanov et al. (CVPR 2019).
 #include <torch/utils.h>
 
+#include <algorithm>
+#include <cmath>
+
 #include "base/enum_names.h"
 #include "base/error.h"
 #include "pruning/criteria/event_mean.h"
 #include "pruning/criteria/member_scores.h"
-#include "pruning/criteria/taylor.h"
 #include "pruning/evidence/mean_gradients.h"
 
 namespace mtlprune {
 namespace {
 
-enum class SliceForm { absolute, squared, multivariable };
 enum class TaylorMembers { all, layers, producers };
 
-const EnumNames<SliceForm> kSliceForms = {{SliceForm::absolute, "absolute"},
-                                          {SliceForm::squared, "squared"},
-                                          {SliceForm::multivariable, "multivariable"}};
+const EnumNames<Summand> kSliceForms = {
+    {Summand::absolute, "absolute"}, {Summand::square, "squared"}, {Summand::value, "multivariable"}};
 const EnumNames<TaylorMembers> kTaylorMembers = {
     {TaylorMembers::all, "all"}, {TaylorMembers::layers, "layers"}, {TaylorMembers::producers, "producers"}};
 
 struct WeightTaylorOptions {
-    SliceForm form;
+    Summand form;  ///< `value`: |sum of w g|
     TaylorMembers members;
     bool mean_of_scores;
     MemberScoring scoring;
@@ -30,35 +30,26 @@ struct WeightTaylorOptions {
 
 /// Per member of a group: sum of |w g|, sum of (w g)^2, or |sum of w g| over a channel's slices. What is
 /// averaged over mini-batches is g, or these sums.
-class WeightTaylor : public GroupwiseMean {
+class WeightTaylor : public MeanCriterion {
   public:
     WeightTaylor(MeanOptions mean, WeightTaylorOptions options)
-        : GroupwiseMean("taylor_weight", mean), options_(options) {}
+        : MeanCriterion("taylor_weight", mean), options_(options) {}
     Needs needs() const override { return {.weights = true, .gradients = true}; }
 
     void observe(const Evidence& batch) override {
         if (options_.mean_of_scores) return MeanCriterion::observe(batch);
         std::vector<const Member*> members;
-        for (const size_t number : batch.asked())
-            for (const auto& scored : members_of(batch, batch.groups()[number]))
-                members.push_back(scored.member);
+        for (const auto& scored : members_of(batch))
+            for (const auto& [member, multiplicity] : scored) members.push_back(member);
         gradients_.add(batch, members);
     }
 
     Scores scores(const Evidence& now) const override {
         const torch::NoGradGuard no_grad;
-        const auto gradients = options_.mean_of_scores ? GradientLists{} : gradients_.means(name());
-        const auto sums = options_.mean_of_scores ? means() : std::vector<torch::Tensor>{};
+        const auto sums = options_.mean_of_scores ? columns_of(means()) : sums_of_means(now);
         MemberScores scores(now, options_.scoring);
-        for (size_t i = 0; i < now.asked().size(); ++i) {
-            const size_t number = now.asked()[i];
-            if (now.groups()[number].channels == 0) continue;
-            const auto columns = options_.mean_of_scores ? sums.at(i) : of_means(now, number, gradients);
-            std::vector<ChannelValues> members;
-            for (const auto& column : columns.t().contiguous().to(torch::kCPU).unbind(0))
-                members.emplace_back(column.data_ptr<double>(), column.data_ptr<double>() + column.numel());
-            scores.set(number, members);
-        }
+        for (size_t i = 0; i < now.asked().size(); ++i)
+            if (now.groups()[now.asked()[i]].channels > 0) scores.set(now.asked()[i], sums[i]);
         return scores.take();
     }
 
@@ -77,19 +68,47 @@ class WeightTaylor : public GroupwiseMean {
     }
 
   protected:
-    torch::Tensor contribution(const Evidence& batch, size_t i) override {
-        return member_sums(batch, batch.asked()[i], [&](const std::string& tensor) {
+    /// [C, members] of every asked group.
+    std::vector<torch::Tensor> contributions(const Evidence& batch) override {
+        const auto sums = slice_sums(batch, [&](const std::string& tensor) {
             const auto found = batch.gradients.find(tensor);
             return found == batch.gradients.end() ? nullptr : &found->second;
         });
+        std::vector<torch::Tensor> matrices;
+        for (const auto& members : sums) {
+            std::vector<torch::Tensor> columns;
+            for (const auto& values : members) columns.push_back(torch::tensor(values, torch::kDouble));
+            matrices.push_back(torch::stack(columns, 1));
+        }
+        return matrices;
     }
 
   private:
-    torch::Tensor of_means(const Evidence& now, size_t number, const GradientLists& gradients) const {
-        return member_sums(now, number, [&](const std::string& tensor) {
+    using GroupSums = std::vector<std::vector<ChannelValues>>;  ///< per asked group, per member
+
+    GroupSums sums_of_means(const Evidence& now) const {
+        const auto gradients = gradients_.means(name());
+        return slice_sums(now, [&](const std::string& tensor) {
             const auto found = gradients.find(tensor);
             return found == gradients.end() ? nullptr : &found->second.front();
         });
+    }
+
+    static GroupSums columns_of(const std::vector<torch::Tensor>& matrices) {
+        GroupSums sums;
+        for (const auto& matrix : matrices) {
+            auto& members = sums.emplace_back();
+            for (const auto& column : matrix.t().contiguous().to(torch::kCPU).unbind(0))
+                members.emplace_back(column.data_ptr<double>(), column.data_ptr<double>() + column.numel());
+        }
+        return sums;
+    }
+
+    std::vector<std::vector<ScoredMember>> members_of(const Evidence& evidence) const {
+        std::vector<std::vector<ScoredMember>> all;
+        for (const size_t number : evidence.asked())
+            all.push_back(members_of(evidence, evidence.groups()[number]));
+        return all;
     }
 
     std::vector<ScoredMember> members_of(const Evidence& evidence, const Group& group) const {
@@ -100,31 +119,23 @@ class WeightTaylor : public GroupwiseMean {
         return members.empty() ? evidence.scored().of(group) : members;
     }
 
-    /// [C, members]; a member whose gradient is not known counts as 0.
-    template <typename GradientOf>
-    torch::Tensor member_sums(const Evidence& evidence, size_t number, const GradientOf& gradient_of) const {
-        const auto& group = evidence.groups()[number];
-        std::vector<torch::Tensor> columns;
-        bool is_known = false;
-        for (const auto& [member, multiplicity] : members_of(evidence, group)) {
-            const torch::Tensor* gradient = gradient_of(member->tensor);
-            is_known = is_known || gradient != nullptr;
-            columns.push_back(gradient == nullptr ? torch::zeros({group.channels}, torch::kDouble)
-                                                  : slice_sums(evidence, group, *member, *gradient) *
-                                                        static_cast<double>(multiplicity));
+    GroupSums slice_sums(const Evidence& evidence, const GradientOf& gradient_of) const {
+        const auto members = members_of(evidence);
+        for (size_t i = 0; i < members.size(); ++i) {
+            const auto& group = evidence.groups()[evidence.asked()[i]];
+            const auto is_known = [&](const ScoredMember& scored) {
+                return gradient_of(scored.member->tensor) != nullptr;
+            };
+            if (group.channels > 0 && std::ranges::none_of(members[i], is_known))
+                throw Error("criterion taylor_weight", "group " + group.name, "gradients of its weights",
+                            "none");
         }
-        if (!is_known)
-            throw Error("criterion taylor_weight", "group " + group.name, "gradients of its weights", "none");
-        for (auto& column : columns) column = column.to(torch::kCPU);
-        return torch::stack(columns, 1);
-    }
-
-    torch::Tensor slice_sums(const Evidence& evidence, const Group& group, const Member& member,
-                             const torch::Tensor& gradient) const {
-        auto product = weight_times_gradient(evidence, group, member, gradient).to(torch::kDouble);
-        product = product.dim() > 1 ? product.flatten(1) : product.unsqueeze(1);
-        if (options_.form == SliceForm::multivariable) return product.sum(1).abs();
-        return (options_.form == SliceForm::squared ? product.square() : product.abs()).sum(1);
+        auto sums = member_sums(evidence, evidence.asked(), members, options_.form, gradient_of);
+        if (options_.form == Summand::value)
+            for (auto& group : sums)
+                for (auto& values : group)
+                    for (double& value : values) value = std::fabs(value);
+        return sums;
     }
 
     WeightTaylorOptions options_;

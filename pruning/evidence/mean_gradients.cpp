@@ -47,7 +47,8 @@ GradientLists MeanGradients::means(const std::string& criterion) const {
         throw Error("criterion " + criterion, "scores", "at least one observed mini-batch", "none");
     GradientLists means;
     for (const auto& [tensor, sums] : sums_)
-        for (const auto& sum : sums) means[tensor].push_back(sum / static_cast<double>(count_));
+        for (const auto& sum : sums)
+            means[tensor].push_back(count_ == 1 ? sum : sum / static_cast<double>(count_));
     return means;
 }
 

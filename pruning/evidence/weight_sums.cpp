@@ -15,10 +15,17 @@ constexpr int64_t kBlockColumns =
 constexpr int64_t kTaskElements = int64_t{1} << 19;
 constexpr int64_t kTasksPerWeight = 16;
 
-/// A weight as the matrix it is in memory: dimension 0 against everything else.
+/// A weight, and perhaps its gradient, as the matrix that it is in memory: dimension 0 against everything
+/// else.
 struct Matrix {
-    const float* data;
+    const float* weights;
+    const float* gradients;  ///< null without one
     int64_t rows, columns;
+
+    Matrix at(int64_t row, int64_t column) const {
+        const int64_t offset = row * columns + column;
+        return {weights + offset, gradients == nullptr ? nullptr : gradients + offset, rows, columns};
+    }
 };
 
 /// Some rows of one matrix, with their own sums over these rows of every column.
@@ -28,17 +35,22 @@ struct Task {
     double* column_sums;
 };
 
-template <int P>
-float power(float w) {
-    return P == 1 ? std::fabs(w) : w * w;
+template <Summand S>
+float summand(float x) {
+    return S == Summand::absolute ? std::fabs(x) : S == Summand::square ? x * x : x;
 }
 
-template <int P>
-void add_row(const float* w, int64_t count, float* columns, double* row) {
+template <Summand S, bool HasGradients>
+float element(const Matrix& m, int64_t i) {
+    return summand<S>(HasGradients ? m.weights[i] * m.gradients[i] : m.weights[i]);
+}
+
+template <Summand S, bool HasGradients>
+void add_row(const Matrix& m, int64_t count, float* columns, double* row) {
     float sum = 0;
 #pragma omp simd reduction(+ : sum)
     for (int64_t i = 0; i < count; ++i) {
-        const float x = power<P>(w[i]);
+        const float x = element<S, HasGradients>(m, i);
         sum += x;
         columns[i] += x;
     }
@@ -46,13 +58,15 @@ void add_row(const float* w, int64_t count, float* columns, double* row) {
 }
 
 /// Four at a time: the partial sums of the columns are loaded and stored once per four weights.
-template <int P>
-void add_four_rows(const float* w, int64_t stride, int64_t count, float* columns, double* rows) {
+template <Summand S, bool HasGradients>
+void add_four_rows(const Matrix& m, int64_t count, float* columns, double* rows) {
+    const int64_t stride = m.columns;
     float sum0 = 0, sum1 = 0, sum2 = 0, sum3 = 0;
 #pragma omp simd reduction(+ : sum0, sum1, sum2, sum3)
     for (int64_t i = 0; i < count; ++i) {
-        const float x0 = power<P>(w[i]), x1 = power<P>(w[stride + i]);
-        const float x2 = power<P>(w[2 * stride + i]), x3 = power<P>(w[3 * stride + i]);
+        const float x0 = element<S, HasGradients>(m, i), x1 = element<S, HasGradients>(m, stride + i);
+        const float x2 = element<S, HasGradients>(m, 2 * stride + i);
+        const float x3 = element<S, HasGradients>(m, 3 * stride + i);
         sum0 += x0;
         sum1 += x1;
         sum2 += x2;
@@ -62,24 +76,39 @@ void add_four_rows(const float* w, int64_t stride, int64_t count, float* columns
     for (const float sum : {sum0, sum1, sum2, sum3}) *rows++ += static_cast<double>(sum);
 }
 
-template <int P>
+template <Summand S, bool HasGradients>
 void add_block(const Matrix& m, int64_t first, int64_t last, int64_t column, int64_t count, double* rows,
                double* columns) {
     float partial[kBlockColumns];
     std::fill_n(partial, count, 0.0F);
     int64_t row = first;
     for (; row + 4 <= last; row += 4)
-        add_four_rows<P>(m.data + row * m.columns + column, m.columns, count, partial, rows + row);
-    for (; row < last; ++row) add_row<P>(m.data + row * m.columns + column, count, partial, rows + row);
+        add_four_rows<S, HasGradients>(m.at(row, column), count, partial, rows + row);
+    for (; row < last; ++row) add_row<S, HasGradients>(m.at(row, column), count, partial, rows + row);
     for (int64_t i = 0; i < count; ++i) columns[column + i] += static_cast<double>(partial[i]);
 }
 
-template <int P>
+template <Summand S, bool HasGradients>
 void run(const Task& task, const Matrix& m, double* rows) {
     for (int64_t first = task.first; first < task.last; first += kBlockRows)
         for (int64_t column = 0; column < m.columns; column += kBlockColumns)
-            add_block<P>(m, first, std::min(first + kBlockRows, task.last), column,
-                         std::min(kBlockColumns, m.columns - column), rows, task.column_sums);
+            add_block<S, HasGradients>(m, first, std::min(first + kBlockRows, task.last), column,
+                                       std::min(kBlockColumns, m.columns - column), rows, task.column_sums);
+}
+
+using Kernel = void (*)(const Task&, const Matrix&, double*);
+
+template <bool HasGradients>
+Kernel kernel_of(Summand summand) {
+    switch (summand) {
+        case Summand::absolute:
+            return run<Summand::absolute, HasGradients>;
+        case Summand::square:
+            return run<Summand::square, HasGradients>;
+        case Summand::value:
+            break;
+    }
+    return run<Summand::value, HasGradients>;
 }
 
 /// Large enough to be worth a task, few enough that their column sums are small beside the weight.
@@ -98,34 +127,42 @@ bool is_for_the_kernel(const torch::Tensor& w) {
            w.dim() >= 2 && w.numel() > 0;
 }
 
-WeightSums sums_by_operations(const torch::Tensor& w, int p) {
-    WeightSums sums{weight_sums_along(w, 0, p), {}};
-    if (w.dim() >= 2) sums.columns = weight_sums_along(w, 1, p);
+torch::MemoryFormat layout_of(const torch::Tensor& w) {
+    if (!is_channels_last(w) || w.is_contiguous()) return torch::MemoryFormat::Contiguous;
+    return w.dim() == 4 ? torch::MemoryFormat::ChannelsLast : torch::MemoryFormat::ChannelsLast3d;
+}
+
+WeightSums sums_by_operations(const torch::Tensor& w, Summand summand, const torch::Tensor& gradient) {
+    WeightSums sums{weight_sums_along(w, 0, summand, gradient), {}};
+    if (w.dim() >= 2) sums.columns = weight_sums_along(w, 1, summand, gradient);
     return sums;
 }
 
 /// The kernel's work on several weights: first all of it in tasks, then the columns of each in order.
 class FusedPass {
   public:
-    explicit FusedPass(const std::vector<torch::Tensor>& weights) {
-        for (const auto& weight : weights) {
-            const bool fits = weight.is_contiguous() || is_channels_last(weight);
-            weights_.push_back(fits ? weight : weight.contiguous());
-            const auto& w = weights_.back();
-            matrices_.push_back({w.data_ptr<float>(), w.size(0), w.numel() / w.size(0)});
-        }
-        cut_into_tasks();
+    /// An undefined gradient is none.
+    void add(const torch::Tensor& weight, const torch::Tensor& gradient) {
+        const auto layout = layout_of(weight);
+        const auto& w = weights_.emplace_back(weight.contiguous(layout));
+        const auto& g = gradients_.emplace_back(
+            gradient.defined() ? gradient.to(torch::kFloat32).contiguous(layout) : gradient);
+        matrices_.push_back({w.data_ptr<float>(), g.defined() ? g.data_ptr<float>() : nullptr, w.size(0),
+                             w.numel() / w.size(0)});
     }
 
-    std::vector<WeightSums> run(int p) {
+    std::vector<WeightSums> run(Summand summand) {
+        cut_into_tasks();
+        const auto plain = kernel_of<false>(summand), with_gradients = kernel_of<true>(summand);
         std::vector<WeightSums> sums(weights_.size());
         for (size_t i = 0; i < sums.size(); ++i) sums[i].rows.assign(matrices_[i].rows, 0.0);
         std::atomic<size_t> next{0};
         at::parallel_for(0, at::get_num_threads(), 1, [&](int64_t, int64_t) {
             for (size_t t = next++; t < tasks_.size(); t = next++) {
                 const auto& task = tasks_[t];
-                const auto kernel = p == 1 ? mtlprune::run<1> : mtlprune::run<2>;
-                kernel(task, matrices_[task.weight], sums[task.weight].rows.data());
+                const auto& matrix = matrices_[task.weight];
+                (matrix.gradients == nullptr ? plain : with_gradients)(task, matrix,
+                                                                       sums[task.weight].rows.data());
             }
         });
         for (size_t i = 0; i < sums.size(); ++i) sums[i].columns.assign(weights_[i].size(1), 0.0);
@@ -161,7 +198,7 @@ class FusedPass {
             for (int64_t c = 0; c < count; ++c) columns[c] += task.column_sums[c * step + k * stride];
     }
 
-    std::vector<torch::Tensor> weights_;
+    std::vector<torch::Tensor> weights_, gradients_;
     std::vector<Matrix> matrices_;
     std::vector<Task> tasks_;
     std::vector<double> column_sums_;
@@ -169,31 +206,37 @@ class FusedPass {
 
 }  // namespace
 
-std::vector<double> weight_sums_along(const torch::Tensor& weight, int64_t dim, int p) {
+std::vector<double> weight_sums_along(const torch::Tensor& weight, int64_t dim, Summand summand,
+                                      const torch::Tensor& gradient) {
     const auto w = weight.detach();
-    auto powers = (p == 1 ? w.abs() : w.to(torch::promoteTypes(w.scalar_type(), torch::kFloat32)).square());
+    const auto type = torch::promoteTypes(w.scalar_type(), torch::kFloat32);
+    auto x = gradient.defined() ? w.to(type) * gradient.to(w.device(), type) : w.to(type);
+    if (summand != Summand::value) x = summand == Summand::absolute ? x.abs() : x.square();
     std::vector<int64_t> others;
     for (int64_t d = 0; d < w.dim(); ++d)
         if (d != dim) others.push_back(d);
-    if (!others.empty()) powers = powers.sum(others, /*keepdim=*/false, torch::kFloat64);
-    const auto sums = powers.to(torch::kCPU, torch::kFloat64).contiguous();
+    if (!others.empty()) x = x.sum(others, /*keepdim=*/false, torch::kFloat64);
+    const auto sums = x.to(torch::kCPU, torch::kFloat64).contiguous();
     return {sums.data_ptr<double>(), sums.data_ptr<double>() + sums.numel()};
 }
 
-std::vector<WeightSums> weight_sums(const std::vector<torch::Tensor>& weights, int p) {
-    TORCH_CHECK(p == 1 || p == 2, "weight_sums: p is 1 or 2");
+std::vector<WeightSums> weight_sums(const std::vector<torch::Tensor>& weights, Summand summand,
+                                    const std::vector<torch::Tensor>& gradients) {
+    TORCH_CHECK(gradients.empty() || gradients.size() == weights.size(),
+                "weight_sums: one gradient for each weight, or none");
     std::vector<WeightSums> sums(weights.size());
-    std::vector<torch::Tensor> fused;
+    FusedPass fused;
     std::vector<size_t> numbers;
     for (size_t i = 0; i < weights.size(); ++i) {
-        if (!is_for_the_kernel(weights[i])) {
-            sums[i] = sums_by_operations(weights[i], p);
-            continue;
+        const auto gradient = gradients.empty() ? torch::Tensor() : gradients[i].detach();
+        if (is_for_the_kernel(weights[i])) {
+            fused.add(weights[i].detach(), gradient);
+            numbers.push_back(i);
+        } else {
+            sums[i] = sums_by_operations(weights[i], summand, gradient);
         }
-        fused.push_back(weights[i].detach());
-        numbers.push_back(i);
     }
-    auto fused_sums = FusedPass(fused).run(p);
+    auto fused_sums = fused.run(summand);
     for (size_t i = 0; i < numbers.size(); ++i) sums[numbers[i]] = std::move(fused_sums[i]);
     return sums;
 }

@@ -7,10 +7,10 @@
 #include <map>
 #include <tuple>
 
+#include "base/revision.h"
 #include "reproduce/analysis/blind_networks.h"
 #include "reproduce/analysis/statistics.h"
 #include "reproduce/report/html.h"
-#include "reproduce/runner/revision.h"
 #include "training/metrics.h"
 
 namespace mtlprune {

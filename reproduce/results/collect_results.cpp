@@ -2,9 +2,9 @@
 
 #include "base/atomic_file.h"
 #include "base/json_reader.h"
+#include "base/revision.h"
 #include "base/table.h"
 #include "reproduce/results/stage_rows.h"
-#include "reproduce/runner/revision.h"
 #include "training/metrics.h"
 
 namespace mtlprune {

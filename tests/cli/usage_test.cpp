@@ -5,7 +5,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
-#include "reproduce/runner/revision.h"
+#include "base/revision.h"
 #include "tests/cli/program.h"
 
 namespace mtlprune::usage_test {

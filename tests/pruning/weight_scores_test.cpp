@@ -263,6 +263,28 @@ TEST(WeightScores, FpgmOfSquaresCannotTellAFilterFromItsNegative) {
     EXPECT_NEAR(filter_distances(member, filters, false)[0], std::sqrt(20.0), 1e-12);
 }
 
+/// Blocks that are not full, filters that are near each other or the same, in both precisions.
+TEST(WeightScores, FpgmOfManyFiltersIsExactToRounding) {
+    auto filters =
+        torch::empty({300, 40}, torch::kFloat64).normal_(1.0, 1.0, at::detail::createCPUGenerator(3));
+    filters[7].copy_(filters[290]);
+    filters[150].copy_(filters[20] * (1 + 1e-6));
+    filters.slice(0, 200, 210).copy_(filters[200] + 1e-3 * filters.slice(0, 200, 210));
+    filters[33].zero_();
+    filters[34].zero_();
+    const auto expect_sums = [](const torch::Tensor& all, double tolerance) {
+        const auto rows = all.to(torch::kFloat64);
+        const auto sums = distance_sums(all);
+        for (int64_t i = 0; i < rows.size(0); ++i)
+            EXPECT_NEAR(sums[i] / (rows - rows[i]).norm(2, 1).sum().item<double>(), 1, tolerance) << i;
+    };
+    expect_sums(filters, 1e-13);
+    expect_sums(filters.to(torch::kFloat32), 1e-6);
+    // All near one another, far from 0.
+    expect_sums((1e3 + filters).to(torch::kFloat32), 1e-6);
+    EXPECT_EQ(distance_sums(torch::ones({130, 3})), Values(130, 0.0));
+}
+
 TEST(WeightScores, AtRandomDependOnSeedAndGroupAlone) {
     const auto a = Scored(toy::classifier(), "random"), b = Scored(toy::classifier(), "random");
     EXPECT_TRUE(torch::equal(a.of("conv"), b.of("conv")));

@@ -17,33 +17,60 @@ torch::Tensor random_weight(std::vector<int64_t> shape, uint64_t key = 5) {
     return torch::empty(shape).normal_(0.0, 1.0, at::detail::createCPUGenerator(key));
 }
 
-/// Element by element, in double precision.
-std::vector<double> expected_sums(const torch::Tensor& weight, int64_t dim, int p) {
-    const auto w = weight.to(torch::kFloat64).transpose(0, dim).contiguous();
-    std::vector<double> sums(w.size(0));
-    const int64_t length = w.numel() / w.size(0);
-    for (int64_t i = 0; i < w.numel(); ++i)
-        sums[i / length] += std::pow(std::fabs(w.data_ptr<double>()[i]), p);
+constexpr Summand kSummands[] = {Summand::absolute, Summand::square, Summand::value};
+
+double summand(double x, Summand kind) {
+    return kind == Summand::absolute ? std::fabs(x) : kind == Summand::square ? x * x : x;
+}
+
+/// Element by element, in double precision; with `is_size` sums of the summands' absolute values.
+std::vector<double> expected_sums(const torch::Tensor& x, int64_t dim, Summand kind, bool is_size = false) {
+    const auto elements = x.to(torch::kFloat64).transpose(0, dim).contiguous();
+    std::vector<double> sums(elements.size(0));
+    const int64_t length = elements.numel() / elements.size(0);
+    for (int64_t i = 0; i < elements.numel(); ++i) {
+        const double value = summand(elements.data_ptr<double>()[i], kind);
+        sums[i / length] += is_size ? std::fabs(value) : value;
+    }
     return sums;
 }
 
-void expect_near(const std::vector<double>& sums, const std::vector<double>& expected, double tolerance) {
+void expect_near(const std::vector<double>& sums, const torch::Tensor& x, int64_t dim, Summand kind,
+                 double tolerance) {
+    const auto expected = expected_sums(x, dim, kind), sizes = expected_sums(x, dim, kind, true);
     ASSERT_EQ(sums.size(), expected.size());
-    for (size_t i = 0; i < sums.size(); ++i) EXPECT_NEAR(sums[i], expected[i], tolerance * expected[i]) << i;
+    for (size_t i = 0; i < sums.size(); ++i) EXPECT_NEAR(sums[i], expected[i], tolerance * sizes[i]) << i;
 }
 
+/// Of the weight alone, and of its products with a gradient of another layout.
 void expect_sums(const torch::Tensor& weight, double tolerance) {
-    for (const int p : {1, 2}) {
-        const auto sums = weight_sums({weight}, p);
-        expect_near(sums.at(0).rows, expected_sums(weight, 0, p), tolerance);
-        if (weight.dim() > 1) expect_near(sums[0].columns, expected_sums(weight, 1, p), tolerance);
+    const auto w = weight.detach();
+    const auto gradient = random_weight(w.sizes().vec(), 6).transpose(0, -1).contiguous().transpose(0, -1);
+    const auto products = w.to(torch::kFloat64) * gradient.to(torch::kFloat64);
+    for (const auto kind : kSummands) {
+        const auto plain = weight_sums({weight}, kind), with = weight_sums({weight}, kind, {gradient});
+        expect_near(plain.at(0).rows, w, 0, kind, tolerance);
+        expect_near(with.at(0).rows, products, 0, kind, tolerance);
+        if (w.dim() < 2) continue;
+        expect_near(plain[0].columns, w, 1, kind, tolerance);
+        expect_near(with[0].columns, products, 1, kind, tolerance);
     }
 }
 
 TEST(WeightSums, ByHand) {
-    const auto sums = weight_sums({torch::tensor({1.0F, -2.0F, 3.0F, 4.0F, 5.0F, -6.0F}).view({2, 3})}, 2);
+    const auto sums =
+        weight_sums({torch::tensor({1.0F, -2.0F, 3.0F, 4.0F, 5.0F, -6.0F}).view({2, 3})}, Summand::square);
     EXPECT_EQ(sums[0].rows, (std::vector<double>{14, 77}));
     EXPECT_EQ(sums[0].columns, (std::vector<double>{17, 29, 45}));
+}
+
+TEST(WeightSums, OfProductsByHand) {
+    const auto w = torch::tensor({1.0F, -2.0F, 3.0F, 4.0F, 5.0F, -6.0F}).view({2, 3});
+    const auto g = torch::tensor({2.0F, 1.0F, -1.0F, 0.0F, 1.0F, 2.0F}).view({2, 3});
+    const auto values = weight_sums({w}, Summand::value, {g})[0];
+    EXPECT_EQ(values.rows, (std::vector<double>{-3, -7}));
+    EXPECT_EQ(values.columns, (std::vector<double>{2, 3, -15}));
+    EXPECT_EQ(weight_sums({w}, Summand::absolute, {g})[0].rows, (std::vector<double>{7, 17}));
 }
 
 TEST(WeightSums, OfAllShapesAreExactToRounding) {
@@ -73,7 +100,7 @@ TEST(WeightSums, KeepSmallWeightsBesideLargeOnes) {
     // In single precision throughout, the million small ones would be lost after the large one.
     auto weight = torch::full({1, 1 << 20}, 1e-3F);
     weight[0][0] = 1e3F;
-    EXPECT_NEAR(weight_sums({weight}, 1)[0].rows[0], 1e3 + 1e-3 * ((1 << 20) - 1), 0.1);
+    EXPECT_NEAR(weight_sums({weight}, Summand::absolute)[0].rows[0], 1e3 + 1e-3 * ((1 << 20) - 1), 0.1);
 }
 
 TEST(WeightSums, AreTheSameWithAnyNumberOfThreads) {
@@ -81,9 +108,9 @@ TEST(WeightSums, AreTheSameWithAnyNumberOfThreads) {
                                                 random_weight({130, 64, 3, 3}, 6)};
     const int threads = at::get_num_threads();
     at::set_num_threads(1);
-    const auto one = weight_sums(weights, 2);
+    const auto one = weight_sums(weights, Summand::square);
     at::set_num_threads(3);
-    const auto three = weight_sums(weights, 2);
+    const auto three = weight_sums(weights, Summand::square);
     at::set_num_threads(threads);
     for (size_t i = 0; i < weights.size(); ++i) {
         EXPECT_EQ(one[i].rows, three[i].rows);
@@ -94,7 +121,7 @@ TEST(WeightSums, AreTheSameWithAnyNumberOfThreads) {
 TEST(WeightSums, PassNanOnInItsRowAndColumnAlone) {
     auto weight = torch::ones({6, 5});
     weight[4][2] = std::numeric_limits<float>::quiet_NaN();
-    const auto sums = weight_sums({weight}, 1)[0];
+    const auto sums = weight_sums({weight}, Summand::absolute)[0];
     for (int64_t i = 0; i < 6; ++i) EXPECT_EQ(std::isnan(sums.rows[i]), i == 4);
     for (int64_t i = 0; i < 5; ++i) EXPECT_EQ(std::isnan(sums.columns[i]), i == 2);
 }
@@ -102,12 +129,13 @@ TEST(WeightSums, PassNanOnInItsRowAndColumnAlone) {
 TEST(WeightSums, AlongAnyDimension) {
     const auto weight = random_weight({4, 3, 6});
     for (int64_t dim = 0; dim < 3; ++dim)
-        expect_near(weight_sums_along(weight, dim, 2), expected_sums(weight, dim, 2), kTolerance);
+        expect_near(weight_sums_along(weight, dim, Summand::square), weight, dim, Summand::square,
+                    kTolerance);
 }
 
 TEST(WeightSums, OfNothing) {
-    EXPECT_TRUE(weight_sums({}, 1).empty());
-    const auto sums = weight_sums({torch::empty({0, 3})}, 1);
+    EXPECT_TRUE(weight_sums({}, Summand::value).empty());
+    const auto sums = weight_sums({torch::empty({0, 3})}, Summand::value);
     EXPECT_TRUE(sums[0].rows.empty());
     EXPECT_EQ(sums[0].columns, (std::vector<double>{0, 0, 0}));
 }

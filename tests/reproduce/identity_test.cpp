@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/atomic_file.h"
+#include "base/revision.h"
 #include "reproduce/stages/data_fingerprint.h"
 #include "reproduce/stages/stage.h"
 #include "tests/temporary_folder.h"
@@ -118,6 +119,13 @@ TEST_F(Identity, FingerprintsAreKeptUntilAFileChanges) {
     EXPECT_NE(data_fingerprint(data() / "list.json"), first);
     ::setenv("MTLPRUNE_CACHE", "/proc/none", 1);  // nowhere to keep it
     EXPECT_EQ(data_fingerprint(data()), first);
+}
+
+TEST_F(Identity, DoesNotHoldTheProgramsRevision) {
+    const auto& program = this_program();
+    for (const auto& stage : plan_stages(read_experiment(kTiny, "tiny.json")))
+        for (const auto& word : {program.version, program.revision})
+            EXPECT_EQ(stage.identity.dump().find("\"" + word + "\""), std::string::npos) << stage.name;
 }
 
 }  // namespace

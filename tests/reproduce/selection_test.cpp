@@ -197,5 +197,41 @@ TEST(Selection, WordsSayMetricAndSplit) {
     EXPECT_EQ(selection_of("best_error").score(evaluation), -3.0);
 }
 
+/// The formula as the released script writes it, with NYUv2's metrics by name.
+double adapmtl_by_hand(std::map<std::string, double> m, const std::map<std::string, double>& dense) {
+    for (auto& [name, value] : m) value /= dense.at(name);
+    const double segmentation = (m["miou"] + m["pixel_accuracy"]) / 2;
+    const double normals =
+        m["within_11_25"] + m["within_22_5"] + m["within_30"] - m["angle_mean"] - m["angle_median"];
+    const double depth = m["delta1"] + m["delta2"] + m["delta3"] - m["abs_err"] - m["rel_err"];
+    return (segmentation + normals + depth) / 3;
+}
+
+TEST(Selection, ByAdapmtlsScore) {
+    const std::map<std::string, double> resnet34 = {
+        {"miou", .2525},           {"pixel_accuracy", .5773}, {"angle_mean", 17.2398},
+        {"angle_median", 14.9797}, {"within_11_25", 36.433},  {"within_22_5", 72.0786},
+        {"within_30", 85.2728},    {"abs_err", .5551},        {"rel_err", .2151},
+        {"delta1", 64.4659},       {"delta2", 89.8674},       {"delta3", 97.4203}};
+    const auto definitions = metric_definitions(nyuv2_tasks(40));
+    const auto evaluation_of = [&](const std::map<std::string, double>& values) {
+        Evaluation evaluation{{1, 2, 3}, {}};
+        for (const auto& info : definitions) evaluation.metrics.push_back({info, values.at(info.name)});
+        return evaluation;
+    };
+    const auto selection = selection_of("best_adapmtl_resnet34");
+    EXPECT_FALSE(selection.on_test);
+    EXPECT_TRUE(selection_of("paper_adapmtl_mobilenetv2").on_test);
+    EXPECT_NEAR(selection.score(evaluation_of(resnet34)), 1, 1e-15);
+    for (const auto& info : definitions) {
+        auto other = resnet34;
+        other[info.name] *= 1.25;
+        const double score = selection.score(evaluation_of(other));
+        EXPECT_NEAR(score, adapmtl_by_hand(other, resnet34), 1e-14) << info.name;
+        EXPECT_EQ(score > 1, info.higher_is_better) << info.name;
+    }
+    EXPECT_THROW(selection.score({{1.0}, {{{.name = "miou"}, 0.5}}}), Error);
+}
+
 }  // namespace
 }  // namespace mtlprune::selection_test

@@ -1,4 +1,4 @@
-#include "reproduce/runner/machine.h"
+#include "base/machine.h"
 
 #include <sys/utsname.h>
 #include <torch/cuda.h>
@@ -15,7 +15,7 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
-#include "reproduce/runner/revision.h"
+#include "base/revision.h"
 
 namespace mtlprune {
 namespace {

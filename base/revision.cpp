@@ -1,4 +1,4 @@
-#include "reproduce/runner/revision.h"
+#include "base/revision.h"
 
 #include <fmt/format.h>
 
