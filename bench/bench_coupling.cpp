@@ -241,6 +241,7 @@ std::vector<torch::Tensor> scores_of(Criterion& criterion, const Coupling& coupl
     const Evidence::Structure structure(coupling.graph, coupling.groups);
     Evidence evidence(structure, coupling.groups, open_groups(coupling, coupling.groups, {}), tensors);
     evidence.gradients = gradients;
+    evidence.lasting_gradients = true;
     criterion.observe(evidence);
     return criterion.scores(evidence).scores;
 }

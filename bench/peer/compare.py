@@ -2,7 +2,7 @@
 """Runs the peer and mtlprune in turns on the same networks and prints a table of medians and ratios.
 
     compare.py --networks build/real_networks --bench build/bin/bench_coupling --peer-python VENV/bin/python \\
-               [--rounds 7] [--threads 1] [--criteria l1,fpgm] [NAME ...]
+               [--rounds 7] [--threads 1] [--min-time 2] [--criteria l1,fpgm] [NAME ...]
 
 The peer's venv: python3 -m venv --system-site-packages VENV && VENV/bin/pip install --no-deps torch-pruning==1.6.1
 (Debian: python3-torch, python3-torchvision). All times are milliseconds. peer = init + step - forward, i.e. without the
@@ -35,7 +35,7 @@ def run_bench(options, pattern):
     """Milliseconds by name."""
     environment = dict(os.environ, MTLPRUNE_NETWORKS_DIR=options.networks, OMP_NUM_THREADS=str(options.threads))
     command = [options.bench, f"--benchmark_filter={pattern}", "--benchmark_format=json",
-               "--benchmark_min_time=0.3"]
+               f"--benchmark_min_time={options.min_time}"]
     output = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
     return {entry["name"]: entry["real_time"] for entry in json.loads(output)["benchmarks"]}
 
@@ -80,6 +80,7 @@ def main():
     parser.add_argument("--peer-python", required=True)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--min-time", type=float, default=2, help="seconds of every measurement of ours")
     parser.add_argument("--criteria")
     parser.add_argument("names", nargs="*")
     options = parser.parse_args()

@@ -86,6 +86,7 @@ void add_gradients(Evidence& evidence, const Needs& needs, const std::vector<tor
         per_task.push_back(torch::autograd::grad({loss}, inputs, {}, /*retain_graph=*/true,
                                                  /*create_graph=*/false,
                                                  /*allow_unused=*/true));
+    evidence.lasting_gradients = true;
     for (size_t i = 0; i < names.size(); ++i) {
         std::vector<torch::Tensor> tasks;
         torch::Tensor total;

@@ -67,7 +67,8 @@ class Evidence {
     /// Gradients by parameter name; an absent one is a parameter that the loss does not depend on.
     std::map<std::string, torch::Tensor> gradients;                    ///< of the sum of the losses
     std::map<std::string, std::vector<torch::Tensor>> task_gradients;  ///< one per task
-    std::vector<torch::Tensor> gate_gradients;                         ///< [C] per asked group
+    bool lasting_gradients = false;  ///< nobody changes these tensors later: to keep them, no copy is needed
+    std::vector<torch::Tensor> gate_gradients;  ///< [C] per asked group
     /// Per asked group, int64 [C]: what number each channel had when the network was coupled; empty: their
     /// own.
     std::vector<torch::Tensor> originals;

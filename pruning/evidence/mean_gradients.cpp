@@ -33,12 +33,20 @@ void MeanGradients::add(const Evidence& batch, const std::vector<const Member*>&
         if (gradients.empty()) continue;
         auto& sums = sums_[tensor];
         sums.resize(gradients.size());
-        for (size_t t = 0; t < gradients.size(); ++t) {
-            const auto type = torch::promoteTypes(gradients[t].scalar_type(), torch::kFloat);
-            sums[t] = sums[t].defined() ? sums[t].add_(gradients[t]) : gradients[t].to(type, false, true);
-        }
+        for (size_t t = 0; t < gradients.size(); ++t) add(sums[t], gradients[t], batch.lasting_gradients);
     }
     ++count_;
+}
+
+void MeanGradients::add(Sum& sum, const torch::Tensor& gradient, bool lasting) {
+    const auto type = torch::promoteTypes(gradient.scalar_type(), torch::kFloat);
+    if (!sum.value.defined()) {
+        sum.ours = !lasting || type != gradient.scalar_type();
+        sum.value = gradient.to(type, /*non_blocking=*/false, /*copy=*/sum.ours);
+        return;
+    }
+    sum.value = sum.ours ? sum.value.add_(gradient) : sum.value + gradient;
+    sum.ours = true;
 }
 
 GradientLists MeanGradients::means(const std::string& criterion) const {
@@ -48,7 +56,7 @@ GradientLists MeanGradients::means(const std::string& criterion) const {
     GradientLists means;
     for (const auto& [tensor, sums] : sums_)
         for (const auto& sum : sums)
-            means[tensor].push_back(count_ == 1 ? sum : sum / static_cast<double>(count_));
+            means[tensor].push_back(count_ == 1 ? sum.value : sum.value / static_cast<double>(count_));
     return means;
 }
 
@@ -61,7 +69,7 @@ void MeanGradients::save(std::map<std::string, torch::Tensor>& state) const {
     state["mean_gradients"] = torch::tensor(count_);
     for (const auto& [tensor, sums] : sums_)
         for (size_t t = 0; t < sums.size(); ++t)
-            state[kMeanGradient + std::to_string(t) + "." + tensor] = sums[t];
+            state[kMeanGradient + std::to_string(t) + "." + tensor] = sums[t].value;
 }
 
 void MeanGradients::load(const std::map<std::string, torch::Tensor>& state) {
@@ -73,7 +81,7 @@ void MeanGradients::load(const std::map<std::string, torch::Tensor>& state) {
         const size_t task = std::stoul(name.substr(kMeanGradient.size(), dot - kMeanGradient.size()));
         auto& sums = sums_[name.substr(dot + 1)];
         if (sums.size() <= task) sums.resize(task + 1);
-        sums[task] = tensor.clone();
+        sums[task] = {tensor.clone(), true};
     }
 }
 

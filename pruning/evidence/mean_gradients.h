@@ -29,9 +29,15 @@ class MeanGradients {
   private:
     std::vector<torch::Tensor> gradients_of(const Evidence& batch, const std::string& tensor) const;
 
+    struct Sum {
+        torch::Tensor value;
+        bool ours;  ///< may be added to in place
+    };
+    void add(Sum& sum, const torch::Tensor& gradient, bool lasting);
+
     bool per_task_;
     int64_t count_ = 0;
-    GradientLists sums_;
+    std::map<std::string, std::vector<Sum>> sums_;
 };
 
 }  // namespace mtlprune

@@ -1,0 +1,328 @@
+// Latency of networks before and after pruning, by engine: dense and pruned run in turns in one process.
+//
+//   build/bin/bench_inference --network dense --network published-18 --network published-18:round_to=8
+//       --engine torchscript --engine eager:layout=channels_last --batch 1,8 --benchmark_out=inference.json
+//
+// What docs/benchmarking.md says about its fields in short: time is the median of the runs; the label says
+// whether the numbers may be used; efficiency = speed-up / MAC reduction, against the case's first network.
+#include "bench/kit/latency.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+#include <torch/utils.h>
+
+#include <boost/program_options.hpp>
+#include <optional>
+#include <sstream>
+#include <thread>
+
+#include "base/progress.h"
+#include "bench/kit/engine.h"
+#include "bench/kit/machine_peak.h"
+#include "bench/kit/memory_peak.h"
+#include "bench/kit/program.h"
+#include "bench/kit/variants.h"
+#include "training/callbacks/subnormal_counts.h"
+#include "training/flush_denormals.h"
+
+namespace mtlprune {
+namespace {
+
+namespace po = boost::program_options;
+
+struct Options {
+    std::vector<std::string> models, networks, engines, task_sets;
+    std::vector<int64_t> batches, sizes;
+    LatencyOptions latency;
+    int threads = 1;
+};
+
+/// One engine and input, and the networks that run on it in turns.
+struct Case {
+    std::string model_text;
+    ModelSpec model;
+    std::string engine;
+    int64_t batch, size;
+    std::string tasks;  ///< "all", or names separated by '+'
+    bool flush;         ///< subnormal numbers to zero
+    std::vector<NetworkVariant> networks;
+};
+
+std::vector<TaskSpec> all_tasks() {
+    return nyuv2_tasks(40);
+}
+
+torch::Tensor image_of(const Case& of) {
+    auto generator = at::detail::createCPUGenerator(1);
+    return torch::empty({of.batch, 3, of.size, of.size}).normal_(0.0, 1.0, generator);
+}
+
+std::vector<std::string> split(const std::string& text, char by) {
+    std::vector<std::string> parts;
+    std::istringstream stream(text);
+    for (std::string part; std::getline(stream, part, by);) parts.push_back(part);
+    return parts;
+}
+
+ModelPtr build(const Case& of, const NetworkVariant& network) {
+    auto model = build_variant(network, of.model, all_tasks());
+    return of.tasks == "all" ? model : task_subset(model, split(of.tasks, '+'));
+}
+
+int64_t macs_of(const Case& of, const NetworkVariant& network) {
+    if (of.tasks == "all") return network.cost.macs;
+    const auto model = build(of, network);
+    const auto forward = [&](const std::vector<torch::Tensor>& in) { return model->forward(in.at(0)); };
+    return cost_of(couple(*model, forward, {image_of(of)}).graph).macs;
+}
+
+/// Nothing at all: what the harness itself takes.
+struct NullSubject : Subject {
+    void run() override {}
+    std::vector<torch::Tensor> outputs() override { return {}; }
+};
+
+double harness_seconds() {
+    NullSubject nothing;
+    return summarise(measure_latencies(
+                         {&nothing}, {.warm_up_runs = 100, .warm_up_seconds = 0, .seconds = 0, .runs = 10000})
+                         .front())
+        .p50;
+}
+
+/// The largest shares in the weights and in the maps of one pass.
+std::pair<double, double> subnormal_shares(Model& model, const torch::Tensor& image) {
+    double weights = 0, maps = 0;
+    for (const auto& parameter : model.parameters()) weights = std::max(weights, subnormal_share(parameter));
+    for (const auto& activation : subnormal_activations(model, image))
+        maps = std::max(maps, activation.share);
+    return {weights, maps};
+}
+
+/// Measures all networks of a case when the first of them is asked for, and again for every repetition.
+class Session {
+  public:
+    Session(Case of, const Options& options, const MachinePeak& peak, double harness)
+        : case_(std::move(of)),
+          options_(options),
+          peak_(peak),
+          harness_(harness),
+          asked_(case_.networks.size(), 0) {}
+
+    const Case& of() const { return case_; }
+
+    void report(benchmark::State& state, size_t network) {
+        const auto engine = engines().make(case_.engine);
+        if (const auto missing = engine->missing(); !missing.empty()) {
+            state.SkipWithError(("SKIPPED(" + missing + ")").c_str());
+            return;
+        }
+        const auto repetition = static_cast<size_t>(asked_[network]++);
+        while (measured_.size() <= repetition) measured_.push_back(measure(*engine));
+        const auto summary = summarise(measured_[repetition][network]);
+        for (auto _ : state) state.SetIterationTime(summary.p50);
+        add_counters(state, network, measured_[repetition], summary);
+        state.SetLabel(summary.status());
+    }
+
+  private:
+    std::vector<Latencies> measure(const Engine& engine) {
+        const FlushDenormals flush(case_.flush);
+        const auto image = image_of(case_);
+        std::vector<std::unique_ptr<Subject>> subjects;
+        std::vector<Subject*> all;
+        facts_.clear();
+        for (const auto& network : case_.networks) {
+            const Workload workload{[this, &network] { return build(case_, network); }, image};
+            subjects.push_back(prepare_checked(engine, case_.engine, workload));
+            all.push_back(subjects.back().get());
+            Facts facts;
+            facts.macs = static_cast<double>(macs_of(case_, network));
+            facts.memory = peak_memory_of([&] {
+                all.back()->run();
+                all.back()->synchronise();
+            });
+            const auto model = build(case_, network);
+            std::tie(facts.subnormal_weights, facts.subnormal_maps) = subnormal_shares(*model, image);
+            facts_.push_back(facts);
+        }
+        Progress progress;
+        const auto what = fmt::format("{} batch {} at {}", case_.engine, case_.batch, case_.size);
+        auto latency = options_.latency;
+        latency.seed += measured_.size();
+        return measure_latencies(all, latency, [&](double done) { progress.update({done}, what); });
+    }
+
+    void add_counters(benchmark::State& state, size_t network, const std::vector<Latencies>& session,
+                      const LatencySummary& summary) const {
+        const auto& facts = facts_[network];
+        auto& counters = state.counters;
+        const double flops = 2 * facts.macs / summary.p50;
+        counters["runs"] = static_cast<double>(summary.runs);
+        counters["mean_ms"] = 1e3 * summary.mean;
+        counters["p90_ms"] = 1e3 * summary.p90;
+        counters["p99_ms"] = 1e3 * summary.p99;
+        counters["p90_bound_ms"] = 1e3 * summary.p90_bound;
+        counters["spread"] = summary.spread;
+        counters["valid"] = summary.invalid.empty() ? 1 : 0;
+        counters["images_per_s"] = static_cast<double>(case_.batch) / summary.p50;
+        counters["GMACs"] = facts.macs * 1e-9;
+        counters["parameters_M"] = static_cast<double>(case_.networks[network].cost.parameters) * 1e-6;
+        counters["GFLOP_per_s"] = flops * 1e-9;
+        counters["share_of_peak"] = flops / peak_.flops();
+        counters["memory_MB"] = facts.memory ? static_cast<double>(*facts.memory) * 1e-6 : -1;
+        counters["subnormal_weights"] = facts.subnormal_weights;
+        counters["subnormal_maps"] = facts.subnormal_maps;
+        counters["harness_us"] = 1e6 * harness_;
+        if (network == 0) return;
+        const auto faster = speed_up(session[0], session[network]);
+        const double reduction = facts_[0].macs / facts.macs;
+        counters["speed_up"] = faster.ratio;
+        counters["speed_up_low"] = faster.interval.low;
+        counters["speed_up_high"] = faster.interval.high;
+        counters["mac_reduction"] = reduction;
+        counters["efficiency"] = faster.ratio / reduction;
+    }
+
+    struct Facts {
+        double macs = 0, subnormal_weights = 0, subnormal_maps = 0;
+        std::optional<int64_t> memory;
+    };
+    Case case_;
+    const Options& options_;
+    MachinePeak peak_;
+    double harness_;
+    std::vector<int> asked_;  ///< by network: how many repetitions it has reported
+    std::vector<std::vector<Latencies>> measured_;
+    std::vector<Facts> facts_;
+};
+
+std::vector<int64_t> read_numbers(const std::string& text, const std::string& option) {
+    std::vector<int64_t> numbers;
+    for (const auto& part : split(text, ',')) {
+        int64_t number = 0;
+        std::istringstream(part) >> number;
+        if (number < 1)
+            throw Error("option", option, "numbers of at least 1, separated by commas", "\"" + text + "\"");
+        numbers.push_back(number);
+    }
+    return numbers;
+}
+
+/// Every engine as it is by default, and LibTorch's own channels-last.
+std::vector<std::string> default_engines() {
+    auto keys = engines().keys();
+    keys.emplace_back("eager:layout=channels_last");
+    return keys;
+}
+
+/// Nothing after --help.
+std::optional<Options> read_options(const std::vector<std::string>& arguments) {
+    Options options;
+    const std::vector<std::string> default_networks = {"dense", "published-18", "published-18:round_to=8"};
+    std::string batches, sizes;
+    po::options_description known("options");
+    const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
+    auto& latency = options.latency;
+    known.add_options()("help", "this text")(
+        "model", po::value(&options.models)->default_value({"vgg16/smallaspp"}, "vgg16/smallaspp"),
+        "of mtlprune models")(
+        "network",
+        po::value(&options.networks)
+            ->default_value(default_networks, "dense, published-18 and published-18:round_to=8"),
+        variant_forms().c_str())(
+        "engine",
+        po::value(&options.engines)->default_value(default_engines(), "all, and eager:layout=channels_last"),
+        "KEY or KEY:OPTION=VALUE,...")(
+        "tasks", po::value(&options.task_sets)->default_value({"all"}, "all"),
+        "predictions that are computed: all, or names joined by + (segmentation, normals, depth)")(
+        "batch", po::value(&batches)->default_value("1,8"), "images per run")(
+        "size", po::value(&sizes)->default_value("321"), "height and width of the images")(
+        "seconds", po::value(&latency.seconds)->default_value(60),
+        "of timed runs of every network, at least")("runs", po::value(&latency.runs)->default_value(100),
+                                                    "of every network, at least")(
+        "most-seconds", po::value(&latency.most_seconds)->default_value(1e9, "unlimited"),
+        "of a case, warm-up included")("warm-up-runs", po::value(&latency.warm_up_runs)->default_value(50),
+                                       "of every network, at least")(
+        "seed", po::value(&latency.seed)->default_value(1), "of the order in which networks run")(
+        "threads", po::value(&options.threads)->default_value(cores), "of LibTorch");
+    po::variables_map values;
+    po::store(po::command_line_parser(arguments).options(known).positional({}).run(), values);
+    po::notify(values);
+    if (values.count("help") > 0) {
+        std::cout << "usage: bench_inference [OPTIONS] [--benchmark_...]\n\n" << known << "\nengines:\n";
+        for (const auto& engine : engines().entries())
+            std::cout << "  " << engine.key << ": " << engine.summary << "\n" << options_text(engine, "    ");
+        return std::nullopt;
+    }
+    options.batches = read_numbers(batches, "batch");
+    options.sizes = read_numbers(sizes, "size");
+    return options;
+}
+
+bool has_subnormals(const Case& of) {
+    for (const auto& network : of.networks) {
+        const auto shares = subnormal_shares(*build(of, network), image_of(of));
+        if (shares.first > 0 || shares.second > 0) return true;
+    }
+    return false;
+}
+
+std::vector<Case> cases_of(const Options& options) {
+    std::vector<Case> cases;
+    for (const auto& model : options.models)
+        for (const int64_t size : options.sizes)
+            for (const int64_t batch : options.batches) {
+                Case of{model, parse_model_spec(model, "--model"), "", batch, size, "all", false, {}};
+                for (const auto& network : options.networks)
+                    of.networks.push_back(make_variant(network, of.model, all_tasks(), image_of(of)));
+                const bool both = has_subnormals(of);
+                for (const auto& tasks : options.task_sets)
+                    for (const auto& engine : options.engines)
+                        for (const bool flush :
+                             both ? std::vector<bool>{false, true} : std::vector<bool>{false}) {
+                            of.engine = engine;
+                            of.tasks = tasks;
+                            of.flush = flush;
+                            engines().make(engine);  // an unknown one is told before anything is measured
+                            cases.push_back(of);
+                        }
+            }
+    return cases;
+}
+
+bool register_cases(const std::vector<std::string>& arguments) {
+    const auto given = read_options(arguments);
+    if (!given) return false;
+    static const Options options = *given;  // the benchmarks read it when they run
+    at::set_num_threads(options.threads);
+    const double harness = harness_seconds();
+    const auto peak = measure_machine_peak();
+    benchmark::AddCustomContext("peak_gemm_GFLOP_per_s", fmt::format("{:.0f}", peak.gemm * 1e-9));
+    benchmark::AddCustomContext("peak_convolution_GFLOP_per_s",
+                                fmt::format("{:.0f}", peak.convolution * 1e-9));
+    benchmark::AddCustomContext("peak_copy_GB_per_s", fmt::format("{:.1f}", peak.copy * 1e-9));
+    for (auto& of : cases_of(options)) {
+        const auto session = std::make_shared<Session>(std::move(of), options, peak, harness);
+        const auto& measured = session->of();
+        for (size_t n = 0; n < measured.networks.size(); ++n)
+            benchmark::RegisterBenchmark(
+                fmt::format("inference/{}/{}/{}/batch:{}/size:{}{}{}", measured.model_text,
+                            measured.networks[n].name, measured.engine, measured.batch, measured.size,
+                            measured.tasks == "all" ? "" : "/tasks:" + measured.tasks,
+                            measured.flush ? "/flush_denormals" : "")
+                    .c_str(),
+                [session, n](benchmark::State& state) { session->report(state, n); })
+                ->Iterations(1)
+                ->UseManualTime()
+                ->Unit(benchmark::kMillisecond);
+    }
+    return true;
+}
+
+}  // namespace
+}  // namespace mtlprune
+
+int main(int argc, char** argv) {
+    return mtlprune::run_benchmarks(argc, argv, mtlprune::register_cases);
+}
