@@ -5,22 +5,22 @@
 //
 // What docs/benchmarking.md says about its fields in short: time is the median of the runs; the label says
 // whether the numbers may be used; efficiency = speed-up / MAC reduction, against the case's first network.
-#include "bench/kit/latency.h"
-
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <torch/utils.h>
 
 #include <boost/program_options.hpp>
 #include <optional>
-#include <sstream>
 #include <thread>
 
-#include "base/progress.h"
 #include "bench/kit/engine.h"
+#include "bench/kit/latency_flags.h"
 #include "bench/kit/machine_peak.h"
 #include "bench/kit/memory_peak.h"
+#include "bench/kit/null_subject.h"
 #include "bench/kit/program.h"
+#include "bench/kit/report.h"
+#include "bench/kit/session.h"
 #include "bench/kit/variants.h"
 #include "training/callbacks/subnormal_counts.h"
 #include "training/flush_denormals.h"
@@ -57,13 +57,6 @@ torch::Tensor image_of(const Case& of) {
     return torch::empty({of.batch, 3, of.size, of.size}).normal_(0.0, 1.0, generator);
 }
 
-std::vector<std::string> split(const std::string& text, char by) {
-    std::vector<std::string> parts;
-    std::istringstream stream(text);
-    for (std::string part; std::getline(stream, part, by);) parts.push_back(part);
-    return parts;
-}
-
 ModelPtr build(const Case& of, const NetworkVariant& network) {
     auto model = build_variant(network, of.model, all_tasks());
     return of.tasks == "all" ? model : task_subset(model, split(of.tasks, '+'));
@@ -76,20 +69,6 @@ int64_t macs_of(const Case& of, const NetworkVariant& network) {
     return cost_of(couple(*model, forward, {image_of(of)}).graph).macs;
 }
 
-/// Nothing at all: what the harness itself takes.
-struct NullSubject : Subject {
-    void run() override {}
-    std::vector<torch::Tensor> outputs() override { return {}; }
-};
-
-double harness_seconds() {
-    NullSubject nothing;
-    return summarise(measure_latencies(
-                         {&nothing}, {.warm_up_runs = 100, .warm_up_seconds = 0, .seconds = 0, .runs = 10000})
-                         .front())
-        .p50;
-}
-
 /// The largest shares in the weights and in the maps of one pass.
 std::pair<double, double> subnormal_shares(Model& model, const torch::Tensor& image) {
     double weights = 0, maps = 0;
@@ -99,115 +78,78 @@ std::pair<double, double> subnormal_shares(Model& model, const torch::Tensor& im
     return {weights, maps};
 }
 
-/// Measures all networks of a case when the first of them is asked for, and again for every repetition.
-class Session {
+/// What is the same in every repetition.
+struct Facts {
+    double macs = 0, subnormal_weights = 0, subnormal_maps = 0;
+    std::optional<int64_t> memory;
+};
+
+/// All networks of a case, in turns.
+class CaseBenchmarks {
   public:
-    Session(Case of, const Options& options, const MachinePeak& peak, double harness)
+    CaseBenchmarks(Case of, const LatencyOptions& latency, const MachinePeak& peak, double harness)
         : case_(std::move(of)),
-          options_(options),
           peak_(peak),
           harness_(harness),
-          asked_(case_.networks.size(), 0) {}
+          session_([this] { return prepare(); }, case_.networks.size(), latency,
+                   fmt::format("{} batch {} at {}", case_.engine, case_.batch, case_.size)) {}
+    CaseBenchmarks(const CaseBenchmarks&) = delete;
+    CaseBenchmarks& operator=(const CaseBenchmarks&) = delete;
+    ~CaseBenchmarks() = default;
 
     const Case& of() const { return case_; }
 
     void report(benchmark::State& state, size_t network) {
-        const auto engine = engines().make(case_.engine);
-        if (const auto missing = engine->missing(); !missing.empty()) {
+        if (const auto missing = engines().make(case_.engine)->missing(); !missing.empty()) {
             state.SkipWithError(("SKIPPED(" + missing + ")").c_str());
             return;
         }
-        const auto repetition = static_cast<size_t>(asked_[network]++);
-        while (measured_.size() <= repetition) measured_.push_back(measure(*engine));
-        const auto summary = summarise(measured_[repetition][network]);
-        for (auto _ : state) state.SetIterationTime(summary.p50);
-        add_counters(state, network, measured_[repetition], summary);
-        state.SetLabel(summary.status());
+        const auto& latencies = [&]() -> const std::vector<Latencies>& {
+            const FlushDenormals flush(case_.flush);
+            return session_.next(network);
+        }();
+        const auto summary = summarise(latencies[network]);
+        report_latencies(state, summary);
+        const auto& facts = facts_[network];
+        report_work(state, facts.macs, summary.p50, peak_.flops());
+        state.counters["images_per_s"] = static_cast<double>(case_.batch) / summary.p50;
+        state.counters["parameters_M"] = static_cast<double>(case_.networks[network].cost.parameters) * 1e-6;
+        state.counters["memory_MB"] = facts.memory ? static_cast<double>(*facts.memory) * 1e-6 : -1;
+        state.counters["subnormal_weights"] = facts.subnormal_weights;
+        state.counters["subnormal_maps"] = facts.subnormal_maps;
+        state.counters["harness_us"] = 1e6 * harness_;
+        if (network > 0)
+            report_speed_up(state, latencies[0], latencies[network], facts_[0].macs / facts.macs);
     }
 
   private:
-    std::vector<Latencies> measure(const Engine& engine) {
-        const FlushDenormals flush(case_.flush);
+    std::vector<std::unique_ptr<Subject>> prepare() {
+        const auto engine = engines().make(case_.engine);
         const auto image = image_of(case_);
         std::vector<std::unique_ptr<Subject>> subjects;
-        std::vector<Subject*> all;
         facts_.clear();
         for (const auto& network : case_.networks) {
             const Workload workload{[this, &network] { return build(case_, network); }, image};
-            subjects.push_back(prepare_checked(engine, case_.engine, workload));
-            all.push_back(subjects.back().get());
-            Facts facts;
-            facts.macs = static_cast<double>(macs_of(case_, network));
-            facts.memory = peak_memory_of([&] {
-                all.back()->run();
-                all.back()->synchronise();
+            subjects.push_back(prepare_checked(*engine, case_.engine, workload));
+            auto& subject = *subjects.back();
+            Facts facts{.macs = static_cast<double>(macs_of(case_, network))};
+            std::tie(facts.subnormal_weights, facts.subnormal_maps) =
+                subnormal_shares(*build(case_, network), image);
+            facts.memory = peak_memory_of([&subject] {
+                subject.run();
+                subject.synchronise();
             });
-            const auto model = build(case_, network);
-            std::tie(facts.subnormal_weights, facts.subnormal_maps) = subnormal_shares(*model, image);
             facts_.push_back(facts);
         }
-        Progress progress;
-        const auto what = fmt::format("{} batch {} at {}", case_.engine, case_.batch, case_.size);
-        auto latency = options_.latency;
-        latency.seed += measured_.size();
-        return measure_latencies(all, latency, [&](double done) { progress.update({done}, what); });
+        return subjects;
     }
 
-    void add_counters(benchmark::State& state, size_t network, const std::vector<Latencies>& session,
-                      const LatencySummary& summary) const {
-        const auto& facts = facts_[network];
-        auto& counters = state.counters;
-        const double flops = 2 * facts.macs / summary.p50;
-        counters["runs"] = static_cast<double>(summary.runs);
-        counters["mean_ms"] = 1e3 * summary.mean;
-        counters["p90_ms"] = 1e3 * summary.p90;
-        counters["p99_ms"] = 1e3 * summary.p99;
-        counters["p90_bound_ms"] = 1e3 * summary.p90_bound;
-        counters["spread"] = summary.spread;
-        counters["valid"] = summary.invalid.empty() ? 1 : 0;
-        counters["images_per_s"] = static_cast<double>(case_.batch) / summary.p50;
-        counters["GMACs"] = facts.macs * 1e-9;
-        counters["parameters_M"] = static_cast<double>(case_.networks[network].cost.parameters) * 1e-6;
-        counters["GFLOP_per_s"] = flops * 1e-9;
-        counters["share_of_peak"] = flops / peak_.flops();
-        counters["memory_MB"] = facts.memory ? static_cast<double>(*facts.memory) * 1e-6 : -1;
-        counters["subnormal_weights"] = facts.subnormal_weights;
-        counters["subnormal_maps"] = facts.subnormal_maps;
-        counters["harness_us"] = 1e6 * harness_;
-        if (network == 0) return;
-        const auto faster = speed_up(session[0], session[network]);
-        const double reduction = facts_[0].macs / facts.macs;
-        counters["speed_up"] = faster.ratio;
-        counters["speed_up_low"] = faster.interval.low;
-        counters["speed_up_high"] = faster.interval.high;
-        counters["mac_reduction"] = reduction;
-        counters["efficiency"] = faster.ratio / reduction;
-    }
-
-    struct Facts {
-        double macs = 0, subnormal_weights = 0, subnormal_maps = 0;
-        std::optional<int64_t> memory;
-    };
     Case case_;
-    const Options& options_;
     MachinePeak peak_;
     double harness_;
-    std::vector<int> asked_;  ///< by network: how many repetitions it has reported
-    std::vector<std::vector<Latencies>> measured_;
     std::vector<Facts> facts_;
+    Session session_;
 };
-
-std::vector<int64_t> read_numbers(const std::string& text, const std::string& option) {
-    std::vector<int64_t> numbers;
-    for (const auto& part : split(text, ',')) {
-        int64_t number = 0;
-        std::istringstream(part) >> number;
-        if (number < 1)
-            throw Error("option", option, "numbers of at least 1, separated by commas", "\"" + text + "\"");
-        numbers.push_back(number);
-    }
-    return numbers;
-}
 
 /// Every engine as it is by default, and LibTorch's own channels-last.
 std::vector<std::string> default_engines() {
@@ -223,7 +165,6 @@ std::optional<Options> read_options(const std::vector<std::string>& arguments) {
     std::string batches, sizes;
     po::options_description known("options");
     const auto cores = static_cast<int>(std::max(1U, std::thread::hardware_concurrency()));
-    auto& latency = options.latency;
     known.add_options()("help", "this text")(
         "model", po::value(&options.models)->default_value({"vgg16/smallaspp"}, "vgg16/smallaspp"),
         "of mtlprune models")(
@@ -238,14 +179,8 @@ std::optional<Options> read_options(const std::vector<std::string>& arguments) {
         "predictions that are computed: all, or names joined by + (segmentation, normals, depth)")(
         "batch", po::value(&batches)->default_value("1,8"), "images per run")(
         "size", po::value(&sizes)->default_value("321"), "height and width of the images")(
-        "seconds", po::value(&latency.seconds)->default_value(60),
-        "of timed runs of every network, at least")("runs", po::value(&latency.runs)->default_value(100),
-                                                    "of every network, at least")(
-        "most-seconds", po::value(&latency.most_seconds)->default_value(1e9, "unlimited"),
-        "of a case, warm-up included")("warm-up-runs", po::value(&latency.warm_up_runs)->default_value(50),
-                                       "of every network, at least")(
-        "seed", po::value(&latency.seed)->default_value(1), "of the order in which networks run")(
         "threads", po::value(&options.threads)->default_value(cores), "of LibTorch");
+    add_latency_flags(known, options.latency);
     po::variables_map values;
     po::store(po::command_line_parser(arguments).options(known).positional({}).run(), values);
     po::notify(values);
@@ -294,17 +229,18 @@ std::vector<Case> cases_of(const Options& options) {
 bool register_cases(const std::vector<std::string>& arguments) {
     const auto given = read_options(arguments);
     if (!given) return false;
-    static const Options options = *given;  // the benchmarks read it when they run
+    const auto& options = *given;
     at::set_num_threads(options.threads);
-    const double harness = harness_seconds();
+    const double harness = null_latencies().p50;
     const auto peak = measure_machine_peak();
     benchmark::AddCustomContext("peak_gemm_GFLOP_per_s", fmt::format("{:.0f}", peak.gemm * 1e-9));
     benchmark::AddCustomContext("peak_convolution_GFLOP_per_s",
                                 fmt::format("{:.0f}", peak.convolution * 1e-9));
     benchmark::AddCustomContext("peak_copy_GB_per_s", fmt::format("{:.1f}", peak.copy * 1e-9));
     for (auto& of : cases_of(options)) {
-        const auto session = std::make_shared<Session>(std::move(of), options, peak, harness);
-        const auto& measured = session->of();
+        const auto benchmarks =
+            std::make_shared<CaseBenchmarks>(std::move(of), options.latency, peak, harness);
+        const auto& measured = benchmarks->of();
         for (size_t n = 0; n < measured.networks.size(); ++n)
             benchmark::RegisterBenchmark(
                 fmt::format("inference/{}/{}/{}/batch:{}/size:{}{}{}", measured.model_text,
@@ -312,7 +248,7 @@ bool register_cases(const std::vector<std::string>& arguments) {
                             measured.tasks == "all" ? "" : "/tasks:" + measured.tasks,
                             measured.flush ? "/flush_denormals" : "")
                     .c_str(),
-                [session, n](benchmark::State& state) { session->report(state, n); })
+                [benchmarks, n](benchmark::State& state) { benchmarks->report(state, n); })
                 ->Iterations(1)
                 ->UseManualTime()
                 ->Unit(benchmark::kMillisecond);

@@ -14,7 +14,6 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-constexpr double kShortest = 60;  ///< seconds of runs below which nothing is said
 constexpr double kMostSpread = 0.15;
 constexpr double kPercentile = 0.9;
 
@@ -72,7 +71,7 @@ std::vector<Latencies> measure_latencies(const std::vector<Subject*>& subjects, 
     return all;
 }
 
-LatencySummary summarise(const Latencies& latencies) {
+LatencySummary summarise(const Latencies& latencies, double least_seconds) {
     if (latencies.empty()) throw Error("latencies", "runs", "at least one", "none");
     auto ascending = latencies;
     std::sort(ascending.begin(), ascending.end());
@@ -86,8 +85,8 @@ LatencySummary summarise(const Latencies& latencies) {
     summary.spread = (percentile(ascending, 0.75) - percentile(ascending, 0.25)) / summary.p50;
     const auto bound = percentile_bound(ascending, kPercentile);
     summary.p90_bound = bound.value_or(0);
-    if (summary.total < kShortest)
-        summary.invalid = fmt::format("{:.1f} s of runs, {:.0f} are needed", summary.total, kShortest);
+    if (summary.total < least_seconds)
+        summary.invalid = fmt::format("{:.1f} s of runs, {:.0f} are needed", summary.total, least_seconds);
     else if (!bound)
         summary.invalid = fmt::format("{} runs, {} are needed", summary.runs, runs_needed(kPercentile, 1));
     else if (summary.spread > kMostSpread)

@@ -1,0 +1,43 @@
+// What every benchmark of latencies says in the same words.
+#pragma once
+
+#include <benchmark/benchmark.h>
+
+#include "bench/kit/latency.h"
+
+namespace mtlprune {
+
+/// The benchmark's time is the median; counters say how the runs are spread, the label whether they may be
+/// used.
+inline void report_latencies(benchmark::State& state, const LatencySummary& summary) {
+    for (auto _ : state) state.SetIterationTime(summary.p50);
+    auto& counters = state.counters;
+    counters["runs"] = static_cast<double>(summary.runs);
+    counters["mean_ms"] = 1e3 * summary.mean;
+    counters["p90_ms"] = 1e3 * summary.p90;
+    counters["p99_ms"] = 1e3 * summary.p99;
+    counters["p90_bound_ms"] = 1e3 * summary.p90_bound;
+    counters["spread"] = summary.spread;
+    counters["valid"] = summary.invalid.empty() ? 1 : 0;
+    state.SetLabel(summary.status());
+}
+
+/// How much faster than `slow`, which does `mac_reduction` times as many multiply-accumulates.
+inline void report_speed_up(benchmark::State& state, const Latencies& slow, const Latencies& fast,
+                            double mac_reduction) {
+    const auto faster = speed_up(slow, fast);
+    state.counters["speed_up"] = faster.ratio;
+    state.counters["speed_up_low"] = faster.interval.low;
+    state.counters["speed_up_high"] = faster.interval.high;
+    state.counters["mac_reduction"] = mac_reduction;
+    state.counters["efficiency"] = faster.ratio / mac_reduction;
+}
+
+/// Multiply-accumulates of one run, and what share of the machine's peak that is.
+inline void report_work(benchmark::State& state, double macs, double seconds, double peak_flops) {
+    state.counters["GMACs"] = macs * 1e-9;
+    state.counters["GFLOP_per_s"] = 2e-9 * macs / seconds;
+    state.counters["share_of_peak"] = 2 * macs / seconds / peak_flops;
+}
+
+}  // namespace mtlprune
