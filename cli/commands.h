@@ -23,6 +23,7 @@ int export_command(const Arguments& arguments);
 int prune_torchscript_command(const Arguments& arguments);
 int groups_command(const Arguments& arguments);
 int explain_command(const Arguments& arguments);
+int profile_command(const Arguments& arguments);
 int plan_command(const Arguments& arguments);
 int run_stage_command(const Arguments& arguments);
 int report_command(const Arguments& arguments);

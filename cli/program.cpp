@@ -36,6 +36,7 @@ usage: mtlprune COMMAND [OPTIONS]      (mtlprune COMMAND --help says more; mtlpr
   prune-torchscript   prune any traced or scripted network once, by its weights
   groups              channels of a network that must leave together, as a table and a picture
   explain             channels of a network that cannot leave, and why
+  profile             how fast a network is on this machine, and how fast pruning can make it
 
 Exit codes: 0 success, 1 internal error (data check: problems found), 2 bad input or environment.
 )";
@@ -57,7 +58,8 @@ const std::map<std::string, Run>& commands() {
                                                    {"report", report_command},
                                                    {"prune-torchscript", prune_torchscript_command},
                                                    {"groups", groups_command},
-                                                   {"explain", explain_command}};
+                                                   {"explain", explain_command},
+                                                   {"profile", profile_command}};
     return all;
 }
 

@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <sstream>
 
 #include "base/atomic_file.h"
 #include "base/json_reader.h"
+#include "base/stop_watch.h"
 #include "cli/commands.h"
+#include "cli/latency_choice.h"
 #include "cli/script_file.h"
 #include "cli/script_input.h"
 #include "pruning/allocation/option_names.h"
@@ -39,13 +42,16 @@ double number_of(const std::string& option, const std::string& text) {
     return value;
 }
 
+const std::string kLatency = "latency=";
+
 /// "macs=0.5", "params=0.5"
 Budget budget_of(const std::string& text) {
     const size_t equals = text.find('=');
     const auto unit = text.substr(0, equals);
     if (equals == std::string::npos || (unit != "macs" && unit != "params"))
-        throw Error("option", "--budget", "macs=SHARE or params=SHARE (of the original; above 1: a number)",
-                    "'" + text + "'" + did_you_mean(unit, {"macs", "params"}));
+        throw Error("option", "--budget",
+                    "macs=SHARE, params=SHARE (of the original; above 1: a number) or latency=TIME",
+                    "'" + text + "'" + did_you_mean(unit, {"macs", "params", "latency"}));
     return {unit == "macs" ? BudgetUnit::macs : BudgetUnit::parameters,
             number_of("--budget", text.substr(equals + 1))};
 }
@@ -73,7 +79,8 @@ AllocationOptions allocation_of(const po::variables_map& values) {
     options.budget.value = values["ratio"].as<double>();
     if (values.count("budget") > 0) {
         if (!values["ratio"].defaulted()) throw Error("options --ratio and --budget exclude each other");
-        options.budget = budget_of(values["budget"].as<std::string>());
+        const auto text = values["budget"].as<std::string>();
+        if (!text.starts_with(kLatency)) options.budget = budget_of(text);
     }
     if (values.count("ignore") > 0) options.ignore = values["ignore"].as<std::vector<std::string>>();
     if (values.count("layer-ratio") > 0)
@@ -128,6 +135,50 @@ nlohmann::json summary(const PruneReport& report) {
               {"verification", report.seconds.verification}}}};
 }
 
+/// What the whole command spent its time on.
+std::string stage_table(const PruneReport& report, double load, double save, double plan) {
+    const auto& seconds = report.seconds;
+    const std::pair<const char*, double> stages[] = {{"load", load},
+                                                     {"trace", seconds.trace},
+                                                     {"coupling", seconds.coupling},
+                                                     {"scoring", seconds.scoring},
+                                                     {"surgery", seconds.surgery},
+                                                     {"verification", seconds.verification},
+                                                     {"save", save},
+                                                     {"plan", plan}};
+    double total = 0;
+    for (const auto& [stage, time] : stages) total += time;
+    std::string table = fmt::format("{:<14}{:>9}  {}\n", "stage", "seconds", "share");
+    for (const auto& [stage, time] : stages)
+        if (time > 0) table += fmt::format("{:<14}{:>9.3f}  {:>4.0f} %\n", stage, time, 100 * time / total);
+    return table + fmt::format("{:<14}{:>9.3f}\n", "all", total);
+}
+
+struct LatencyTarget {
+    double budget;  ///< seconds
+    LatencyAllocation chosen;
+};
+
+/// Widths that meet a latency, put into the options as ratios of all groups.
+LatencyTarget latency_target(const torch::jit::Module& module, const std::vector<c10::IValue>& inputs,
+                             const Choice& criterion, const std::string& text, PruneOptions& options) {
+    const torch::NoGradGuard no_grad;
+    const auto budget = parse_latency_budget(text, default_setting(inputs));
+    if (options.steps > 1 || !options.allocation.ratios.empty())
+        throw Error("option", "--budget", "latency without --steps and --layer-ratio", "both");
+    const auto coupling = couple(module, inputs, options.coupling);
+    const auto scores = scores_without_data(*criteria().make(criterion), coupling.graph, coupling.groups,
+                                            stored_tensors(module))
+                            .scores;
+    const auto latency = measured_latency(module, inputs, coupling, budget.setting);
+    const LatencyTarget target{budget.seconds,
+                               allocate_latency(
+                                   coupling, scores, options.allocation,
+                                   [&](const auto& kept) { return latency.predict(kept); }, budget.seconds)};
+    options.allocation = with_widths(coupling, target.chosen.kept, options.allocation);
+    return target;
+}
+
 void write_module(const torch::jit::Module& module, const std::string& path) {
     std::ostringstream bytes;
     module.save(bytes);
@@ -150,7 +201,10 @@ int prune_torchscript_command(const Arguments& arguments) {
         "edit", po::value<std::string>()->default_value("remove"),
         "remove, or mask: set to zero, saves nothing")("ratio", po::value<double>()->default_value(0.5),
                                                        "share of the channels that leaves")(
-        "budget", po::value<std::string>(), "macs=SHARE or params=SHARE that may stay, instead of --ratio")(
+        "budget", po::value<std::string>(),
+        "instead of --ratio: macs=SHARE or params=SHARE that may stay, or "
+        "latency=5ms[@cpu:2threads:batch1:torchscript], "
+        "measured on this machine")(
         "scope", po::value<std::string>()->default_value("local"),
         "channels ranked against each other: local (per group), isomorphic, owner (shared backbone, each "
         "head) or global")("ignore", po::value<std::vector<std::string>>()->composing(),
@@ -160,7 +214,8 @@ int prune_torchscript_command(const Arguments& arguments) {
         "min-channels", po::value<int64_t>()->default_value(1), "least channels per group")(
         "max-ratio", po::value<double>()->default_value(1.0), "most that a group may lose")(
         "seed", po::value<uint64_t>()->default_value(0), "of criteria that draw, such as random")(
-        "no-verify", po::bool_switch(), "do not compare the result with the original");
+        "no-verify", po::bool_switch(), "do not compare the result with the original")(
+        "time", po::bool_switch(), "a table of how long each stage took, on standard error");
     po::variables_map values;
     if (!parse(kPruneTorchscriptUsage, options, arguments, values, {"in"})) return 0;
 
@@ -172,18 +227,34 @@ int prune_torchscript_command(const Arguments& arguments) {
     wanted.verify = !values["no-verify"].as<bool>();
     auto choice = parse_choice("criterion", values["criterion"].as<std::string>());
     if (!values["seed"].defaulted()) give_seed(choice, values["seed"].as<uint64_t>());
+    StopWatch watch;
     auto module = load_script(values["in"].as<std::string>());
     const auto inputs = example_inputs(module, values);
+    const double load = watch.lap();
     ScriptNetwork network(module, inputs);
+    const auto budget = values.count("budget") > 0 ? values["budget"].as<std::string>() : std::string();
+    std::optional<LatencyTarget> target;
+    if (budget.starts_with(kLatency))
+        target = latency_target(module, inputs, choice, budget.substr(kLatency.size()), wanted);
     const auto report = prune(network, criteria().make(choice), wanted);
+    watch.lap();
     write_module(module, values["out"].as<std::string>());
+    const double save = watch.lap();
     if (values.count("plan") > 0) {
         auto plan = steps_to_json(report.steps);
         plan["removed"] = slices_to_json(slices_of_original(report.steps));
         plan["frozen"] = frozen_list(report.frozen);
         write_file_atomically(values["plan"].as<std::string>(), plan.dump(1) + "\n");
     }
-    std::cout << summary(report).dump() << "\n";
+    const double plan = values.count("plan") > 0 ? watch.lap() : 0;
+    auto said = summary(report);
+    if (target)
+        said["latency"] = {{"budget", target->budget},
+                           {"before", target->chosen.dense},
+                           {"predicted", target->chosen.predicted},
+                           {"measured", script_seconds(module, inputs)}};
+    std::cout << said.dump() << "\n";
+    if (values["time"].as<bool>()) std::cerr << stage_table(report, load, save, plan);
     return 0;
 }
 

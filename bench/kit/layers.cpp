@@ -40,6 +40,13 @@ class LayerModel : public Model {
 
 }  // namespace
 
+int64_t LayerShape::output_pixels() const {
+    const auto side = [&](size_t d) {
+        return (input[d + 2] + 2 * padding[d] - dilation[d] * (weight[d + 2] - 1) - 1) / stride[d] + 1;
+    };
+    return side(0) * side(1);
+}
+
 std::vector<LayerShape> convolutions_of(const TracedGraph& graph) {
     std::map<size_t, std::string> names;
     for (const auto& stored : graph.stored) names[stored.value] = module_of(stored.name);
@@ -60,6 +67,8 @@ std::vector<LayerShape> convolutions_of(const TracedGraph& graph) {
                          .dilation = pair_of(graph, node.inputs[form->dilation], 1)};
         layer.groups = graph.integer(node.inputs[form->groups], 1);
         layer.bias = graph.values[node.inputs[kBias]].is_tensor;
+        layer.input_value = node.inputs[kInput];
+        layer.weight_value = node.inputs[kWeight];
         layer.macs = node.op->macs(graph, node, shapes);
         layers.push_back(layer);
     }

@@ -17,6 +17,10 @@ struct LayerShape {
     int64_t groups = 1;
     bool bias = false;
     int64_t macs = 0;
+    size_t input_value = 0, weight_value = 0;  ///< of the graph
+
+    /// Height times width of the result.
+    int64_t output_pixels() const;
 };
 
 /// In the order of the forward pass.

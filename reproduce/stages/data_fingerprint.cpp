@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/atomic_file.h"
+#include "base/cache_folder.h"
 #include "base/error.h"
 #include "base/input_file.h"
 
@@ -86,13 +87,6 @@ std::string content_of(const std::vector<DataFile>& files) {
             hash.add(block.data(), count);
     }
     return hash.hex();
-}
-
-std::optional<fs::path> cache_folder() {
-    if (const char* named = std::getenv("MTLPRUNE_CACHE")) return fs::path(named);
-    if (const char* xdg = std::getenv("XDG_CACHE_HOME")) return fs::path(xdg) / "mtlprune";
-    if (const char* home = std::getenv("HOME")) return fs::path(home) / ".cache/mtlprune";
-    return std::nullopt;
 }
 
 }  // namespace

@@ -27,6 +27,11 @@ std::vector<int64_t> widths(const NetworkVariant& of) {
     return all;
 }
 
+template <typename Action>
+void expect_error(const Action& action, const std::string& part) {
+    EXPECT_NE(error_of(action).find(part), std::string::npos) << part;
+}
+
 TEST(NetworkVariants, HaveTheWidthsThatAreAskedFor) {
     EXPECT_EQ(widths(variant("dense")), (std::vector<int64_t>{8, 12, 16}));
     EXPECT_EQ(widths(variant("widths=3-12-9")), (std::vector<int64_t>{3, 12, 9}));

@@ -106,6 +106,31 @@ TEST_F(PruneTorchscript, MeetsBudgetsAndLimits) {
     EXPECT_EQ(report({"--ratio", "0.4", "--round-to", "4"})["removed_channels"], 4 + 2);
 }
 
+TEST_F(PruneTorchscript, SaysHowLongEachStageTook) {
+    const auto outcome = run(prune({"--time"}));
+    ASSERT_EQ(outcome.code, 0) << outcome.err;
+    for (const char* stage :
+         {"load", "trace", "coupling", "scoring", "surgery", "verification", "save", "all"})
+        EXPECT_THAT(outcome.err, HasSubstr(std::string("\n") + stage + " "));
+}
+
+TEST_F(PruneTorchscript, MeetsALatencyThatIsMeasuredHere) {
+    ::setenv("MTLPRUNE_CACHE", (folder_ / "cache").c_str(), 1);
+    const auto generous = run(prune({"--budget", "latency=1s@1thread"}));
+    ASSERT_EQ(generous.code, 0) << generous.err;
+    const auto report = nlohmann::json::parse(generous.out);
+    EXPECT_EQ(report["removed_channels"], 0) << "it is fast enough";
+    EXPECT_GT(report["latency"]["measured"], 0);
+    expect_refused(
+        {"prune-torchscript", "net.pt", "--input", "1x3x4x4", "--out", "other.pt", "--budget", "latency=1ns"},
+        "5ms@cpu:2threads");
+    const auto profile = run({"profile", "net.pt", "--input", "1x3x4x4", "--threads", "1"});
+    ::unsetenv("MTLPRUNE_CACHE");
+    EXPECT_EQ(profile.code, 0) << profile.err;
+    EXPECT_THAT(profile.out, HasSubstr("with every layer at its fewest channels"));
+    EXPECT_THAT(profile.out, HasSubstr("50 %"));
+}
+
 TEST_F(PruneTorchscript, BadInputIsOneErrorAndNoFile) {
     expect_refused({"prune-torchscript", "nothing.pt", "--input", "1x3x4x4", "--out", "out.pt"},
                    "nothing.pt");
