@@ -37,7 +37,10 @@ usage: mtlprune COMMAND [OPTIONS]      (mtlprune COMMAND --help says more; mtlpr
   groups              channels of a network that must leave together, as a table and a picture
   explain             channels of a network that cannot leave, and why
 
-Exit codes: 0 success, 1 internal error (data check: problems found), 2 bad input or environment.
+  bench-compare       two sets of Google Benchmark results: same, different or need more data
+  bench-gate          two builds of the benchmark programs, measured in turns and compared
+
+Exit codes: 0 success, 1 internal error (data check: problems found; bench-compare, bench-gate: something is worse), 2 bad input or environment.
 )";
 
 using Run = int (*)(const mtlprune::cli::Arguments&);
@@ -57,7 +60,9 @@ const std::map<std::string, Run>& commands() {
                                                    {"report", report_command},
                                                    {"prune-torchscript", prune_torchscript_command},
                                                    {"groups", groups_command},
-                                                   {"explain", explain_command}};
+                                                   {"explain", explain_command},
+                                                   {"bench-compare", bench_compare_command},
+                                                   {"bench-gate", bench_gate_command}};
     return all;
 }
 

@@ -135,6 +135,7 @@ ComparisonRow row_of(const std::string& name, const SideSeries& base, const Side
                      const ComparisonOptions& options, LogRatios& ratios) {
     ComparisonRow row;
     row.name = name;
+    row.metric = options.metric;
     if (!now.error.empty()) {
         row.broken.push_back(fmt::format("error: {}", now.error));
         return row;
@@ -216,7 +217,7 @@ Comparison compare(const std::vector<BenchmarkFile>& base, const std::vector<Ben
         throw Error("comparison", "files",
                     "as many of the base as of the new side (file k of both is round k)",
                     fmt::format("{} and {}", base.size(), now.size()));
-    Comparison comparison{options.metric, options.rules, {}, {}};
+    Comparison comparison{options.rules, {}, {}};
     check_contexts(base, now, options.force, comparison.notes);
     const auto before = joined(base), after = joined(now);
     check_rules(options, before, after);

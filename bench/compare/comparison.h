@@ -30,6 +30,7 @@ struct ComparisonOptions {
 
 struct ComparisonRow {
     std::string name;
+    Metric metric;
     double base = 0, now = 0;          ///< medians of the metric
     std::optional<Decision> decision;  ///< none where the new side failed; ratios are of costs (> 1: worse)
     std::vector<std::string> broken;   ///< counters that changed, and errors of the new side
@@ -41,7 +42,6 @@ struct ComparisonRow {
 };
 
 struct Comparison {
-    Metric metric;
     DecisionRules rules;
     std::vector<ComparisonRow> rows;
     std::vector<std::string> notes;  ///< benchmarks of one side, errors of the base, forced differences

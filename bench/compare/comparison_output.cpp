@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 namespace mtlprune::bench {
 namespace {
@@ -47,8 +48,8 @@ using Cells = std::vector<std::string>;
 std::vector<Cells> cells_of(const Comparison& comparison) {
     std::vector<Cells> lines = {{"benchmark", "base", "new", "cost", "interval", "pairs", "verdict"}};
     for (const auto& row : comparison.rows)
-        lines.push_back({row.name, row.base > 0 ? value_text(row.base, comparison.metric) : "",
-                         row.now > 0 ? value_text(row.now, comparison.metric) : "", change_text(row),
+        lines.push_back({row.name, row.base > 0 ? value_text(row.base, row.metric) : "",
+                         row.now > 0 ? value_text(row.now, row.metric) : "", change_text(row),
                          interval_text(row), row.decision ? std::to_string(row.decision->pairs) : "",
                          row_verdict(row)});
     return lines;
@@ -56,10 +57,12 @@ std::vector<Cells> cells_of(const Comparison& comparison) {
 
 std::string rules_text(const Comparison& comparison) {
     const auto& rules = comparison.rules;
+    std::set<std::string> metrics;
+    for (const auto& row : comparison.rows) metrics.insert(row.metric.name);
     return fmt::format(
         "{}: medians; cost and its interval over pairs of runs. Same: within {:g} %; different: by more than "
         "{:g} %; false alarms of the whole suite: at most {:g} %.",
-        comparison.metric.name, 100 * rules.margin, 100 * rules.tolerance, 100 * rules.alarm_rate);
+        fmt::join(metrics, ", "), 100 * rules.margin, 100 * rules.tolerance, 100 * rules.alarm_rate);
 }
 
 std::string xml_text(const std::string& text) {
@@ -106,8 +109,14 @@ nlohmann::json finite_or_null(double value) {
 }
 
 nlohmann::json row_json(const ComparisonRow& row) {
-    nlohmann::json json = {{"name", row.name},     {"base", row.base},     {"new", row.now},
-                           {"broken", row.broken}, {"remark", row.remark}, {"fails", row.fails()}};
+    nlohmann::json json = {{"name", row.name},
+                           {"metric", row.metric.name},
+                           {"higher_is_better", row.metric.higher_is_better},
+                           {"base", row.base},
+                           {"new", row.now},
+                           {"broken", row.broken},
+                           {"remark", row.remark},
+                           {"fails", row.fails()}};
     if (!row.decision) return json;
     json["pairs"] = row.decision->pairs;
     json["ratio"] = row.decision->ratio;
@@ -167,9 +176,7 @@ nlohmann::json comparison_json(const Comparison& comparison) {
     nlohmann::json rows = nlohmann::json::array();
     for (const auto& row : comparison.rows) rows.push_back(row_json(row));
     const auto& rules = comparison.rules;
-    return {{"metric", comparison.metric.name},
-            {"higher_is_better", comparison.metric.higher_is_better},
-            {"rules",
+    return {{"rules",
              {{"margin", rules.margin}, {"tolerance", rules.tolerance}, {"alarm_rate", rules.alarm_rate}}},
             {"benchmarks", rows},
             {"notes", comparison.notes},

@@ -16,7 +16,7 @@ std::string comparison_markdown(const Comparison& comparison);
 /// JUnit XML: one test case per benchmark; worse is a failure, "need more data" is skipped, with the
 /// interval.
 std::string comparison_junit(const Comparison& comparison);
-/// {"metric", "rules", "benchmarks": [{"name", "base", "new", "ratio", "low", "high", "pairs", "verdict",
+/// {"rules", "benchmarks": [{"name", "metric", "base", "new", "ratio", "low", "high", "pairs", "verdict",
 /// ...}], "notes", "fails"}; bounds that do not exist are null.
 nlohmann::json comparison_json(const Comparison& comparison);
 

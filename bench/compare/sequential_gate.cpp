@@ -74,8 +74,9 @@ void GatePlan::check(int64_t benchmarks) const {
     if (step < 1 || most < first)
         throw Error("gate", "rounds", "1 <= step and first <= most",
                     fmt::format("step {}, first {}, most {}", step, first, most));
-    if (!(suspicion > 0 && suspicion < 0.5))
-        throw Error("gate", "suspicion", "a number between 0 and 0.5", fmt::format("{}", suspicion));
+    if (!(suspicion >= rules.alarm_rate && suspicion < 0.5))
+        throw Error("gate", "suspicion", "at least the alarm rate and below 0.5",
+                    fmt::format("{}", suspicion));
 }
 
 std::vector<GateResult> run_gate(size_t benchmarks, const GatePlan& plan, const MeasureRounds& measure) {
