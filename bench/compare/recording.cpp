@@ -249,7 +249,8 @@ GateRates cut_gates(const Recording& recording, const GatePlan& plan, int64_t pi
             found_3[b] += finds(recording, plan, first, b, kPlanted3);
             found_5[b] += finds(recording, plan, first, b, kPlanted5);
         }
-        progress.count(piece + 1, pieces, "cut");
+        progress.update({static_cast<double>(piece + 1) / static_cast<double>(pieces)},
+                        fmt::format("gate {} of {}", piece + 1, pieces));
     }
     GateRates rates;
     rates.alarms = proportion(alarms, pieces);

@@ -43,14 +43,10 @@ void add_rounds(std::vector<GateResult>& results, LogRatios GateResult::*place,
 
 void confirm(std::vector<GateResult>& results, const GatePlan& plan, const MeasureRounds& measure) {
     std::vector<size_t> suspects;
-    int64_t rounds = 0;
-    for (size_t i = 0; i < results.size(); ++i) {
-        if (!results[i].suspected) continue;
-        suspects.push_back(i);
-        rounds = std::max(rounds, results[i].rounds);
-    }
+    for (size_t i = 0; i < results.size(); ++i)
+        if (results[i].suspected) suspects.push_back(i);
     if (suspects.empty()) return;
-    add_rounds(results, &GateResult::fresh, suspects, rounds, GatePhase::confirmation, measure);
+    add_rounds(results, &GateResult::fresh, suspects, plan.most, GatePhase::confirmation, measure);
     std::vector<LogRatios> fresh;
     for (const size_t i : suspects) fresh.push_back(results[i].fresh);
     const auto decisions = decide(fresh, plan.rules);

@@ -36,9 +36,9 @@ using MeasureRounds =
 /// Search: `first` rounds of everything, then `step` more of what is undecided, up to `most`. A benchmark is
 /// a suspect when the interval at the rate `suspicion` excludes the tolerance for the worse; it is decided
 /// when it is a suspect, or when decide() says something. Looking several times makes more suspects, never
-/// more alarms: those come from the confirmation alone, which are as many fresh rounds as the search had,
-/// their number fixed before, judged once by decide() among the suspects. Whatever the search did, the
-/// probability that it fails a suite without a difference is at most the alarm rate.
+/// more alarms: those come from the confirmation alone, `most` fresh rounds, judged once by decide() among
+/// the suspects. Whatever the search did, the probability that it fails a suite without a difference is at
+/// most the alarm rate.
 std::vector<GateResult> run_gate(size_t benchmarks, const GatePlan& plan, const MeasureRounds& measure);
 
 }  // namespace mtlprune::bench
