@@ -11,7 +11,7 @@ struct GatePlan {
     DecisionRules rules;
     int64_t first = 16;      ///< rounds that every benchmark gets
     int64_t step = 8;        ///< further rounds while a benchmark is undecided
-    int64_t most = 32;       ///< rounds, confirmation apart
+    int64_t most = 32;       ///< rounds of the search, and fresh ones of a confirmation
     double suspicion = 0.1;  ///< one-sided rate, per benchmark and look, at which it becomes a suspect
 
     /// Throws Error on rules that contradict each other and on fewer rounds than can decide `benchmarks`.
