@@ -34,7 +34,7 @@ std::string exact_filter(const std::vector<std::string>& names) {
 
 Variables environment_of(const GateSuite& suite, const Variant& variant) {
     Variables variables = suite.environment;
-    variables.emplace_back("MTLPRUNE_BENCH_PLANT", fmt::format("{:g}", variant.planted));
+    variables.emplace_back("MTLPRUNE_BENCH_PLANT", fmt::format("{}", variant.planted));
     return variables;
 }
 

@@ -2,6 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <fstream>
+#include <set>
+
+#include "bench/compare/interleaved_rounds.h"
 #include "tests/bad_input.h"
 #include "tests/bench/fake_programs.h"
 #include "tests/temporary_folder.h"
@@ -68,6 +73,33 @@ TEST(Gate, NamesTheProgramThatFails) {
     auto options = small_gate(folder);
     options.suite.programs[0].metric.name = "miou";
     EXPECT_TRUE(has(error_of([&] { measure_gate(options); }), "metric 'miou'"));
+}
+
+TEST(InterleavedRounds, RunEveryVariantOncePerRoundInAnOrderThatIsDrawn) {
+    const TemporaryFolder folder;
+    const auto log = folder / "log";
+    const auto write_name = "case \"$*\" in *list_tests*) ;; *) echo \"$0 $MTLPRUNE_BENCH_PLANT\" >> " +
+                            log.string() + " ;; esac";
+    write_program(folder / "base", 3, write_name);
+    write_program(folder / "new", 3, write_name);
+    const std::vector<Variant> variants = {
+        {"base", folder / "base"}, {"new", folder / "new"}, {"planted", folder / "new", 0.05}};
+    InterleavedRounds rounds(fake_suite(), variants, 1);
+    std::set<std::vector<std::string>> orders;
+    for (int i = 0; i < 8; ++i) {
+        std::filesystem::remove(log);
+        const auto values = rounds.round({0, 1}, {0, 1, 2});
+        EXPECT_NEAR(values[2][1] / values[1][1], 1.05, 0.002);
+        std::ifstream lines(log);
+        std::vector<std::string> order;
+        for (std::string line; std::getline(lines, line);) order.push_back(line);
+        orders.insert(order);
+        std::sort(order.begin(), order.end());
+        EXPECT_EQ(order, (std::vector<std::string>{(folder / "base/bench_fake").string() + " 0",
+                                                   (folder / "new/bench_fake").string() + " 0",
+                                                   (folder / "new/bench_fake").string() + " 0.05"}));
+    }
+    EXPECT_GT(orders.size(), 2u);
 }
 
 TEST(GateSuite, IsReadStrictly) {

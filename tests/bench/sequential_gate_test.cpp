@@ -79,7 +79,6 @@ TEST(SimulatedGate, AlarmsRarelyAndFindsSlowDowns) {
         EXPECT_GE(three.found, 0.60) << what;
         EXPECT_GE(five.found, 0.95) << what;
         RecordProperty(name, what);
-        std::puts(what.c_str());
     }
 }
 
