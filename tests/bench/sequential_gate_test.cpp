@@ -82,6 +82,19 @@ TEST(SimulatedGate, AlarmsRarelyAndFindsSlowDowns) {
     }
 }
 
+/// Prints the table of docs/benchmarking.md.
+TEST(SimulatedGate, DISABLED_ByNoise) {
+    for (const double run : {0.01, 0.02, 0.025, 0.035, 0.05}) {
+        Noise noise;
+        noise.white = run;
+        const auto same = simulate(noise, 0, 1000), three = simulate(noise, 0.03, 1000),
+                   five = simulate(noise, 0.05, 1000);
+        fmt::print("pair {:.1f} %: alarms {:.2f} %, 3 % found {:.1f} %, 5 % found {:.1f} %, {:.1f} rounds\n",
+                   100 * run * std::sqrt(2.0), 100 * same.alarms, 100 * three.found, 100 * five.found,
+                   same.rounds);
+    }
+}
+
 TEST(SimulatedGate, KeepsItsAlarmRateWithoutATolerance) {
     // Nothing but the confirmation stands between a suspect and an alarm here. 0.02 of 400 gates are 8; more
     // than 16 would have probability 0.004 (binomial).
