@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "bench/compare/gate.h"
+#include "bench/compare/gate_rates.h"
 #include "bench/compare/recording.h"
 #include "cli/commands.h"
 #include "cli/comparison_options.h"

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/progress.h"
@@ -92,6 +93,13 @@ std::vector<std::string> names_with(const std::vector<Decision>& decisions, Verd
     return names;
 }
 
+/// "+4.8 % to +5.3 %"
+std::string estimates_text(const std::vector<Decision>& decisions) {
+    const auto by_ratio = [](const Decision& a, const Decision& b) { return a.ratio < b.ratio; };
+    const auto [least, most] = std::minmax_element(decisions.begin(), decisions.end(), by_ratio);
+    return fmt::format("{:+.1f} % to {:+.1f} %", 100 * (least->ratio - 1), 100 * (most->ratio - 1));
+}
+
 }  // namespace
 
 std::string GateReport::control_text() const {
@@ -100,12 +108,13 @@ std::string GateReport::control_text() const {
     const auto better = names_with(control, Verdict::better, true, comparison);
     wrong.insert(wrong.end(), better.begin(), better.end());
     const auto missed = names_with(planted, Verdict::worse, false, comparison);
-    return fmt::format(
-        "control: base against itself: {} of {} different{}{}\nplanted slow-down of {:g} %: {} of {} "
-        "found{}{}",
-        wrong.size(), control.size(), wrong.empty() ? "" : ", do not trust these: ", fmt::join(wrong, "; "),
-        100 * planted_share, planted.size() - missed.size(), planted.size(),
-        missed.empty() ? "" : ", this gate would have missed it in: ", fmt::join(missed, "; "));
+    const auto text = fmt::format("control: base against itself: {} of {} different ({}){}{}\n", wrong.size(),
+                                  control.size(), estimates_text(control),
+                                  wrong.empty() ? "" : ", do not trust these: ", fmt::join(wrong, "; "));
+    return text + fmt::format(
+                      "planted slow-down of {:g} %: {} of {} found ({}){}{}", 100 * planted_share,
+                      planted.size() - missed.size(), planted.size(), estimates_text(planted),
+                      missed.empty() ? "" : ", this gate would have missed it in: ", fmt::join(missed, "; "));
 }
 
 GateReport measure_gate(const GateOptions& options) {

@@ -40,9 +40,12 @@ TEST(Gate, PassesEqualProgramsAndSaysWhatItWouldHaveCaught) {
     EXPECT_EQ(report.comparison.rows[0].name, "bench_fake: one");
     EXPECT_EQ(report.comparison.rows[0].decision->verdict, Verdict::same);
     EXPECT_EQ(report.comparison.rows[0].decision->pairs, 7);
-    EXPECT_EQ(report.control_text(),
-              "control: base against itself: 0 of 2 different\n"
-              "planted slow-down of 5 %: 2 of 2 found");
+    const auto control = report.control_text();
+    EXPECT_TRUE(has(control, "control: base against itself: 0 of 2 different (")) << control;
+    EXPECT_TRUE(has(control, "planted slow-down of 5 %: 2 of 2 found (+")) << control;
+    ASSERT_EQ(report.planted.size(), 2u);
+    EXPECT_NEAR(report.planted[0].ratio, 1.05, 0.002);
+    EXPECT_NEAR(report.control[0].ratio, 1, 0.002);
 }
 
 TEST(Gate, FailsWhatIsSlowerInFreshRoundsToo) {
