@@ -13,6 +13,7 @@
 
 #include <cstdlib>
 
+#include "bench/kit/program_context.h"
 #include "models/layers/conv_taps.h"
 #include "models/layers/conv_winograd.h"
 #include "models/layers/convolve.h"
@@ -100,7 +101,7 @@ void measure(benchmark::State& state, const Layer& layer, Kernel kernel, Pass pa
         return kernel == Kernel::convolve ? convolve_pass(t, pass, output) : library_pass(layer, t, pass);
     };
     run();
-    for (auto _ : state) benchmark::DoNotOptimize(run());
+    for (auto _ : planted(state)) benchmark::DoNotOptimize(run());
     state.counters["GFLOP/s"] = benchmark::Counter(
         layer.operations() * 1e-9 * static_cast<double>(state.iterations()), benchmark::Counter::kIsRate);
 }
@@ -151,6 +152,7 @@ int main(int argc, char** argv) {
     const char* threads = std::getenv("MTLPRUNE_BENCH_THREADS");
     at::set_num_threads(threads == nullptr ? 2 : std::atoi(threads));
     mtlprune::register_all();
+    mtlprune::add_program_context();
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
     benchmark::RunSpecifiedBenchmarks();

@@ -23,6 +23,7 @@
 #include <numeric>
 
 #include "base/atomic_file.h"
+#include "bench/kit/program_context.h"
 #include "models/process_setup.h"
 #include "pruning/allocation/allocation.h"
 #include "pruning/criteria/criterion.h"
@@ -291,7 +292,7 @@ void chain_of_linears(benchmark::State& state) {
     const int64_t blocks = state.range(0), width = state.range(1);
     const auto module = chain(blocks, width);
     const std::vector<c10::IValue> inputs = {torch::zeros({1, 8})};
-    for (auto _ : state) {
+    for (auto _ : planted(state)) {
         auto result = couple(module, inputs);
         benchmark::DoNotOptimize(result);
     }
@@ -349,6 +350,7 @@ int main(int argc, char** argv) {
     const char* threads = std::getenv("OMP_NUM_THREADS");
     at::set_num_threads(threads == nullptr ? 1 : std::max(1, std::atoi(threads)));
     mtlprune::register_networks();
+    mtlprune::add_program_context();
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
     benchmark::RunSpecifiedBenchmarks();

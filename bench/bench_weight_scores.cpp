@@ -11,9 +11,12 @@
 
 #include <bit>
 #include <cstdlib>
+#include <memory>
 #include <numeric>
+#include <optional>
 #include <string>
 
+#include "bench/kit/program_context.h"
 #include "pruning/criteria/criterion.h"
 #include "pruning/evidence/weight_sums.h"
 
@@ -92,7 +95,7 @@ uint32_t sum_words(const float* data, int64_t count) {
 }
 
 void read(benchmark::State& state, const Network& network) {
-    for (auto _ : state)
+    for (auto _ : planted(state))
         for (const auto& weight : network.weights)
             at::parallel_for(0, weight.numel(), 1 << 16, [&](int64_t first, int64_t last) {
                 benchmark::DoNotOptimize(sum_words(weight.data_ptr<float>() + first, last - first));
@@ -101,7 +104,7 @@ void read(benchmark::State& state, const Network& network) {
 }
 
 void sums(benchmark::State& state, const Network& network) {
-    for (auto _ : state) benchmark::DoNotOptimize(weight_sums(network.weights, Summand::square));
+    for (auto _ : planted(state)) benchmark::DoNotOptimize(weight_sums(network.weights, Summand::square));
     state.SetBytesProcessed(state.iterations() * network.bytes);
 }
 
@@ -110,18 +113,23 @@ void scores(benchmark::State& state, const Network& network) {
     std::vector<size_t> asked(network.groups.size());
     std::iota(asked.begin(), asked.end(), size_t{0});
     const auto criterion = criteria().make("l2");
-    for (auto _ : state)
+    for (auto _ : planted(state))
         benchmark::DoNotOptimize(
             criterion->scores(Evidence(structure, network.groups, asked, network.tensors)));
     state.SetBytesProcessed(state.iterations() * network.bytes);
 }
 
-void register_network(const std::string& name, const Network& network) {
+/// The network is made when the first of its benchmarks runs: most runs are of one network.
+void register_network(const std::string& name, std::vector<Shape> (*shapes)()) {
+    const auto network = std::make_shared<std::optional<Network>>();
     const std::pair<const char*, void (*)(benchmark::State&, const Network&)> runs[] = {
         {"read", read}, {"sums", sums}, {"scores", scores}};
     for (const auto& [what, run] : runs)
         benchmark::RegisterBenchmark((name + "/" + what).c_str(),
-                                     [&network, run = run](benchmark::State& state) { run(state, network); })
+                                     [network, shapes, run = run](benchmark::State& state) {
+                                         if (!*network) *network = make_network(shapes());
+                                         run(state, **network);
+                                     })
             ->UseRealTime()
             ->Unit(benchmark::kMillisecond);
 }
@@ -132,10 +140,9 @@ void register_network(const std::string& name, const Network& network) {
 int main(int argc, char** argv) {
     const char* threads = std::getenv("MTLPRUNE_BENCH_THREADS");
     at::set_num_threads(threads == nullptr ? 2 : std::atoi(threads));
-    const auto vgg16 = mtlprune::make_network(mtlprune::vgg16());
-    const auto resnet50 = mtlprune::make_network(mtlprune::resnet50());
-    mtlprune::register_network("vgg16", vgg16);
-    mtlprune::register_network("resnet50", resnet50);
+    mtlprune::register_network("vgg16", mtlprune::vgg16);
+    mtlprune::register_network("resnet50", mtlprune::resnet50);
+    mtlprune::add_program_context();
     benchmark::Initialize(&argc, argv);
     if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 1;
     benchmark::RunSpecifiedBenchmarks();

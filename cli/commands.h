@@ -27,6 +27,8 @@ int profile_command(const Arguments& arguments);
 int plan_command(const Arguments& arguments);
 int run_stage_command(const Arguments& arguments);
 int report_command(const Arguments& arguments);
+int bench_compare_command(const Arguments& arguments);
+int bench_gate_command(const Arguments& arguments);
 /// `command_line` is stated in the report as the way to repeat the run.
 int reproduce_command(const Arguments& arguments, const std::string& command_line);
 

@@ -36,9 +36,12 @@ usage: mtlprune COMMAND [OPTIONS]      (mtlprune COMMAND --help says more; mtlpr
   prune-torchscript   prune any traced or scripted network once, by its weights
   groups              channels of a network that must leave together, as a table and a picture
   explain             channels of a network that cannot leave, and why
-  profile             how fast a network is on this machine, and how fast pruning can make it
 
-Exit codes: 0 success, 1 internal error (data check: problems found), 2 bad input or environment.
+  profile             how fast a network is on this machine, and how fast pruning can make it
+  bench-compare       two sets of Google Benchmark results: same, different or need more data
+  bench-gate          two builds of the benchmark programs, measured in turns and compared
+
+Exit codes: 0 success, 1 internal error (data check: problems found; bench-compare, bench-gate: something is worse), 2 bad input or environment.
 )";
 
 using Run = int (*)(const mtlprune::cli::Arguments&);
@@ -59,7 +62,9 @@ const std::map<std::string, Run>& commands() {
                                                    {"prune-torchscript", prune_torchscript_command},
                                                    {"groups", groups_command},
                                                    {"explain", explain_command},
-                                                   {"profile", profile_command}};
+                                                   {"profile", profile_command},
+                                                   {"bench-compare", bench_compare_command},
+                                                   {"bench-gate", bench_gate_command}};
     return all;
 }
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "bench/kit/context.h"
+#include "bench/kit/program_context.h"
 #include "models/process_setup.h"
 
 namespace mtlprune {
@@ -33,7 +33,7 @@ int run_benchmarks(int argc, char** argv, const RegisterAll& register_all) {
         benchmark::Initialize(&count, others.data());
         if (benchmark::ReportUnrecognizedArguments(count, others.data())) return 1;
         if (!register_all(own)) return 0;
-        for (const auto& [key, value] : benchmark_context()) benchmark::AddCustomContext(key, value);
+        add_program_context();
         benchmark::RunSpecifiedBenchmarks();
         return 0;
     } catch (const std::exception& error) {

@@ -32,6 +32,8 @@ TEST(Help, ExistsForTheProgramAndEverySubCommand) {
         {{"plan"}, {"--scale", "--set", "--runs", "needs"}},
         {{"run-stage"}, {"--scale", "--stage", "--seed", "--hash", "--runs"}},
         {{"report"}, {"DIR", "--axis"}},
+        {{"bench-compare"}, {"--metric", "--markdown", "--junit", "--history", "Exit codes"}},
+        {{"bench-gate"}, {"--suite", "--record", "--cut", "--no-control", "Exit codes"}},
     };
     for (const auto& [command, parts] : cases) {
         const auto outcome = run_program(command + Words{"--help"}, folder.path());
