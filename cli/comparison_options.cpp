@@ -8,9 +8,9 @@
 
 #include "base/atomic_file.h"
 #include "base/error.h"
+#include "base/revision.h"
 #include "bench/compare/comparison_output.h"
 #include "bench/compare/history.h"
-#include "reproduce/runner/revision.h"
 
 namespace mtlprune::cli {
 

@@ -32,6 +32,7 @@ TEST(Help, ExistsForTheProgramAndEverySubCommand) {
         {{"plan"}, {"--scale", "--set", "--runs", "needs"}},
         {{"run-stage"}, {"--scale", "--stage", "--seed", "--hash", "--runs"}},
         {{"report"}, {"DIR", "--axis"}},
+        {{"profile"}, {"IN.pt", "--input", "--criterion", "--threads"}},
         {{"bench-compare"}, {"--metric", "--markdown", "--junit", "--history", "Exit codes"}},
         {{"bench-gate"}, {"--suite", "--record", "--cut", "--no-control", "Exit codes"}},
     };
