@@ -17,7 +17,7 @@
 namespace mtlprune::cli {
 namespace {
 
-constexpr const char* kUsage =
+constexpr const char* kProfileUsage =
     "usage: mtlprune profile IN.pt --input INPUT [OPTIONS]\n\n"
     "Measures a network and its layers on this machine and says which latencies pruning can reach and what "
     "it would "
@@ -63,7 +63,7 @@ int profile_command(const Arguments& arguments) {
                           "whose scores are lost; one that needs no data")(
         "threads", po::value<int>()->default_value(cores), "of LibTorch");
     po::variables_map values;
-    if (!parse(kUsage, options, arguments, values, {"in"})) return 0;
+    if (!parse(kProfileUsage, options, arguments, values, {"in"})) return 0;
     at::set_num_threads(std::max(1, values["threads"].as<int>()));
     const torch::NoGradGuard no_grad;
     const auto module = load_script(values["in"].as<std::string>());
