@@ -100,10 +100,6 @@ class CaseBenchmarks {
     const Case& of() const { return case_; }
 
     void report(benchmark::State& state, size_t network) {
-        if (const auto missing = engines().make(case_.engine)->missing(); !missing.empty()) {
-            state.SkipWithError(("SKIPPED(" + missing + ")").c_str());
-            return;
-        }
         const auto& latencies = [&]() -> const std::vector<Latencies>& {
             const FlushDenormals flush(case_.flush);
             return session_.next(network);
@@ -248,7 +244,9 @@ bool register_cases(const std::vector<std::string>& arguments) {
                             measured.tasks == "all" ? "" : "/tasks:" + measured.tasks,
                             measured.flush ? "/flush_denormals" : "")
                     .c_str(),
-                [benchmarks, n](benchmark::State& state) { benchmarks->report(state, n); })
+                [benchmarks, n](benchmark::State& state) {
+                    report_with(benchmarks->of().engine, state, [&] { benchmarks->report(state, n); });
+                })
                 ->Iterations(1)
                 ->UseManualTime()
                 ->Unit(benchmark::kMillisecond);

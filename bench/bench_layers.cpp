@@ -63,10 +63,6 @@ class LayerBenchmarks {
     ~LayerBenchmarks() = default;
 
     void report(benchmark::State& state, size_t network, size_t layer) {
-        if (const auto missing = engines().make(engine_)->missing(); !missing.empty()) {
-            state.SkipWithError(("SKIPPED(" + missing + ")").c_str());
-            return;
-        }
         const size_t subject = network * networks_[0].size() + layer;
         const auto& latencies = session_.next(subject);
         const auto& shape = networks_[network][layer];
@@ -147,7 +143,9 @@ bool register_layers(const std::vector<std::string>& arguments) {
                     fmt::format("layer/{}/{}/{}/batch:{}/size:{}/{}", options->model, options->networks[n],
                                 engine, options->batch, options->size, networks[0][layer].name)
                         .c_str(),
-                    [benchmarks, n, layer](benchmark::State& state) { benchmarks->report(state, n, layer); })
+                    [benchmarks, engine, n, layer](benchmark::State& state) {
+                        report_with(engine, state, [&] { benchmarks->report(state, n, layer); });
+                    })
                     ->Iterations(1)
                     ->UseManualTime()
                     ->Unit(benchmark::kMillisecond);

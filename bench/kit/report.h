@@ -2,10 +2,28 @@
 #pragma once
 
 #include <benchmark/benchmark.h>
+#include <fmt/format.h>
 
+#include <exception>
+#include <string>
+
+#include "bench/kit/engine.h"
 #include "bench/kit/latency.h"
 
 namespace mtlprune {
+
+/// Calls `report`, unless the engine is not there: SKIPPED(reason). An engine that cannot run the network, or
+/// computes something else, is FAILED(reason); the other benchmarks go on.
+template <typename Report>
+void report_with(const std::string& engine, benchmark::State& state, const Report& report) {
+    try {
+        const auto missing = engines().make(engine)->missing();
+        if (missing.empty()) return report();
+        state.SkipWithError(("SKIPPED(" + missing + ")").c_str());
+    } catch (const std::exception& error) {
+        state.SkipWithError(fmt::format("FAILED({})", error.what()).c_str());
+    }
+}
 
 /// The benchmark's time is the median; counters say how the runs are spread, the label whether they may be
 /// used.
