@@ -142,6 +142,7 @@ class Session {
                 all.back()->run();
                 all.back()->synchronise();
             });
+            if (all.back()->own_seconds()) facts.memory.reset();  // it is another process's
             const auto model = build(case_, network);
             std::tie(facts.subnormal_weights, facts.subnormal_maps) = subnormal_shares(*model, image);
             facts_.push_back(facts);
@@ -291,6 +292,14 @@ std::vector<Case> cases_of(const Options& options) {
     return cases;
 }
 
+void add_versions(const Options& options) {
+    for (const auto& text : options.engines) {
+        const auto engine = engines().make(text);
+        if (engine->missing().empty() && !engine->version().empty())
+            benchmark::AddCustomContext(parse_choice("engine", text).key, engine->version());
+    }
+}
+
 bool register_cases(const std::vector<std::string>& arguments) {
     const auto given = read_options(arguments);
     if (!given) return false;
@@ -302,7 +311,9 @@ bool register_cases(const std::vector<std::string>& arguments) {
     benchmark::AddCustomContext("peak_convolution_GFLOP_per_s",
                                 fmt::format("{:.0f}", peak.convolution * 1e-9));
     benchmark::AddCustomContext("peak_copy_GB_per_s", fmt::format("{:.1f}", peak.copy * 1e-9));
-    for (auto& of : cases_of(options)) {
+    auto cases = cases_of(options);
+    add_versions(options);
+    for (auto& of : cases) {
         const auto session = std::make_shared<Session>(std::move(of), options, peak, harness);
         const auto& measured = session->of();
         for (size_t n = 0; n < measured.networks.size(); ++n)
