@@ -12,6 +12,7 @@
 #include <torch/utils.h>
 
 #include <boost/program_options.hpp>
+#include <map>
 #include <optional>
 #include <sstream>
 #include <thread>
@@ -293,11 +294,13 @@ std::vector<Case> cases_of(const Options& options) {
 }
 
 void add_versions(const Options& options) {
+    std::map<std::string, std::string> versions;
     for (const auto& text : options.engines) {
         const auto engine = engines().make(text);
-        if (engine->missing().empty() && !engine->version().empty())
-            benchmark::AddCustomContext(parse_choice("engine", text).key, engine->version());
+        if (engine->missing().empty()) versions[parse_choice("engine", text).key] = engine->version();
     }
+    for (const auto& [engine, version] : versions)
+        if (!version.empty()) benchmark::AddCustomContext(engine, version);
 }
 
 bool register_cases(const std::vector<std::string>& arguments) {

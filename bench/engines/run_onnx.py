@@ -31,6 +31,7 @@ def make_session(network, threads, flush_denormals):
 
 
 def main():
+    sys.tracebacklimit = 0  # who starts this shows its last words
     network, image_file, output_file, threads, flush_denormals = sys.argv[1:6]
     onnxruntime.set_default_logger_severity(3)
     session = make_session(network, int(threads), flush_denormals)

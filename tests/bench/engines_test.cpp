@@ -177,9 +177,9 @@ TEST(CheckedEngines, OneWrongValue) {
 }
 
 TEST(CheckedEngines, NotANumber) {
-    EXPECT_EQ(refusal([](auto& outputs) { outputs[0].fill_(NAN); }),
-              "engine fake: prediction 0: expected LibTorch's results within 1e-03 of their largest value, "
-              "found nan");
+    const auto message = refusal([](auto& outputs) { outputs[0].fill_(NAN); });
+    EXPECT_TRUE(message.starts_with("engine fake: prediction 0: expected LibTorch's results")) << message;
+    EXPECT_TRUE(message.ends_with("nan")) << message;
 }
 
 TEST(CheckedEngines, AnotherShape) {
