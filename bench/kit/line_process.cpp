@@ -49,7 +49,7 @@ std::string how_it_ended(int status) {
 }
 
 /// The last whole lines of a file, at most kErrorBytes.
-std::string tail_of(int file) {
+std::string last_lines(int file) {
     const off_t size = ::lseek(file, 0, SEEK_END);
     const off_t begin = std::max<off_t>(0, size - kErrorBytes);
     std::string text(static_cast<size_t>(size - begin), '\0');
@@ -119,7 +119,7 @@ std::string LineProcess::ask(const std::string& line) {
 
 void LineProcess::throw_ended() {
     reap(kPatience);
-    auto words = tail_of(error_);
+    auto words = last_lines(error_);
     throw Error(subject_, program_, "an answer",
                 words.empty() ? how_it_ended(status_) : fmt::format("{}: {}", how_it_ended(status_), words));
 }

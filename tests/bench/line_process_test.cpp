@@ -11,7 +11,7 @@
 namespace mtlprune {
 namespace {
 
-LineProcess shell(const std::string& script) {
+LineProcess shell_lines(const std::string& script) {
     return LineProcess("runtime", {"/bin/sh", "-c", script});
 }
 
@@ -21,24 +21,24 @@ bool is_gone(pid_t pid) {
 }
 
 TEST(LineProcess, AnswersLineByLine) {
-    auto child = shell("while read a; do echo \"<$a>\"; done");
+    auto child = shell_lines("while read a; do echo \"<$a>\"; done");
     EXPECT_EQ(child.ask("one"), "<one>");
     EXPECT_EQ(child.ask("two words"), "<two words>");
 }
 
 TEST(LineProcess, KeepsLinesThatCameTogether) {
-    auto child = shell("printf 'first\\nsecond\\n'; sleep 30");
+    auto child = shell_lines("printf 'first\\nsecond\\n'; sleep 30");
     EXPECT_EQ(child.read_line(), "first");
     EXPECT_EQ(child.read_line(), "second");
 }
 
 TEST(LineProcess, LinesOfAnyLength) {
-    auto child = shell("read a; echo $a$a");
+    auto child = shell_lines("read a; echo $a$a");
     EXPECT_EQ(child.ask(std::string(50000, 'x')).size(), 100000);
 }
 
 TEST(LineProcess, WhatItSaidBeforeItDiedIsInTheError) {
-    auto child = shell("read a; echo no such kernel >&2; exit 3");
+    auto child = shell_lines("read a; echo no such kernel >&2; exit 3");
     EXPECT_EQ(error_of([&] { child.ask("run"); }),
               "runtime: /bin/sh: expected an answer, found exit code 3: no such kernel");
     EXPECT_TRUE(is_gone(child.pid()));
@@ -48,14 +48,14 @@ TEST(LineProcess, WhatItSaidBeforeItDiedIsInTheError) {
 }
 
 TEST(LineProcess, OnlyTheLastLinesOfManyAreShown) {
-    auto child = shell("i=0; while [ $i -lt 500 ]; do echo line $i >&2; i=$((i+1)); done; exit 1");
+    auto child = shell_lines("i=0; while [ $i -lt 500 ]; do echo line $i >&2; i=$((i+1)); done; exit 1");
     const auto message = error_of([&] { child.read_line(); });
     EXPECT_LT(message.size(), 1100);
     EXPECT_TRUE(message.ends_with("line 498\nline 499")) << message;
 }
 
 TEST(LineProcess, AKilledOneIsTold) {
-    auto child = shell("kill -9 $$");
+    auto child = shell_lines("kill -9 $$");
     EXPECT_EQ(error_of([&] { child.read_line(); }),
               "runtime: /bin/sh: expected an answer, found killed by signal 9");
 }
@@ -68,7 +68,7 @@ TEST(LineProcess, ProgramThatDoesNotExist) {
 TEST(LineProcess, GoesWithItsObject) {
     pid_t pid = -1;
     {
-        auto child = shell("echo here; sleep 60");
+        auto child = shell_lines("echo here; sleep 60");
         child.read_line();
         pid = child.pid();
         EXPECT_EQ(::kill(pid, 0), 0);
