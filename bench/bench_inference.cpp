@@ -10,6 +10,7 @@
 #include <torch/utils.h>
 
 #include <boost/program_options.hpp>
+#include <map>
 #include <optional>
 #include <thread>
 
@@ -135,6 +136,7 @@ class CaseBenchmarks {
                 subject.run();
                 subject.synchronise();
             });
+            if (subject.own_seconds()) facts.memory.reset();  // it is another process's
             facts_.push_back(facts);
         }
         return subjects;
@@ -222,6 +224,16 @@ std::vector<Case> cases_of(const Options& options) {
     return cases;
 }
 
+void add_versions(const Options& options) {
+    std::map<std::string, std::string> versions;
+    for (const auto& text : options.engines) {
+        const auto engine = engines().make(text);
+        if (engine->missing().empty()) versions[parse_choice("engine", text).key] = engine->version();
+    }
+    for (const auto& [engine, version] : versions)
+        if (!version.empty()) benchmark::AddCustomContext(engine, version);
+}
+
 bool register_cases(const std::vector<std::string>& arguments) {
     const auto given = read_options(arguments);
     if (!given) return false;
@@ -233,7 +245,9 @@ bool register_cases(const std::vector<std::string>& arguments) {
     benchmark::AddCustomContext("peak_convolution_GFLOP_per_s",
                                 fmt::format("{:.0f}", peak.convolution * 1e-9));
     benchmark::AddCustomContext("peak_copy_GB_per_s", fmt::format("{:.1f}", peak.copy * 1e-9));
-    for (auto& of : cases_of(options)) {
+    auto cases = cases_of(options);
+    add_versions(options);
+    for (auto& of : cases) {
         const auto benchmarks =
             std::make_shared<CaseBenchmarks>(std::move(of), options.latency, peak, harness);
         const auto& measured = benchmarks->of();

@@ -27,7 +27,9 @@ double relative_difference(const torch::Tensor& found, const torch::Tensor& expe
 const Registry<Engine>& engines() {
     static const auto registry = [] {
         Registry<Engine> all("engine");
-        for (const auto& entry : {mtlprune_engine(), eager_engine(), torchscript_engine()}) all.add(entry);
+        for (const auto& entry : {mtlprune_engine(), eager_engine(), torchscript_engine(), openvino_engine(),
+                                  onnxruntime_engine()})
+            all.add(entry);
         return all;
     }();
     return registry;

@@ -22,6 +22,8 @@ class Engine {
     virtual ~Engine() = default;
     /// Why it cannot run on this machine; empty when it can.
     virtual std::string missing() const { return {}; }
+    /// Of what runs the network, where that is not LibTorch; for the results' context.
+    virtual std::string version() const { return {}; }
     /// Largest difference from LibTorch's float32 results that it may have, relative to their largest value.
     virtual double tolerance() const { return 1e-3; }
     /// Everything that happens once: weights converted, layouts chosen, code compiled. Throws Error when it
@@ -41,5 +43,7 @@ std::unique_ptr<Subject> prepare_checked(const Engine& engine, const std::string
 Registry<Engine>::Entry mtlprune_engine();
 Registry<Engine>::Entry eager_engine();
 Registry<Engine>::Entry torchscript_engine();
+Registry<Engine>::Entry openvino_engine();
+Registry<Engine>::Entry onnxruntime_engine();
 
 }  // namespace mtlprune

@@ -27,7 +27,7 @@ using Latencies = std::vector<double>;
 using OnProgress = std::function<void(double)>;
 
 /// After the warm-up, in every round each subject runs once, in random order; what is timed is run() and
-/// synchronise().
+/// synchronise(), or what the subject itself says.
 std::vector<Latencies> measure_latencies(const std::vector<Subject*>& subjects, const LatencyOptions& options,
                                          const OnProgress& on_progress = {});
 
