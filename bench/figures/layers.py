@@ -32,33 +32,37 @@ def read(path):
 
 
 def short(name):
-    return name.replace("backbone.", "").replace("heads.", "")
+    return name.replace("backbone.", "").replace("heads.", "").replace("segmentation", "segm")
 
 
 def draw(context, engines, out):
     plt.rcParams.update(style.PLOT_SETTINGS)
-    figure, axes = plt.subplots(2 * len(engines), 1, figsize=(10, 5.2 * len(engines)), squeeze=False)
+    figure, axes = plt.subplots(2 * len(engines), 1, figsize=(12, 6.2 * len(engines)), squeeze=False)
     for number, (engine, networks) in enumerate(engines.items()):
         times, efficiency = axes[2 * number][0], axes[2 * number + 1][0]
         names = [short(row["layer_name"]) for row in next(iter(networks.values()))]
         width = 0.8 / len(networks)
+        dense = [row["real_time"] for row in next(iter(networks.values()))]
+        shares = [time / sum(dense) for time in dense]
         for index, (network, rows) in enumerate(networks.items()):
             places = [layer + (index - (len(networks) - 1) / 2) * width for layer in range(len(rows))]
             colour = style.DENSE_COLOUR if index == 0 else style.COLOURS[index - 1]
             times.bar(places, [row["real_time"] for row in rows], width, label=network, color=colour)
             if index > 0:
-                efficiency.plot(range(len(rows)), [row["efficiency"] for row in rows], style.MARKERS[index - 1], label=network,
-                                color=colour, markersize=5)
+                efficiency.scatter(range(len(rows)), [row["efficiency"] for row in rows], [12 + 500 * part for part in shares],
+                                   marker=style.MARKERS[index - 1], label=network, color=colour)
         efficiency.axhline(1, color="#777777", linewidth=0.8)
         efficiency.set_ylim(bottom=0)
         times.set_ylabel("ms")
         efficiency.set_ylabel("speed-up / MAC reduction")
         times.set_title(f"{engine}: median time of each convolution", loc="left", fontweight="bold")
-        efficiency.set_title("Efficiency: 1 where time fell as the work did", loc="left", fontweight="bold")
+        efficiency.set_title("Efficiency: 1 where time fell as the work did; large: much of the first network's time", loc="left",
+                             fontweight="bold")
         for panel in (times, efficiency):
             panel.set_xticks(range(len(names)))
-            panel.set_xticklabels(names, rotation=60, ha="right")
-            panel.legend()
+            panel.set_xticklabels(names if panel is efficiency else [], rotation=60, ha="right")
+            panel.set_xlim(-0.7, len(names) - 0.3)
+        times.legend(loc="upper right")
     figure.text(0.01, 0.002, f"{context['cpu']}, {context['threads']} threads, LibTorch {context['libtorch']}", fontsize=7, color="#555555")
     figure.tight_layout()
     figure.savefig(out)

@@ -61,7 +61,8 @@ def draw_roof(axes, context, rows):
     for index, (name, points) in enumerate(series.items()):
         colour, marker = style.COLOURS[index % len(style.COLOURS)], style.MARKERS[index % len(style.MARKERS)]
         axes.plot([p[0] for p in points], [p[1] for p in points], marker, color=colour, label=name, markersize=4)
-    low, high = 1, 2 * max(p[0] for points in series.values() for p in points)
+    intensities = [p[0] for points in series.values() for p in points]
+    low, high = min(intensities) / 1.5, 2 * max(intensities)
     axes.plot([low, peak / copy, high], [low * copy, peak, peak], color="#222222", linewidth=1)
     axes.set_xscale("log")
     axes.set_yscale("log")
