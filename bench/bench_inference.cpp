@@ -16,7 +16,6 @@
 
 #include "bench/kit/engine.h"
 #include "bench/kit/latency_flags.h"
-#include "bench/kit/machine_peak.h"
 #include "bench/kit/memory_peak.h"
 #include "bench/kit/null_subject.h"
 #include "bench/kit/program.h"
@@ -240,11 +239,7 @@ bool register_cases(const std::vector<std::string>& arguments) {
     const auto& options = *given;
     at::set_num_threads(options.threads);
     const double harness = null_latencies().p50;
-    const auto peak = measure_machine_peak();
-    benchmark::AddCustomContext("peak_gemm_GFLOP_per_s", fmt::format("{:.0f}", peak.gemm * 1e-9));
-    benchmark::AddCustomContext("peak_convolution_GFLOP_per_s",
-                                fmt::format("{:.0f}", peak.convolution * 1e-9));
-    benchmark::AddCustomContext("peak_copy_GB_per_s", fmt::format("{:.1f}", peak.copy * 1e-9));
+    const auto peak = peak_in_context();
     auto cases = cases_of(options);
     add_versions(options);
     for (auto& of : cases) {
@@ -252,18 +247,12 @@ bool register_cases(const std::vector<std::string>& arguments) {
             std::make_shared<CaseBenchmarks>(std::move(of), options.latency, peak, harness);
         const auto& measured = benchmarks->of();
         for (size_t n = 0; n < measured.networks.size(); ++n)
-            benchmark::RegisterBenchmark(
+            register_report(
                 fmt::format("inference/{}/{}/{}/batch:{}/size:{}{}{}", measured.model_text,
                             measured.networks[n].name, measured.engine, measured.batch, measured.size,
                             measured.tasks == "all" ? "" : "/tasks:" + measured.tasks,
-                            measured.flush ? "/flush_denormals" : "")
-                    .c_str(),
-                [benchmarks, n](benchmark::State& state) {
-                    report_with(benchmarks->of().engine, state, [&] { benchmarks->report(state, n); });
-                })
-                ->Iterations(1)
-                ->UseManualTime()
-                ->Unit(benchmark::kMillisecond);
+                            measured.flush ? "/flush_denormals" : ""),
+                measured.engine, [benchmarks, n](benchmark::State& state) { benchmarks->report(state, n); });
     }
     return true;
 }

@@ -16,7 +16,6 @@
 #include "bench/kit/engine.h"
 #include "bench/kit/latency_flags.h"
 #include "bench/kit/layers.h"
-#include "bench/kit/machine_peak.h"
 #include "bench/kit/program.h"
 #include "bench/kit/report.h"
 #include "bench/kit/session.h"
@@ -134,21 +133,16 @@ bool register_layers(const std::vector<std::string>& arguments) {
                         fmt::format("the {} convolutions of {}", networks[0].size(), options->networks[0]),
                         std::to_string(networks.back().size()));
     }
-    const auto peak = measure_machine_peak();
+    const auto peak = peak_in_context();
     for (const auto& engine : options->engines) {
         const auto benchmarks = std::make_shared<LayerBenchmarks>(engine, networks, options->latency, peak);
         for (size_t layer = 0; layer < networks[0].size(); ++layer)
             for (size_t n = 0; n < networks.size(); ++n)
-                benchmark::RegisterBenchmark(
+                register_report(
                     fmt::format("layer/{}/{}/{}/batch:{}/size:{}/{}", options->model, options->networks[n],
-                                engine, options->batch, options->size, networks[0][layer].name)
-                        .c_str(),
-                    [benchmarks, engine, n, layer](benchmark::State& state) {
-                        report_with(engine, state, [&] { benchmarks->report(state, n, layer); });
-                    })
-                    ->Iterations(1)
-                    ->UseManualTime()
-                    ->Unit(benchmark::kMillisecond);
+                                engine, options->batch, options->size, networks[0][layer].name),
+                    engine,
+                    [benchmarks, n, layer](benchmark::State& state) { benchmarks->report(state, n, layer); });
     }
     return true;
 }

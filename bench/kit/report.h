@@ -9,6 +9,7 @@
 
 #include "bench/kit/engine.h"
 #include "bench/kit/latency.h"
+#include "bench/kit/machine_peak.h"
 
 namespace mtlprune {
 
@@ -23,6 +24,27 @@ void report_with(const std::string& engine, benchmark::State& state, const Repor
     } catch (const std::exception& error) {
         state.SkipWithError(fmt::format("FAILED({})", error.what()).c_str());
     }
+}
+
+/// One benchmark, whose time `report` sets.
+template <typename Report>
+void register_report(const std::string& name, const std::string& engine, Report report) {
+    benchmark::RegisterBenchmark(
+        name.c_str(),
+        [engine, report](benchmark::State& state) { report_with(engine, state, [&] { report(state); }); })
+        ->Iterations(1)
+        ->UseManualTime()
+        ->Unit(benchmark::kMillisecond);
+}
+
+/// The machine's peak, measured now, and written to the results' context.
+inline MachinePeak peak_in_context() {
+    const auto peak = measure_machine_peak();
+    benchmark::AddCustomContext("peak_gemm_GFLOP_per_s", fmt::format("{:.0f}", peak.gemm * 1e-9));
+    benchmark::AddCustomContext("peak_convolution_GFLOP_per_s",
+                                fmt::format("{:.0f}", peak.convolution * 1e-9));
+    benchmark::AddCustomContext("peak_copy_GB_per_s", fmt::format("{:.1f}", peak.copy * 1e-9));
+    return peak;
 }
 
 /// The benchmark's time is the median; counters say how the runs are spread, the label whether they may be
