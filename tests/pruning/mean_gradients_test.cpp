@@ -13,7 +13,7 @@ namespace {
 /// added.
 double mean_of_three(bool lasting) {
     const torch::NoGradGuard no_grad;
-    const two_tasks::Subject subject(criteria().make("l2"));
+    two_tasks::Subject subject(criteria().make("l2"));
     const Member member{"w", 0, Role::output, false, 1, {0}, "", 1};
     MeanGradients means(/*per_task=*/false);
     const auto first = torch::full({1}, 2.0), second = torch::full({1}, 6.0);
